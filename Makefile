@@ -1,0 +1,56 @@
+# make setup   builds .venv from the pins in pyproject.toml, nothing else
+# make demo    a turning and a moving person from a photograph: make demo PHOTO=me.jpg for yours
+# make test    all tests
+PYTHON := $(shell command -v python3.11 || command -v python3)
+PHOTO ?= examples/darknet_person.jpg
+MOTION ?= walk
+OUT ?= out/$(basename $(notdir $(PHOTO)))
+SHERF := .venv/bin/sherf
+
+.PHONY: setup demo test lint format benchmark libraries clean
+
+setup: libraries .venv/.core
+
+demo: setup
+	$(SHERF) render "$(PHOTO)" --path turntable --frames 60 --size 512 --out "$(OUT)/turntable"
+	$(SHERF) animate "$(OUT)/turntable/avatar.safetensors" --motion $(MOTION) --size 512 --out "$(OUT)/$(MOTION)"
+	@echo "turntable: $(OUT)/turntable/video.mp4"
+	@echo "animation: $(OUT)/$(MOTION)/video.mp4"
+
+test: libraries .venv/.dev
+	.venv/bin/python -m pytest
+
+lint: .venv/.dev
+	.venv/bin/ruff check . && .venv/bin/ruff format --check .
+
+format: .venv/.dev
+	.venv/bin/ruff format . && .venv/bin/ruff check --fix .
+
+benchmark: .venv/.dev
+	.venv/bin/python benchmarks/speed.py
+
+.venv/.core: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
+		|| { echo "Python 3.11 is needed; found: $$($(PYTHON) --version 2>&1). Set PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --editable .
+	touch $@
+
+.venv/.dev: .venv/.core
+	.venv/bin/python -m pip install --quiet --editable '.[dev,smpl]'
+	touch $@
+
+# Open3D and OpenCV load these from the system. As root on Debian they are installed; others are told the line to run.
+libraries:
+	@missing="$$($(PYTHON) -c 'from sherf.doctor import missing_libraries as m; print(*m())')"; \
+	if [ -n "$$missing" ]; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			apt-get update -qq && apt-get install -y -qq --no-install-recommends $$missing; \
+		else \
+			echo "system libraries are missing; install them and run make again:"; \
+			echo "    sudo apt-get install -y --no-install-recommends $$missing"; exit 1; \
+		fi; \
+	fi
+
+clean:
+	rm -rf .venv build dist *.egg-info out

@@ -1,0 +1,1 @@
+"""The Gradio application. It knows `sherf`; `sherf` never knows it."""
