@@ -1,0 +1,112 @@
+"""Which point of a body is which of BlazePose's 33 landmarks, and which bone directions they give."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from sherf.body.model import BodyModel
+from sherf.scene import BodyPose
+
+
+@dataclass(frozen=True)
+class Landmark:
+    """One observed point: the mean of some BlazePose landmarks is a joint or a vertex of the body."""
+
+    name: str
+    blazepose: tuple[int, ...]
+    joint: int | None = None
+    vertex: int | None = None
+    weight: float = 1.0
+
+
+# Vertices sit at the indices that SMPL-H names (nose 332, eyes, ears, heels, toes): every SMPL-layout body has them.
+# BlazePose's finger landmarks are knuckles, and so is the centre of SMPL's hand joint. Its hips lie outside SMPL's.
+LANDMARKS = (
+    Landmark("nose", (0,), vertex=332, weight=0.7),
+    Landmark("left_eye", (2,), vertex=2800, weight=0.4),
+    Landmark("right_eye", (5,), vertex=6260, weight=0.4),
+    Landmark("left_ear", (7,), vertex=583, weight=0.7),
+    Landmark("right_ear", (8,), vertex=4071, weight=0.7),
+    Landmark("left_shoulder", (11,), joint=16),
+    Landmark("right_shoulder", (12,), joint=17),
+    Landmark("left_elbow", (13,), joint=18),
+    Landmark("right_elbow", (14,), joint=19),
+    Landmark("left_wrist", (15,), joint=20),
+    Landmark("right_wrist", (16,), joint=21),
+    Landmark("left_hand", (17, 19), joint=22, weight=0.5),
+    Landmark("right_hand", (18, 20), joint=23, weight=0.5),
+    Landmark("left_hip", (23,), joint=1, weight=0.6),
+    Landmark("right_hip", (24,), joint=2, weight=0.6),
+    Landmark("left_knee", (25,), joint=4),
+    Landmark("right_knee", (26,), joint=5),
+    Landmark("left_ankle", (27,), joint=7),
+    Landmark("right_ankle", (28,), joint=8),
+    Landmark("left_heel", (29,), vertex=3387, weight=0.7),
+    Landmark("right_heel", (30,), vertex=6787, weight=0.7),
+    Landmark("left_toe", (31,), vertex=3216, weight=0.7),
+    Landmark("right_toe", (32,), vertex=6617, weight=0.7),
+)
+INDEX = {landmark.name: i for i, landmark in enumerate(LANDMARKS)}
+
+# Bones whose direction in space BlazePose's world landmarks give (start, end).
+BONES = (
+    *(
+        (f"{side}_{start}", f"{side}_{end}")
+        for side in ("left", "right")
+        for start, end in (
+            ("shoulder", "elbow"),
+            ("elbow", "wrist"),
+            ("wrist", "hand"),
+            ("hip", "knee"),
+            ("knee", "ankle"),
+            ("heel", "toe"),
+            ("hip", "shoulder"),
+        )
+    ),
+    ("right_shoulder", "left_shoulder"),
+    ("right_hip", "left_hip"),
+    ("right_ear", "left_ear"),
+    ("left_ear", "nose"),
+    ("right_ear", "nose"),
+)
+BONE_STARTS = torch.tensor([INDEX[a] for a, _ in BONES])
+BONE_ENDS = torch.tensor([INDEX[b] for _, b in BONES])
+
+WEIGHTS = torch.tensor([landmark.weight for landmark in LANDMARKS])
+VERTICES = torch.tensor([landmark.vertex for landmark in LANDMARKS if landmark.vertex is not None])
+
+# What to draw as a skeleton.
+SKELETON = (
+    *(bone for bone in BONES if "heel" not in bone[0] and "ear" not in bone[0]),
+    ("left_ankle", "left_toe"),
+    ("right_ankle", "right_toe"),
+)
+
+
+def observed(values: Float[Tensor, "33 *axis"]) -> Float[Tensor, "landmark *axis"]:
+    """Return BlazePose values (points, visibilities) in the order of LANDMARKS."""
+    return torch.stack([values[list(landmark.blazepose)].mean(dim=0) for landmark in LANDMARKS])
+
+
+def on_body(
+    body: BodyModel, pose: BodyPose, more_vertices: Tensor | None = None
+) -> tuple[Float[Tensor, "landmark 3"], Float[Tensor, "vertex 3"]]:
+    """Return the posed body's LANDMARKS and `more_vertices` in world space, metres."""
+    wanted = VERTICES if more_vertices is None else torch.cat([VERTICES, more_vertices])
+    vertices, joints = body.pose_vertices(pose, wanted)
+    from_vertices = iter(vertices[: len(VERTICES)])
+    points = [next(from_vertices) if mark.joint is None else joints[mark.joint] for mark in LANDMARKS]
+    return torch.stack(points), vertices[len(VERTICES) :]
+
+
+def imbalance(points: Float[Tensor, "landmark 3"]) -> Float[Tensor, " 2"]:
+    """Return how far the middle of the body is from above its feet, horizontally (x, z), in body heights.
+
+    A photo hardly tells whether someone leans towards the camera; gravity does.
+    """
+    trunk = points[[INDEX[f"{side}_{part}"] for side in ("left", "right") for part in ("hip", "shoulder")]].mean(0)
+    feet = points[[INDEX[f"{side}_{part}"] for side in ("left", "right") for part in ("ankle", "toe")]].mean(0)
+    height = (points[INDEX["nose"]] - feet).norm().detach().clamp_min(0.5)
+    return ((trunk - feet) / height)[[0, 2]]

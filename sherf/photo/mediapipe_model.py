@@ -1,0 +1,68 @@
+"""Running a shipped tflite model on ai-edge-litert."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from threading import Lock
+
+import numpy as np
+from jaxtyping import Float
+
+from sherf.assets import asset_path
+from sherf.errors import MissingAsset
+
+NUM_THREADS = 2
+
+
+class TfliteModel:
+    """One loaded model; calls from several threads take turns."""
+
+    def __init__(self, asset: str) -> None:
+        """Load a shipped asset.
+
+        Raises:
+            MissingAsset: the file is missing or damaged, or ai-edge-litert cannot be imported.
+        """
+        path = asset_path(asset)
+        try:
+            from ai_edge_litert.interpreter import Interpreter
+        except ImportError as error:
+            raise MissingAsset(
+                f"finding people needs ai-edge-litert, which cannot be imported ({error}).\n"
+                "Install it: pip install ai-edge-litert==2.3.0"
+            ) from error
+        with _quiet_native_log():
+            self._interpreter = Interpreter(str(path), num_threads=NUM_THREADS)
+            self._interpreter.allocate_tensors()
+        self._input = self._interpreter.get_input_details()[0]["index"]
+        self._outputs = [detail["index"] for detail in self._interpreter.get_output_details()]
+        self._lock = Lock()
+
+    def run(self, pixels: Float[np.ndarray, "1 h w 3"]) -> list[np.ndarray]:
+        """All outputs of the model, in its own order."""
+        with self._lock:
+            self._interpreter.set_tensor(self._input, pixels)
+            self._interpreter.invoke()
+            return [self._interpreter.get_tensor(index) for index in self._outputs]
+
+
+@contextmanager
+def _quiet_native_log() -> Iterator[None]:
+    """Keep the library's line about its delegate out of the user's terminal: it has no setting for that."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+@cache
+def load_model(asset: str) -> TfliteModel:
+    """The model of a shipped asset, loaded once a process."""
+    return TfliteModel(asset)

@@ -1,0 +1,107 @@
+"""The fit, held to bodies whose pose is known."""
+
+import math
+
+import pytest
+import torch
+
+from sherf.body.model import BodyModel
+from sherf.camera import project
+from sherf.photo import landmarks as marks
+from sherf.photo.detect import Person
+from sherf.photo.fit import camera_rotation, fit_body
+from sherf.photo.prior import LOWER, STANCE, UPPER, pose_energy
+from sherf.photo.scores import Scores, score
+from sherf.scene import BodyPose
+from stage import camera_in_front, photograph, standing
+
+SIZE = (400, 300)
+MIRRORED = [0, 2, 1, 3, 5, 4, 6, 8, 7, 9, 11, 10, 12, 14, 13, 15, 17, 16, 19, 18, 21, 20, 23, 22]
+
+
+def _observe(body: BodyModel, pose: BodyPose) -> Person:
+    """What a perfect detector would say of a body in front of the camera."""
+    camera = camera_in_front(SIZE)
+    mask = photograph(body, pose, camera).mask
+    points, _ = marks.on_body(body, pose)
+    pixels, _ = project(camera, points)
+    in_camera = points @ camera.R.T + camera.T
+    landmarks, world = torch.zeros(33, 2), torch.zeros(33, 3)
+    for landmark, pixel, point in zip(marks.LANDMARKS, pixels, in_camera, strict=True):
+        for index in landmark.blazepose:
+            landmarks[index], world[index] = pixel, point
+    world = world - world[[23, 24]].mean(0)
+    rows, columns = mask.nonzero().unbind(1)
+    box = (float(columns.min()), float(rows.min()), float(columns.max()) + 1, float(rows.max()) + 1)
+    return Person(box, 1.0, landmarks, torch.ones(33), world, mask)
+
+
+@pytest.mark.parametrize("degrees", [0, 75, 180, 250])
+def test_a_body_is_found_again_from_any_side(body: BodyModel, degrees: int) -> None:
+    """Exact landmarks, mask and focal length: the joints come back within 4 cm on average, root-relative."""
+    truth = standing(math.radians(degrees))
+    person = _observe(body, truth)
+    fit = fit_body(body, person, SIZE, 1.35 * SIZE[0])
+    scores = score(body, fit, person)
+    assert scores.keypoint_error < 1.0
+    assert scores.silhouette_iou > 0.88
+    assert scores.verdict == "good"
+
+    def joints_in_camera(pose: BodyPose, R: torch.Tensor) -> torch.Tensor:
+        joints = body.pose(pose).joints
+        return (joints - joints[0]) @ R.T
+
+    difference = joints_in_camera(fit.pose, fit.camera.R) - joints_in_camera(truth, camera_in_front(SIZE).R)
+    assert float(difference.norm(dim=-1).mean()) < 0.04
+
+
+def test_hidden_landmarks_do_not_pull(body: BodyModel) -> None:
+    """An arm that the detector calls hidden may be reported anywhere: the rest of the body stays."""
+    person = _observe(body, standing())
+    wrong = person.landmarks.clone()
+    wrong[[13, 15, 17, 19, 21]] += torch.tensor([90.0, -120.0])
+    hidden = person.visibility.clone()
+    hidden[[13, 15, 17, 19, 21]] = 0.02
+    fit = fit_body(body, Person(person.box, 1.0, wrong, hidden, person.world, person.mask), SIZE, 1.35 * SIZE[0])
+    points, _ = marks.on_body(body, fit.pose)
+    pixels, _ = project(fit.camera, points)
+    right = [i for i, landmark in enumerate(marks.LANDMARKS) if not landmark.name.startswith("left")]
+    error = (pixels - marks.observed(person.landmarks))[right].norm(dim=-1)
+    assert float(error.mean()) < 6.0
+
+
+def test_the_threads_of_the_caller_are_given_back(body: BodyModel) -> None:
+    before = torch.get_num_threads()
+    fit_body(body, _observe(body, standing()), SIZE, None)
+    assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize("pitch", [-0.4, 0.0, 0.3])
+def test_a_pitched_camera_looks_down_by_its_pitch(pitch: float) -> None:
+    R = camera_rotation(torch.tensor(pitch))
+    torch.testing.assert_close(R @ R.T, torch.eye(3))
+    forward = R[2]
+    assert math.asin(-float(forward[1])) == pytest.approx(pitch, abs=1e-6)
+    assert float(forward[2]) < 0
+
+
+def test_the_prior_knows_no_left_or_right() -> None:
+    joints = torch.randn(24, 3, generator=torch.Generator().manual_seed(1))
+    mirrored = joints[MIRRORED] * torch.tensor([1.0, -1.0, -1.0])
+    torch.testing.assert_close(pose_energy(mirrored), pose_energy(joints))
+    torch.testing.assert_close(-UPPER[MIRRORED][:, 1:], LOWER[:, 1:])
+
+
+def test_the_stance_is_the_likeliest_pose() -> None:
+    assert float(pose_energy(STANCE)) == 0.0
+    bent, broken = STANCE.clone(), STANCE.clone()
+    bent[[4, 5], 0], broken[[4, 5], 0] = 0.8, -0.8
+    assert pose_energy(broken) > 10 * pose_energy(bent)
+
+
+@pytest.mark.parametrize(
+    ("error", "iou", "seen", "verdict"),
+    [(1.0, 0.9, 1.0, "good"), (1.0, 0.9, 0.4, "usable"), (5.0, 0.7, 1.0, "usable"), (9.0, 0.9, 1.0, "poor")],
+)
+def test_verdicts(error: float, iou: float, seen: float, verdict: str) -> None:
+    assert Scores(error, iou, seen).verdict == verdict

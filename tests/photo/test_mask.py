@@ -1,0 +1,88 @@
+"""The refined mask follows the picture's edges and never leaves the model's mask far behind."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from sherf.photo.detect import Person, detect_people
+from sherf.photo.mask import person_mask, refine_mask
+from sherf.photo.read import read_photo
+
+
+def overlap(a: torch.Tensor, b: torch.Tensor) -> float:
+    """Intersection over union of two soft masks at one half."""
+    return float(((a > 0.5) & (b > 0.5)).sum() / ((a > 0.5) | (b > 0.5)).sum())
+
+
+def a_disc(centre: tuple[float, float], radius: float, size: tuple[int, int] = (300, 240)) -> torch.Tensor:
+    y, x = torch.meshgrid(*(torch.arange(n) + 0.5 for n in size), indexing="ij")
+    return ((x - centre[0]) ** 2 + (y - centre[1]) ** 2 < radius**2).float()
+
+
+def a_person(mask: torch.Tensor) -> Person:
+    """A stand-in whose landmarks all lie in the middle of its mask."""
+    rows, columns = torch.nonzero(mask > 0.5, as_tuple=True)
+    box = (float(columns.min()), float(rows.min()), float(columns.max() + 1), float(rows.max() + 1))
+    middle = torch.tensor([(box[0] + box[2]) / 2, (box[1] + box[3]) / 2])
+    return Person(box, 1.0, middle.expand(33, 2).clone(), torch.ones(33), torch.zeros(33, 3), mask)
+
+
+def blurred(mask: torch.Tensor, reach: int) -> torch.Tensor:
+    return F.avg_pool2d(mask[None, None], 2 * reach + 1, 1, reach, count_include_pad=False)[0, 0]
+
+
+@pytest.mark.parametrize("dark_on_light", [True, False])
+def test_outline_moves_to_the_edge_of_the_picture(dark_on_light: bool) -> None:
+    """The model's mask is a disc 3 px too small; the picture shows where the true one ends."""
+    truth = a_disc((120, 150), 90)
+    image = torch.full((3, 300, 240), 0.85) - 0.7 * truth
+    image = (image if dark_on_light else 1 - image).clamp(0, 1)
+    image = (image + 0.02 * torch.randn(image.shape, generator=torch.Generator().manual_seed(0))).clamp(0, 1)
+    rough = blurred(a_disc((121, 149), 87), 4)
+    refined = refine_mask(image, a_person(rough))
+    assert overlap(rough, truth) < 0.95
+    assert overlap(refined, truth) > 0.985
+    far_outside, far_inside = a_disc((120, 150), 96) == 0, a_disc((120, 150), 84) == 1
+    assert float(refined[far_outside].max()) < 0.02 and float(refined[far_inside].min()) > 0.98
+
+
+def test_without_edges_the_models_mask_stays() -> None:
+    rough = blurred(a_disc((120, 150), 90), 4)
+    refined = refine_mask(torch.full((3, 300, 240), 0.5), a_person(rough))
+    assert overlap(refined, rough) > 0.93
+
+
+def test_only_the_piece_on_the_torso_is_kept() -> None:
+    body, stranger = a_disc((80, 150), 60), a_disc((200, 60), 25)
+    image = 0.9 - 0.7 * (body + stranger).expand(3, -1, -1)
+    refined = refine_mask(
+        image, replace(a_person(body + stranger), landmarks=torch.tensor([[80.0, 150.0]]).expand(33, 2))
+    )
+    assert overlap(refined, body) > 0.97 and float(refined[stranger > 0].max()) == 0
+
+
+def test_alpha_is_the_mask_and_is_cut_down_to_the_person_if_it_shows_more() -> None:
+    image = torch.rand(3, 300, 240, generator=torch.Generator().manual_seed(0))
+    body, others = a_disc((70, 150), 60), a_disc((170, 100), 40) + a_disc((180, 220), 50)
+    person = a_person(blurred(body, 4))
+    assert torch.equal(person_mask(image, body, person), body)
+    mine = person_mask(image, (body + others).clamp(max=1), person)
+    assert overlap(mine, body) > 0.9
+
+
+def test_photo_is_cut_out_along_the_jacket() -> None:
+    """The jacket is the picture's only blue: it is inside, and sky and grass beside it are outside."""
+    image = read_photo(Path(__file__).parents[2] / "examples" / "darknet_person.jpg").image
+    (person,) = detect_people(image)
+    mask = refine_mask(image, person)
+    is_jacket = (image[2] > 0.5) & (image[0] < 0.2)
+    assert float((mask[is_jacket] > 0.5).float().mean()) > 0.98
+    assert overlap(mask, person.mask) > 0.9
+    # Within the jacket's rows whatever is yellow is grass.
+    is_grass = torch.zeros_like(is_jacket)
+    is_grass[170:235] = (image[0] > image[2] + 0.1)[170:235]
+    assert float(mask[is_grass].mean()) < float(person.mask[is_grass].mean())
+    assert float((mask[is_grass] > 0.5).float().mean()) < 0.003
