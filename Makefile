@@ -13,7 +13,7 @@ setup: libraries .venv/.core
 
 demo: setup
 	$(SHERF) render "$(PHOTO)" --path turntable --frames 60 --size 512 --out "$(OUT)/turntable"
-	$(SHERF) animate "$(OUT)/turntable/avatar.safetensors" --motion $(MOTION) --size 512 --out "$(OUT)/$(MOTION)"
+	$(SHERF) animate "$(OUT)/turntable/avatar.safetensors" --motion $(MOTION) --in-place --path orbit --size 512 --out "$(OUT)/$(MOTION)"
 	@echo "turntable: $(OUT)/turntable/video.mp4"
 	@echo "animation: $(OUT)/$(MOTION)/video.mp4"
 

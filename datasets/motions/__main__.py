@@ -1,0 +1,27 @@
+"""`python -m sherf.datasets.motions`: author every motion again."""
+
+from pathlib import Path
+
+import tyro
+
+from sherf.body.files import load_body_model
+from sherf.datasets.motions.author import author_all
+from sherf.datasets.motions.sheet import contact_sheet
+from sherf.motion import BUILTIN_FOLDER
+
+
+def main(out: Path = BUILTIN_FOLDER, sheets: Path | None = None) -> None:
+    """Write the built-in motions.
+
+    Args:
+        out: Folder for the .npz files.
+        sheets: Folder for pictures to judge them by.
+    """
+    for motion in author_all(out):
+        print(f"{motion.name}: {len(motion)} frames, {motion.seconds:.1f} s")
+        if sheets is not None:
+            contact_sheet(sheets / f"{motion.name}.png", load_body_model("openbody"), motion)
+
+
+if __name__ == "__main__":
+    tyro.cli(main)

@@ -1,0 +1,260 @@
+"""Motions: reading them, cutting and resampling them, and letting a subject play them.
+
+Motion space is y up, metres; a motion starts at the origin, facing +z. Readers bring other conventions there.
+"""
+
+import difflib
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation, Slerp
+from torch import Tensor
+
+from sherf.body.skeleton import NUM_JOINTS, joint_index
+from sherf.errors import BadInput
+from sherf.motion_npz import frame_rate, frames_of, numbers, path_of, read_npz
+from sherf.scene import BodyPose
+
+BUILTIN_FOLDER = Path(__file__).parent / "motions"
+SMPL_FAMILY = {72: 24, 156: 22, 165: 22}
+"""Numbers a frame -> joints to keep. SMPL-H and SMPL-X begin with SMPL's first 22; their hands are other joints."""
+MOTION_LEG_M = 0.791
+"""Height of the hip over the ankle of the mean open body, on which the built-in motions were authored."""
+
+
+@dataclass(frozen=True)
+class Motion:
+    """A body's movement with SMPL's 24 joints, without a shape. Motion space: y up, starts at 0, facing +z."""
+
+    name: str
+    joints: Float[Tensor, "frame 24 3"]
+    """Parent-relative rotations, axis-angle in radians; joint 0 is the global orientation about the pelvis."""
+    translation: Float[Tensor, "frame 3"]
+    """Where the pelvis is, relative to where it starts, metres."""
+    fps: float
+    licence: str = ""
+
+    def __len__(self) -> int:
+        """Number of frames."""
+        return self.joints.shape[0]
+
+    @property
+    def seconds(self) -> float:
+        """How long it plays."""
+        return len(self) / self.fps
+
+
+def builtin_motions() -> tuple[str, ...]:
+    """Names of the motions that ship."""
+    return tuple(sorted(path.stem for path in BUILTIN_FOLDER.glob("*.npz")))
+
+
+def read_motion(source: str | Path) -> Motion:
+    """Read a built-in motion by its name, or a motion file.
+
+    Files: .npz of our layout (joints, translation, fps; what `write_motion` writes), or the layout that AMASS
+    introduced for SMPL (poses, trans, mocap_framerate; 72 SMPL, 156 SMPL-H or 165 SMPL-X numbers a frame).
+
+    Raises:
+        BadInput: no such motion or file, or the file does not hold a usable motion.
+    """
+    path = Path(source)
+    if str(source) in builtin_motions():
+        path = BUILTIN_FOLDER / f"{source}.npz"
+    elif not os.path.isfile(path):  # a name too long for a file is no motion either
+        raise _unknown(str(source), path)
+    match path.suffix.lower():
+        case ".npz":
+            arrays = read_npz(path)
+        case other:
+            raise BadInput(f"cannot read motion {path}: {other or 'no suffix'} is not known.\nBring it as .npz.")
+    if {"joints", "translation", "fps"} <= arrays.keys():
+        return _from_own_layout(path, arrays)
+    if {"poses", "trans"} <= arrays.keys():
+        return _from_amass_layout(path, arrays)
+    raise BadInput(
+        f"{path} holds no motion: found {', '.join(sorted(arrays)) or 'no arrays'}.\n"
+        "Needed: joints (frames, 24, 3), translation (frames, 3), fps; or poses, trans, mocap_framerate as in AMASS."
+    )
+
+
+def write_motion(path: Path, motion: Motion) -> None:
+    """Write a motion in our own layout; give `path` to `sherf.output.atomic_output` if a reader may be watching."""
+    np.savez_compressed(
+        path,
+        joints=motion.joints.numpy().astype(np.float32),
+        translation=motion.translation.numpy().astype(np.float32),
+        fps=np.float64(motion.fps),
+        name=np.array(motion.name),
+        licence=np.array(motion.licence),
+    )
+
+
+def trim(motion: Motion, start: int = 0, stop: int | None = None) -> Motion:
+    """Keep frames [start, stop) as a motion of its own: it starts at the origin, facing +z, again.
+
+    Raises:
+        BadInput: nothing would be left.
+    """
+    first, last, _ = slice(start, stop).indices(len(motion))
+    if first >= last:
+        raise BadInput(
+            f"motion {motion.name} has {len(motion)} frames; from {start} to {stop} there is none.\n"
+            f"Choose 0 <= start < stop <= {len(motion)}."
+        )
+    if (first, last) == (0, len(motion)):
+        return motion
+    joints, translation = motion.joints[first:last].numpy(), motion.translation[first:last].numpy()
+    return replace(motion, **_started_at_origin(joints, translation))
+
+
+def resample(motion: Motion, fps: float) -> Motion:
+    """The same movement at another frame rate: joints along the shortest arc, translation along the line.
+
+    New frames lie at multiples of 1 / fps, from the first frame to no later than the last.
+    """
+    fps = frame_rate("the wanted motion", fps)
+    if fps == motion.fps or len(motion) == 1:
+        return replace(motion, fps=fps)
+    times = np.arange(len(motion)) / motion.fps
+    # A hair of slack, so that the last frame is not lost to rounding.
+    new_times = np.arange(int(times[-1] * fps + 1e-6) + 1) / fps
+    new_times = new_times.clip(max=times[-1])
+    joints = [Slerp(times, Rotation.from_rotvec(joint))(new_times).as_rotvec() for joint in _per_joint(motion)]
+    translation = [np.interp(new_times, times, axis) for axis in motion.translation.numpy().T]
+    return replace(motion, joints=_tensor(np.stack(joints, 1)), translation=_tensor(np.stack(translation, 1)), fps=fps)
+
+
+def repeated(motion: Motion, frames: int) -> Motion:
+    """Play the motion again and again for so many frames; each round sets out where the last one got to.
+
+    A walk walks on. Between rounds the body keeps the horizontal step it made last; its height starts afresh.
+    """
+    index = torch.arange(frames)
+    last_step = motion.translation[-1] - motion.translation[max(len(motion) - 2, 0)]
+    advance = (motion.translation[-1] + last_step) * motion.translation.new_tensor([1.0, 0.0, 1.0])
+    rounds = (index // len(motion))[:, None]
+    again = index % len(motion)
+    return replace(motion, joints=motion.joints[again], translation=motion.translation[again] + rounds * advance)
+
+
+def on_the_spot(motion: Motion) -> Motion:
+    """Take out the steady travel, as on a treadmill: the way from the first frame to the last, spread evenly."""
+    travel = motion.translation[-1] * motion.translation.new_tensor([1.0, 0.0, 1.0])
+    share = torch.linspace(0, 1, len(motion), dtype=travel.dtype)
+    return replace(motion, translation=motion.translation - share[:, None] * travel)
+
+
+def leg_height(rest_joints: Float[Tensor, "24 3"]) -> float:
+    """Height of the hips over the ankles at rest, metres: what `apply` scales steps by."""
+    hips, ankles = ([joint_index(f"{side}_{name}") for side in ("left", "right")] for name in ("hip", "ankle"))
+    return float((rest_joints[hips, 1] - rest_joints[ankles, 1]).mean())
+
+
+def apply(motion: Motion, pose: BodyPose, frames: slice = slice(None), leg_height_m: float = MOTION_LEG_M) -> BodyPose:
+    """Let a subject play a motion: its shape and place, the motion's joints.
+
+    World space is y up. The motion starts where the subject's pelvis is and sets out in the direction the subject
+    faces; of the subject's own orientation only that direction (the yaw) is kept, so a body that was fitted
+    leaning, or under a tilted camera, plays the motion upright. R_world_body stays as it is, and since joint 0
+    turns the body about its pelvis, the pelvis stays in place too, whatever the shape.
+
+    Args:
+        motion: what to play.
+        pose: the subject, without a frame axis.
+        frames: which frames of the motion; the place of each does not depend on this choice.
+        leg_height_m: the subject's, from `leg_height(body.rest_joints(pose.betas))`: the translation is scaled with
+            it, so that longer legs take longer steps and feet stay on the ground. Without it nothing is scaled.
+    """
+    dtype, device = pose.joints.dtype, pose.joints.device
+    R_world_body = pose.R_world_body.detach().cpu().double().numpy()
+    placement = Rotation.from_matrix(R_world_body)
+    R_world_motion = _yaw(placement * Rotation.from_rotvec(pose.joints[0].detach().cpu().double().numpy()))
+
+    joints = motion.joints[frames].clone()
+    body_from_motion = placement.inv() * R_world_motion
+    joints[:, 0] = _tensor((body_from_motion * Rotation.from_rotvec(joints[:, 0].numpy())).as_rotvec())
+    travel = _tensor(R_world_motion.apply(motion.translation[frames].numpy()) * (leg_height_m / MOTION_LEG_M))
+    count = joints.shape[0]
+    return BodyPose(
+        betas=pose.betas.expand(count, -1),
+        joints=joints.to(device, dtype),
+        R_world_body=pose.R_world_body.expand(count, -1, -1),
+        T_world_body=pose.T_world_body + travel.to(device, dtype),
+    )
+
+
+def _yaw(orientation: Rotation) -> Rotation:
+    """The turn about +y that faces where the body faces; a body on its back or belly faces where its head points."""
+    forward, up = orientation.apply([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0]])
+    lying = abs(forward[1]) > np.cos(np.radians(20))
+    towards = -np.sign(forward[1]) * up if lying else forward
+    return Rotation.from_rotvec([0.0, np.arctan2(towards[0], towards[2]), 0.0])
+
+
+def _started_at_origin(joints: NDArray, translation: NDArray) -> dict[str, Tensor]:
+    """Move and turn a y-up motion so that it starts at the origin, facing +z."""
+    R_motion_file = _yaw(Rotation.from_rotvec(joints[0, 0])).inv()
+    joints = joints.copy()
+    joints[:, 0] = (R_motion_file * Rotation.from_rotvec(joints[:, 0])).as_rotvec()
+    return {"joints": _tensor(joints), "translation": _tensor(R_motion_file.apply(translation - translation[0]))}
+
+
+def _from_own_layout(path: Path, arrays: dict[str, NDArray]) -> Motion:
+    joints = frames_of(path, arrays, "joints", (NUM_JOINTS, 3))
+    translation = path_of(path, arrays, "translation", len(joints))
+    rate = frame_rate(path, numbers(path, arrays, "fps"))
+    name, licence = (str(arrays[key]) if key in arrays else "" for key in ("name", "licence"))
+    return Motion(name or path.stem, _tensor(joints), _tensor(translation - translation[0]), rate, licence)
+
+
+def _from_amass_layout(path: Path, arrays: dict[str, NDArray]) -> Motion:
+    rate_key = next((key for key in ("mocap_framerate", "mocap_frame_rate", "fps") if key in arrays), None)
+    if rate_key is None:
+        found = ", ".join(sorted(arrays))
+        raise BadInput(f"{path} does not say its frame rate; it holds {found}.\nAdd mocap_framerate.")
+    rate = frame_rate(path, numbers(path, arrays, rate_key))
+    width = arrays["poses"].shape[-1] if arrays["poses"].ndim == 2 else 0
+    if width not in SMPL_FAMILY:
+        raise BadInput(
+            f"{path}: poses has shape {arrays['poses'].shape}.\n"
+            "Needed: (frames, 72) for SMPL, (frames, 156) for SMPL-H or (frames, 165) for SMPL-X."
+        )
+    poses = frames_of(path, arrays, "poses", (width,))
+    joints = np.zeros((len(poses), NUM_JOINTS, 3))
+    kept = SMPL_FAMILY[width]
+    joints[:, :kept] = poses[:, : 3 * kept].reshape(len(poses), kept, 3)
+    joints, translation = _to_y_up(joints, path_of(path, arrays, "trans", len(poses)))
+    return Motion(path.stem, **_started_at_origin(joints, translation), fps=rate)
+
+
+def _to_y_up(joints: NDArray, translation: NDArray) -> tuple[NDArray, NDArray]:
+    """AMASS is z up, AIST++ and others are y up, and no file says so: the axis the body mostly stands along decides."""
+    up = Rotation.from_rotvec(joints[:, 0]).apply([0.0, 1.0, 0.0]).mean(0)
+    if up[2] <= up[1]:
+        return joints, translation
+    y_from_z = Rotation.from_rotvec([-np.pi / 2, 0.0, 0.0])
+    joints = joints.copy()
+    joints[:, 0] = (y_from_z * Rotation.from_rotvec(joints[:, 0])).as_rotvec()
+    return joints, y_from_z.apply(translation)
+
+
+def _unknown(name: str, path: Path) -> BadInput:
+    known = ", ".join(builtin_motions())
+    close = difflib.get_close_matches(name.lower(), builtin_motions(), n=1)
+    hint = f" Did you mean {close[0]}?" if close else ""
+    what = f"there is no motion file {path}" if path.suffix else f"there is no motion called {name!r}"
+    return BadInput(f"{what}.{hint}\nBuilt-in motions: {known}; or give the path of an .npz file.")
+
+
+def _per_joint(motion: Motion) -> NDArray:
+    return motion.joints.double().numpy().transpose(1, 0, 2)
+
+
+def _tensor(array: NDArray) -> Float[Tensor, "..."]:
+    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))

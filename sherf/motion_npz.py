@@ -1,0 +1,91 @@
+"""Arrays of a motion file, read with suspicion: bounded in size, nothing executed, every number checked."""
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sherf.errors import BadInput
+
+MAX_FRAMES = 100_000
+MAX_UNPACKED_BYTES = 256 * 2**20
+"""100,000 frames of SMPL-X poses in double precision take 132 MB."""
+FPS_RANGE = (1.0, 1000.0)
+MAX_DISTANCE_M = 1000.0
+"""Farther from its start than this, a motion is not in metres."""
+
+
+def read_npz(path: Path) -> dict[str, NDArray]:
+    """The plain arrays of an .npz; pickled objects, which could run code, are left out unread.
+
+    Raises:
+        BadInput: it is damaged, something else, or unpacks to more than a motion can need.
+    """
+    arrays = {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+        if size > MAX_UNPACKED_BYTES:
+            raise BadInput(
+                f"{path} unpacks to {size / 2**20:.0f} MB; {MAX_FRAMES} frames, the most that can be played, need less "
+                f"than {MAX_UNPACKED_BYTES / 2**20:.0f} MB.\nCut it into shorter pieces."
+            )
+        with np.load(path, allow_pickle=False) as archive:
+            for key in archive.files:
+                try:
+                    arrays[key] = archive[key]
+                except ValueError as error:
+                    if "allow_pickle" not in str(error):
+                        raise
+    except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        raise BadInput(
+            f"{path} cannot be read as .npz ({error}).\nIs it complete? Download or export it again."
+        ) from error
+    return arrays
+
+
+def numbers(path: Path, arrays: dict[str, NDArray], key: str) -> NDArray:
+    """One array as double precision."""
+    array = arrays[key]
+    if not (np.issubdtype(array.dtype, np.floating) or np.issubdtype(array.dtype, np.integer)):
+        raise BadInput(f"{path}: {key} holds {array.dtype}, not numbers.\nExport it again as floating point numbers.")
+    return array.astype(np.float64)
+
+
+def frames_of(path: Path, arrays: dict[str, NDArray], key: str, shape: tuple[int, ...]) -> NDArray:
+    """One array of finite numbers with a frame axis before `shape`."""
+    array = numbers(path, arrays, key)
+    if array.ndim != len(shape) + 1 or array.shape[1:] != shape:
+        raise BadInput(f"{path}: {key} has shape {array.shape}.\nNeeded: {('frames', *shape)}.".replace("'", ""))
+    if not 0 < len(array) <= MAX_FRAMES:
+        remedy = "Export it again." if len(array) == 0 else "Cut it into shorter pieces."
+        raise BadInput(f"{path}: {key} has {len(array)} frames; 1 to {MAX_FRAMES} can be played.\n{remedy}")
+    finite = np.isfinite(array).reshape(len(array), -1).all(axis=1)
+    if not finite.all():
+        bad = np.flatnonzero(~finite)
+        raise BadInput(
+            f"{path}: {key} is not a number (NaN or infinite) in {len(bad)} of {len(array)} frames, "
+            f"first in frame {bad[0]}.\nCut these frames out or export the motion again."
+        )
+    return array
+
+
+def path_of(path: Path, arrays: dict[str, NDArray], key: str, frames: int) -> NDArray:
+    """The body's way through space, (frame, 3) metres, as long as the joints."""
+    way = frames_of(path, arrays, key, (3,))
+    if len(way) != frames:
+        raise BadInput(f"{path}: {frames} frames of joints but {len(way)} of {key}.\nExport it again.")
+    farthest = np.abs(way - way[0]).max()
+    if farthest > MAX_DISTANCE_M:
+        raise BadInput(f"{path}: {key} goes {farthest:.0f} m away from its start.\nIs it in millimetres? Use metres.")
+    return way
+
+
+def frame_rate(source: Path | str, fps: NDArray | float) -> float:
+    """One sensible frame rate, frames a second."""
+    rate = float(np.asarray(fps).reshape(-1)[0]) if np.size(fps) == 1 else float("nan")
+    if not FPS_RANGE[0] <= rate <= FPS_RANGE[1]:
+        low, high = FPS_RANGE
+        raise BadInput(f"{source}: the frame rate is {rate:g}.\nNeeded: one number, {low:g} to {high:g} per second.")
+    return rate
