@@ -1,0 +1,1 @@
+"""Body models in SMPL's layout: load (`files`), pose (`model`), carry points between poses (`warp`)."""

@@ -1,0 +1,262 @@
+"""Read SMPL's published pickles without executing anything.
+
+A pickle is a program: it names functions and calls them. Here every name leads to a stand-in of this file, which only
+keeps what it is handed; arrays are built from the kept bytes after their sizes were checked. Known names are numpy's
+array, dtype and scalar, chumpy's and scipy.sparse's classes, and what Python 2 and 3 wrap around them; any other name
+is refused.
+"""
+
+import io
+import pickle
+import pickletools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from sherf.errors import BadInput
+
+MOST_STEPS = 2_000_000
+"""Instructions in one pickle; SMPL's files have a few thousand."""
+MOST_ARRAY_BYTES = 2**28
+"""SMPL's largest array, 207 pose blend shapes in double precision, takes 34 MB."""
+DEEPEST_SELECTION = 8
+NUMBER_TYPES = frozenset("?bBhHiIlLqQefd") | {f"{kind}{size}" for kind in "iuf" for size in (1, 2, 4, 8)} | {"b1"}
+
+
+class Inert:
+    """Keeps what the pickle hands over and does nothing with it."""
+
+    def __new__(cls, *_: Any) -> "Inert":
+        return super().__new__(cls)
+
+    def __init__(self, *arguments: Any) -> None:
+        self.arguments = arguments
+        self.state: Any = None
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+
+class Ignored(Inert):
+    """A value that no body model needs."""
+
+
+class ArrayType(Inert):
+    """numpy.ndarray, only ever named."""
+
+
+class NumberType(Inert):
+    """numpy.dtype(code, align, copy), its byte order in the state."""
+
+    def resolve(self) -> np.dtype:
+        code = self.arguments[0] if self.arguments else None
+        order = self.state[1] if isinstance(self.state, tuple) and len(self.state) > 1 else "="
+        if not isinstance(code, str) or code not in NUMBER_TYPES or order not in ("<", ">", "|", "="):
+            raise BadInput(f"an array of {code!r} values in byte order {order!r}; only plain numbers are read")
+        return np.dtype(code).newbyteorder(order)
+
+
+class Array(Inert):
+    """numpy's _reconstruct(ndarray, (0,), b'b') with state (version, shape, dtype, is_fortran, bytes)."""
+
+    def resolve(self) -> np.ndarray:
+        match self.state:
+            case (int(), tuple(shape), NumberType() as number, is_fortran, content):
+                return _array(_bytes(content), number, shape, "F" if is_fortran else "C")
+        raise BadInput("an array whose description is not numpy's")
+
+
+class BufferArray(Inert):
+    """numpy's _frombuffer(bytes, dtype, shape, order), as protocol 5 writes arrays."""
+
+    def resolve(self) -> np.ndarray:
+        match self.arguments:
+            case (content, NumberType() as number, tuple(shape), "C" | "F" as order):
+                return _array(_bytes(content), number, shape, order)
+        raise BadInput("an array whose description is not numpy's")
+
+
+class Scalar(Inert):
+    """numpy's scalar(dtype, bytes)."""
+
+    def resolve(self) -> np.ndarray:
+        match self.arguments:
+            case (NumberType() as number, content):
+                return _array(_bytes(content), number, (), "C")
+        raise BadInput("a number whose description is not numpy's")
+
+
+class EncodedText(Inert):
+    """_codecs.encode(text, 'latin1'): how Python 3 writes bytes in old protocols."""
+
+    def resolve(self) -> bytes:
+        match self.arguments:
+            case (str() as text, "latin1" | "latin-1"):
+                return text.encode("latin1")
+        raise BadInput("bytes in an unknown encoding")
+
+
+class ChumpyArray(Inert):
+    """Any class of chumpy: its value lies in `x`, in `r`, or is a selection `idxs` out of another's, `a`."""
+
+    def resolve(self, depth: int = 0) -> np.ndarray:
+        state = self.state if isinstance(self.state, dict) else {}
+        for key in ("x", "r"):
+            if key in state:
+                return resolve_array(state[key], depth + 1)
+        if "a" in state and "idxs" in state and depth < DEEPEST_SELECTION:
+            chosen = resolve_array(state["a"], depth + 1).ravel()[resolve_array(state["idxs"], depth + 1)]
+            shape = state.get("preferred_shape")
+            return chosen if shape is None else chosen.reshape(resolve_array(shape, depth + 1).tolist())
+        raise BadInput(f"a chumpy object without a stored value (it holds: {', '.join(map(str, state)) or 'nothing'})")
+
+
+class SparseByColumns(Inert):
+    """scipy.sparse.csc_matrix."""
+
+    by_columns = True
+
+    def resolve(self) -> np.ndarray:
+        state = self.state if isinstance(self.state, dict) else {}
+        data, indices, pointers = (resolve_array(state.get(key)).ravel() for key in ("data", "indices", "indptr"))
+        rows, columns = _shape(state.get("_shape", state.get("shape")), 2)
+        if rows * columns * data.itemsize > MOST_ARRAY_BYTES:
+            raise BadInput(f"a sparse matrix of {rows} x {columns}: too large")
+        along, across = (columns, rows) if self.by_columns else (rows, columns)
+        counts = np.diff(pointers)
+        sound = len(pointers) == along + 1 and len(data) == len(indices) and pointers[0] == 0
+        sound = sound and pointers[-1] == len(data) and (counts >= 0).all()
+        if not sound or (len(indices) and not (indices.min() >= 0 and indices.max() < across)):
+            raise BadInput("a sparse matrix whose indices do not fit its shape")
+        dense = np.zeros((along, across), data.dtype)
+        np.add.at(dense, (np.repeat(np.arange(along), counts), indices), data)
+        return dense.T if self.by_columns else dense
+
+
+class SparseByRows(SparseByColumns):
+    """scipy.sparse.csr_matrix."""
+
+    by_columns = False
+
+
+def _reconstructor(cls: Any, *_: Any) -> Inert:
+    """copyreg._reconstructor(cls, object, None): how protocols 0 and 1 make an instance."""
+    if not (isinstance(cls, type) and issubclass(cls, Inert)):
+        raise BadInput("an object made of something that is no class")
+    return cls()
+
+
+def _stand_in(module: str, name: str) -> Callable[..., Any] | None:
+    """What a name in a pickle leads to, None if it is unknown."""
+    match module.split("."), name:
+        case ["numpy", *_], "ndarray":
+            return ArrayType
+        case ["numpy", *_], "dtype":
+            return NumberType
+        case ["numpy", "core" | "_core", "multiarray"], "_reconstruct":
+            return Array
+        case ["numpy", "core" | "_core", "multiarray"], "scalar":
+            return Scalar
+        case ["numpy", "core" | "_core", "numeric"], "_frombuffer":
+            return BufferArray
+        case ["_codecs"], "encode":
+            return EncodedText
+        case ["chumpy", *_], _:
+            return ChumpyArray
+        case ["scipy", "sparse", *_], "csc_matrix" | "csc_array":
+            return SparseByColumns
+        case ["scipy", "sparse", *_], "csr_matrix" | "csr_array":
+            return SparseByRows
+        case ["copy_reg" | "copyreg"], "_reconstructor":
+            # A new function each time: a pickle can set attributes on what it names.
+            return lambda *arguments: _reconstructor(*arguments)
+        case ["__builtin__" | "builtins"], "object" | "set" | "frozenset":
+            return Ignored
+    return None
+
+
+class _InertUnpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Callable[..., Any]:
+        found = _stand_in(module, name)
+        if found is None:
+            raise BadInput(f"it asks to run {module}.{name}, which no body model needs: it was not read any further")
+        # A class of its own for this file, so that nothing can be left behind on ours.
+        return type(found.__name__, (found,), {}) if isinstance(found, type) else found
+
+    def persistent_load(self, pid: Any) -> Any:
+        raise BadInput("it refers to objects outside the file")
+
+
+def read_pickle(content: bytes) -> dict[str, Any]:
+    """The dict of a body model's pickle; pass its values to `resolve_array`.
+
+    Raises:
+        BadInput: it is no pickle, is damaged, or names anything but arrays.
+    """
+    try:
+        _check_steps(content)
+        loaded = _InertUnpickler(io.BytesIO(content), encoding="latin1").load()
+    except BadInput:
+        raise
+    except Exception as error:  # whatever a damaged or hostile file provokes in the unpickler
+        raise BadInput(f"it is damaged or no pickle ({type(error).__name__}: {error})") from error
+    if not isinstance(loaded, dict):
+        raise BadInput(f"it holds a {type(loaded).__name__} where a dict of arrays is needed")
+    return {str(key): value for key, value in loaded.items() if isinstance(key, str | bytes)}
+
+
+def resolve_array(value: Any, depth: int = 0) -> np.ndarray:
+    """A stored value as an array of numbers.
+
+    Raises:
+        BadInput: it is none.
+    """
+    if isinstance(value, ChumpyArray):
+        if depth > DEEPEST_SELECTION:
+            raise BadInput("chumpy objects nested too deeply")
+        return value.resolve(depth)
+    if isinstance(value, Array | BufferArray | Scalar | SparseByColumns):
+        return value.resolve()
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return np.asarray(float(value) if abs(value) > 2**62 else value)
+    if isinstance(value, list | tuple) and all(type(item) in (int, float) for item in value):
+        return np.array(value)
+    raise BadInput(f"a {type(value).__name__} where an array is needed")
+
+
+def _check_steps(content: bytes) -> None:
+    """Walk the instructions without following them: refuse what would only fill the memory."""
+    for step, (instruction, argument, _) in enumerate(pickletools.genops(content), start=1):
+        if step > MOST_STEPS:
+            raise BadInput(f"it has more than {MOST_STEPS} instructions: no body model")
+        # The unpickler makes room up to the largest number that it meets.
+        if instruction.name in ("PUT", "BINPUT", "LONG_BINPUT") and argument > MOST_STEPS:
+            raise BadInput("it numbers its objects in a way that only fills the memory")
+        if instruction.name.startswith("EXT"):
+            raise BadInput("it uses registered extensions, which no body model needs")
+
+
+def _array(content: bytes, number: NumberType, shape: tuple, order: str) -> np.ndarray:
+    dtype = number.resolve()
+    size = int(np.prod(_shape(shape), dtype=object))
+    if len(content) > MOST_ARRAY_BYTES or size * dtype.itemsize != len(content):
+        raise BadInput(f"an array of shape {shape} and type {dtype} with {len(content)} bytes of content")
+    return np.frombuffer(content, dtype).reshape(shape, order=order)
+
+
+def _shape(shape: Any, axes: int | None = None) -> tuple[int, ...]:
+    if isinstance(shape, tuple) and all(type(n) is int and n >= 0 for n in shape) and axes in (None, len(shape)):
+        return shape
+    raise BadInput(f"an array of shape {shape!r}")
+
+
+def _bytes(content: Any) -> bytes:
+    """Raw content: Python 2 strings arrive as latin-1 text."""
+    if isinstance(content, EncodedText):
+        return content.resolve()
+    if isinstance(content, str):
+        return content.encode("latin1")
+    if isinstance(content, bytes | bytearray):
+        return bytes(content)
+    raise BadInput(f"an array whose content is a {type(content).__name__}")

@@ -1,0 +1,62 @@
+"""SMPL's skeleton: the joints' names, their tree, and the few poses that everything else refers to.
+
+Joint order and tree: Loper et al., "SMPL: A Skinned Multi-Person Linear Model", 2015, as in the published files.
+"""
+
+import math
+
+JOINT_NAMES = (
+    "pelvis",
+    "left_hip",
+    "right_hip",
+    "spine1",
+    "left_knee",
+    "right_knee",
+    "spine2",
+    "left_ankle",
+    "right_ankle",
+    "spine3",
+    "left_foot",
+    "right_foot",
+    "neck",
+    "left_collar",
+    "right_collar",
+    "head",
+    "left_shoulder",
+    "right_shoulder",
+    "left_elbow",
+    "right_elbow",
+    "left_wrist",
+    "right_wrist",
+    "left_hand",
+    "right_hand",
+)
+"""Left and right are the person's own; the left side lies at +x in the rest pose."""
+
+PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21)
+"""Index of each joint's parent, -1 for the root; a parent always comes before its children."""
+
+NUM_JOINTS = len(JOINT_NAMES)
+NUM_BETAS = 10
+NUM_POSE_FEATURES = 9 * (NUM_JOINTS - 1)
+"""Pose blend shapes are driven by the 23 rotation matrices below the root, minus the identity."""
+
+BIG_POSE = {
+    "left_hip": (0.0, 0.0, math.pi / 4),
+    "right_hip": (0.0, 0.0, -math.pi / 4),
+    "left_ankle": (0.0, 0.0, -math.pi / 6),
+    "right_ankle": (0.0, 0.0, math.pi / 6),
+}
+"""Axis-angle, radians: legs apart, so that the nearest vertex never lies on the other leg. All else is zero."""
+
+
+def joint_index(name: str) -> int:
+    """Index of a joint by its name."""
+    return JOINT_NAMES.index(name)
+
+
+def mirrored_joints() -> tuple[int, ...]:
+    """For each joint, the joint that takes its place in a mirror."""
+    swap = {"left": "right", "right": "left"}
+    side_and_rest = (name.partition("_") for name in JOINT_NAMES)
+    return tuple(joint_index(swap.get(side, side) + bar + rest) for side, bar, rest in side_and_rest)

@@ -1,0 +1,45 @@
+"""What differs between the CPU and CUDA, as one object: chosen once by `devices.choose_backend`, then passed in."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from sherf.render.sampling import OccupancyGrid
+from sherf.scene import Rays, RaySamples, SurfacePoints
+
+
+class Surface(Protocol):
+    """A triangle mesh that answers where its nearest point is."""
+
+    def nearest(self, points: Float[Tensor, "point 3"]) -> SurfacePoints:
+        """Nearest surface points, with a signed distance (metres, negative inside a closed mesh). No gradients."""
+        ...
+
+
+MakeSurface = Callable[[Float[Tensor, "vertex 3"], Int[Tensor, "face 3"]], Surface]
+"""Vertices and outward-facing triangles -> Surface."""
+
+Sample = Callable[[Rays, OccupancyGrid, float], RaySamples]
+"""Rays (one axis), grid and step in metres -> the samples whose middles lie in occupied voxels."""
+
+Composite = Callable[
+    [Float[Tensor, " sample"], RaySamples, Float[Tensor, " ray"]],
+    tuple[Float[Tensor, " sample"], Float[Tensor, " ray"]],
+]
+"""Density (1/m), its samples and the light that reaches each ray's first sample (0..1) -> the weight of each sample
+in its ray's colour, and the light that leaves each ray's last sample. Differentiable in density and light."""
+
+
+@dataclass(frozen=True)
+class Backend:
+    """The operations that have a fast way on one device; `torch_backend.py` is the definition of each."""
+
+    name: str
+    device: torch.device
+    surface: MakeSurface
+    sample: Sample
+    composite: Composite

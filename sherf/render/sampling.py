@@ -1,0 +1,186 @@
+"""Where along rays a field near a body has to be evaluated: an occupancy grid and the samples that fall into it."""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from sherf.scene import Rays, RaySamples
+
+STRIDE_VOXELS = 2
+"""Half the length of a coarse interval, in voxels: long enough to skip empty space, short enough to skip much of it."""
+
+RAYS_PER_CHUNK = 2**16
+"""Bounds the sampler's memory: at most about 200 MB of candidates at the default step and voxel."""
+
+
+@dataclass(frozen=True)
+class OccupancyGrid:
+    """The voxels that hold points near a surface; nothing is occupied outside the grid."""
+
+    occupied: Bool[Tensor, "x y z"]
+    """The outermost layer is always empty."""
+    low: Float[Tensor, "3"]
+    """World position of the grid's lowest corner, metres."""
+    voxel: float
+    """Edge length, metres."""
+
+    @property
+    def high(self) -> Float[Tensor, "3"]:
+        """World position of the grid's highest corner, metres."""
+        return self.low + self.voxel * self.low.new_tensor(self.occupied.shape)
+
+    @cached_property
+    def nearby(self) -> Bool[Tensor, "x y z"]:
+        """Voxels with an occupied one at most STRIDE_VOXELS away along each axis."""
+        nearby = self.occupied
+        for axis, size in enumerate(nearby.shape):
+            grown = nearby.clone()
+            for shift in range(1, min(STRIDE_VOXELS + 1, size)):
+                grown.narrow(axis, shift, size - shift).logical_or_(nearby.narrow(axis, 0, size - shift))
+                grown.narrow(axis, 0, size - shift).logical_or_(nearby.narrow(axis, shift, size - shift))
+            nearby = grown
+        return nearby
+
+    def contains(self, points_world: Float[Tensor, "*point 3"]) -> Bool[Tensor, " *point"]:
+        """Whether points lie in occupied voxels."""
+        index = ((points_world - self.low) / self.voxel).floor().long()
+        shape = torch.tensor(self.occupied.shape, device=index.device)
+        inside = ((index >= 0) & (index < shape)).all(dim=-1)
+        x, y, z = index.clamp(min=0).minimum(shape - 1).unbind(-1)
+        return inside & self.occupied[x, y, z]
+
+    @staticmethod
+    def around(
+        vertices: Float[Tensor, "vertex 3"], faces: Int[Tensor, "face 3"], reach: float, voxel: float = 0.0075
+    ) -> "OccupancyGrid":
+        """The voxels within `reach` metres of a triangle mesh.
+
+        Conservative: every point within reach of the surface is in an occupied voxel. Not generous: an occupied
+        voxel's centre is at most reach + 2 voxel diagonals from the surface. No nearest-neighbour query is made:
+        points scattered over the triangles mark voxels, which a separable distance transform then grows.
+        """
+        spacing = 0.45 * voxel
+        # no surface point is farther than this from the nearest scattered one (circumradius of a lattice cell)
+        reach_voxels = (reach + spacing / math.sqrt(3)) / voxel
+        margin = math.ceil(reach_voxels) + 2
+        low = vertices.amin(dim=0) - margin * voxel
+        shape = ((vertices.amax(dim=0) - low) / voxel).floor().long() + 1 + margin
+        seeds = torch.zeros(*shape.tolist(), dtype=torch.bool, device=vertices.device)
+        x, y, z = ((scatter_points(vertices, faces, spacing) - low) / voxel).floor().long().unbind(-1)
+        seeds[x, y, z] = True
+        return OccupancyGrid(_grow(seeds, reach_voxels), low, voxel)
+
+
+def scatter_points(
+    vertices: Float[Tensor, "vertex 3"], faces: Int[Tensor, "face 3"], spacing: float
+) -> Float[Tensor, "point 3"]:
+    """Points of a regular lattice on each triangle, neighbours at most `spacing` metres apart, corners included."""
+    corners = vertices[faces]
+    longest = (corners - corners.roll(1, dims=1)).norm(dim=-1).amax(dim=-1)
+    # powers of two: few distinct lattices, each done for all of its triangles at once
+    cuts = (longest / spacing).clamp(min=1).log2().ceil().long()
+    points = [vertices]
+    for level in cuts.unique().tolist():
+        i, j = torch.meshgrid(*2 * (torch.arange(2**level + 1, device=vertices.device),), indexing="ij")
+        below = i + j <= 2**level
+        i, j = i[below], j[below]
+        barycentric = torch.stack([2**level - i - j, i, j], dim=-1).to(vertices.dtype) / 2**level
+        points.append(torch.einsum("pc,fcd->fpd", barycentric, corners[cuts == level]).reshape(-1, 3))
+    return torch.cat(points)
+
+
+def _grow(seeds: Bool[Tensor, "x y z"], reach: float) -> Bool[Tensor, "x y z"]:
+    """Voxels of which some point is within `reach` (in voxels) of some point of a seed voxel.
+
+    The gap between two voxels k apart on an axis is max(|k| - 1, 0), and squared gaps add up over the axes, so three
+    passes of one-dimensional minima are exact (Felzenszwalb & Huttenlocher 2012 do the same for distances).
+    """
+    limit = math.floor(reach**2)
+    far = limit + 1
+    squared = torch.where(seeds, 0, far).to(torch.int16 if 2 * far < 2**15 else torch.int32)
+    for axis in range(3):
+        nearest, size = squared.clone(), squared.shape[axis]
+        for shift in range(1, min(math.floor(reach) + 2, size)):
+            for to, source in ((shift, 0), (0, shift)):
+                target = nearest.narrow(axis, to, size - shift)
+                torch.minimum(target, squared.narrow(axis, source, size - shift) + (shift - 1) ** 2, out=target)
+        squared = nearest
+    return squared <= limit
+
+
+def sample_rays(rays: Rays, grid: OccupancyGrid, step: float) -> RaySamples:
+    """Samples of length `step` (metres) along each ray, kept where their middle lies in an occupied voxel.
+
+    Rays that miss the grid's box fall out first; the others are cut into intervals of several voxels that are kept
+    if anything nearby is occupied; only those are cut into samples. Rays with non-finite or zero directions, or
+    far <= near, get none. Makes no gradients.
+    """
+    with torch.no_grad():
+        near, far = _clip_to_box(rays, grid)
+        hit = (far > near).nonzero()[:, 0]
+        parts = [_sample_hits(rays, grid, step, near, far, some) for some in hit.split(RAYS_PER_CHUNK)]
+        if not parts:
+            nothing = near.new_zeros(0)
+            return RaySamples(hit, nothing, nothing, len(near))
+        ray, start, end = (torch.cat(x) for x in zip(*parts, strict=True))
+        return RaySamples(ray, start, end, len(near))
+
+
+def _clip_to_box(rays: Rays, grid: OccupancyGrid) -> tuple[Float[Tensor, " ray"], Float[Tensor, " ray"]]:
+    """Near and far within the grid's box (slab test); far <= near where a ray misses it or is not a ray."""
+    inverse = 1 / torch.where(rays.directions == 0, 1e-12, rays.directions)
+    first = (grid.low - rays.origins) * inverse
+    last = (grid.high - rays.origins) * inverse
+    near = torch.maximum(rays.near, torch.minimum(first, last).amax(dim=-1))
+    far = torch.minimum(rays.far, torch.maximum(first, last).amin(dim=-1))
+    is_ray = (near.isfinite() & far.isfinite()) & (rays.directions != 0).any(dim=-1)
+    return torch.where(is_ray, near, 0.0), torch.where(is_ray, far, 0.0)
+
+
+def _sample_hits(
+    rays: Rays,
+    grid: OccupancyGrid,
+    step: float,
+    near: Float[Tensor, " ray"],
+    far: Float[Tensor, " ray"],
+    hit: Int[Tensor, " hit"],
+) -> tuple[Int[Tensor, " sample"], Float[Tensor, " sample"], Float[Tensor, " sample"]]:
+    """Ray index, start and end of the samples of the rays `hit`, which all meet the box."""
+    # a step longer than an interval is looked up itself: `nearby` does not reach as far
+    per_interval = max(1, math.floor(2 * STRIDE_VOXELS * grid.voxel / step))
+    length = per_interval * step
+    # grid coordinates of a ray: origin + distance * direction, in voxels
+    origins = ((rays.origins[hit] - grid.low) / grid.voxel).T.contiguous()
+    directions = (rays.directions[hit] / grid.voxel).T.contiguous()
+    near, far = near[hit], far[hit]
+
+    intervals = ((far - near) / length).ceil().long()
+    of = torch.repeat_interleave(torch.arange(len(hit), device=hit.device), intervals)
+    number = torch.arange(len(of), device=hit.device) - (intervals.cumsum(0) - intervals)[of]
+    begin = near[of] + number * length
+    if per_interval > 1:
+        keep = _look_up(grid.nearby, origins[:, of], directions[:, of], begin + length / 2).nonzero()[:, 0]
+        of, begin = of[keep], begin[keep]
+
+    starts = begin[:, None] + step * torch.arange(per_interval, device=hit.device, dtype=begin.dtype)
+    ends = torch.minimum(starts + step, far[of, None])
+    keep = _look_up(grid.occupied, origins[:, of, None], directions[:, of, None], (starts + ends) / 2) & (ends > starts)
+    return hit[of[:, None].expand_as(keep)[keep]], starts[keep], ends[keep]
+
+
+def _look_up(
+    voxels: Bool[Tensor, "x y z"],
+    origins: Float[Tensor, "3 *#sample"],
+    directions: Float[Tensor, "3 *#sample"],
+    distances: Float[Tensor, "*sample"],
+) -> Bool[Tensor, "*sample"]:
+    """The voxel at a distance along each ray, in voxel coordinates; positions are clamped into the grid."""
+    index = torch.zeros_like(distances, dtype=torch.int32)
+    for axis, size in enumerate(voxels.shape):
+        position = torch.addcmul(origins[axis], directions[axis], distances).clamp_(0, size - 1)
+        index = index.mul_(size).add_(position.int())
+    return voxels.reshape(-1)[index]
