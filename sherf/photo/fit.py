@@ -73,7 +73,7 @@ def fit_body(
     centre = torch.tensor([size[1] / 2, size[0] / 2])
     target = marks.observed(person.landmarks)
     height = float(target[:, 1].max() - target[:, 1].min()) * 1.08
-    height = max(height, 0.7 * float((target[:, 0].max() - target[:, 0].min())))
+    height = max(height, 0.7 * float(target[:, 0].max() - target[:, 0].min()))
     # Hidden landmarks are guesses of the detector, and those outside the photo more so.
     certainty = marks.observed(person.visibility)
     inside = ((target >= 0) & (target <= torch.tensor([size[1], size[0]]))).all(dim=-1)

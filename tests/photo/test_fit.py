@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from stage import camera_in_front, photograph, standing
 
 from sherf.body.model import BodyModel
 from sherf.camera import project
@@ -13,7 +14,6 @@ from sherf.photo.fit import camera_rotation, fit_body
 from sherf.photo.prior import LOWER, STANCE, UPPER, pose_energy
 from sherf.photo.scores import Scores, score
 from sherf.scene import BodyPose
-from stage import camera_in_front, photograph, standing
 
 SIZE = (400, 300)
 MIRRORED = [0, 2, 1, 3, 5, 4, 6, 8, 7, 9, 11, 10, 12, 14, 13, 15, 17, 16, 19, 18, 21, 20, 23, 22]

@@ -1,0 +1,153 @@
+"""Avatar files: what a photo gave, in safetensors with a JSON header. Reading one executes nothing."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from sherf import __version__
+from sherf.body.model import BodyModel
+from sherf.errors import BadInput
+from sherf.output import atomic_output
+from sherf.scene import BodyPose, Camera, Subject
+from sherf.template.model import TemplateBank, assemble
+
+FORMAT = "sherf-avatar"
+FORMAT_VERSION = 1
+MAX_BYTES = 256 * 2**20
+SHAPES = {
+    "image": (3, None, None),
+    "mask": (None, None),
+    "K": (3, 3),
+    "R": (3, 3),
+    "T": (3,),
+    "betas": (10,),
+    "joints": (24, 3),
+    "R_world_body": (3, 3),
+    "T_world_body": (3,),
+    "stand_off": (None,),
+    "fill": (None, 3),
+}
+
+
+@dataclass(frozen=True)
+class Avatar:
+    """Everything that is needed to render a person, without the photo."""
+
+    bank: TemplateBank
+    report: dict
+    """Scores of the fit and provenance, as in report.json."""
+
+
+def is_avatar(path: Path) -> bool:
+    """Tell by content: a safetensors file begins with the length of a JSON header."""
+    with path.open("rb") as file:
+        head = file.read(9)
+    return len(head) == 9 and head[8:9] == b"{" and int.from_bytes(head[:8], "little") < MAX_BYTES
+
+
+def save_avatar(avatar: Avatar, path: Path) -> None:
+    """Write an avatar file; images are kept in 8 bits."""
+    subject = avatar.bank.subject
+    tensors = {
+        "image": _to_bytes(subject.image),
+        "mask": _to_bytes(subject.mask),
+        "K": subject.camera.K,
+        "R": subject.camera.R,
+        "T": subject.camera.T,
+        "betas": subject.pose.betas,
+        "joints": subject.pose.joints,
+        "R_world_body": subject.pose.R_world_body,
+        "T_world_body": subject.pose.T_world_body,
+        "stand_off": avatar.bank.stand_off,
+        "fill": avatar.bank.fill,
+    }
+    header = {
+        "format": FORMAT,
+        "version": str(FORMAT_VERSION),
+        "model": "template",
+        "body_model": subject.body_model,
+        "tool": f"sherf {__version__}",
+        "report": json.dumps(avatar.report),
+    }
+    with atomic_output(path) as partial:
+        partial.write_bytes(save({name: x.cpu().contiguous() for name, x in tensors.items()}, header))
+
+
+def avatar_body_model(path: Path) -> str:
+    """Return the name of the body model that an avatar file was made with."""
+    return _read(path)[0]["body_model"]
+
+
+def load_avatar(path: Path, body: BodyModel) -> Avatar:
+    """Read an avatar file.
+
+    Raises:
+        BadInput: not an avatar, damaged, from a newer version, or made with another body model.
+    """
+    header, tensors = _read(path)
+    if header["body_model"] != body.name:
+        raise BadInput(
+            f"{path} was made with the body model '{header['body_model']}', but '{body.name}' was asked for.\n"
+            "Shape coefficients of one body model mean nothing to another: "
+            f"pass --body-model {header['body_model']} or reconstruct the photo again."
+        )
+    for name in ("stand_off", "fill"):
+        if len(tensors[name]) != len(body.v_template):
+            raise BadInput(
+                f"{path}: '{name}' has {len(tensors[name])} vertices, the body model {len(body.v_template)}.\n"
+                "The avatar was made with another build of that body model: reconstruct the photo again."
+            )
+    image, mask = tensors["image"].float() / 255, tensors["mask"].float() / 255
+    camera = Camera(tensors["K"], tensors["R"], tensors["T"], (image.shape[1], image.shape[2]))
+    pose = BodyPose(tensors["betas"], tensors["joints"], tensors["R_world_body"], tensors["T_world_body"])
+    subject = Subject(image, mask, camera, pose, body.name)
+    return Avatar(assemble(subject, body, tensors["stand_off"], tensors["fill"]), _report(path, header))
+
+
+def _report(path: Path, header: dict[str, str]) -> dict:
+    try:
+        report = json.loads(header.get("report", ""))
+    except ValueError as error:
+        raise BadInput(f"{path} is a damaged avatar file: its report is no JSON ({error}).") from error
+    return report if isinstance(report, dict) else {}
+
+
+def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Return a checked header and tensors."""
+    if path.stat().st_size > MAX_BYTES:
+        raise BadInput(f"{path} is {path.stat().st_size / 2**20:.0f} MB; an avatar has at most {MAX_BYTES >> 20} MB.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    except (SafetensorError, OSError) as error:
+        raise BadInput(f"{path} is a damaged avatar file ({error}). Make it again with `sherf reconstruct`.") from error
+    if header.get("format") != FORMAT:
+        raise BadInput(f"{path} is a safetensors file but no avatar (format: {header.get('format', 'none given')}).")
+    if not header.get("version", "").isdigit() or int(header["version"]) > FORMAT_VERSION:
+        raise BadInput(
+            f"{path} is an avatar of format version {header.get('version')}; this is sherf {__version__}, "
+            f"which reads up to {FORMAT_VERSION}. Install a newer sherf."
+        )
+    for name, shape in SHAPES.items():
+        if name not in tensors:
+            raise BadInput(f"{path}: the tensor '{name}' is missing. Make it again with `sherf reconstruct`.")
+        found = tuple(tensors[name].shape)
+        fits = len(found) == len(shape) and all(want in (None, got) for want, got in zip(shape, found, strict=True))
+        if not fits or not bool(tensors[name].float().isfinite().all()):
+            raise BadInput(
+                f"{path}: the tensor '{name}' has shape {found} or holds values that are no numbers; "
+                f"expected {shape}. Make it again with `sherf reconstruct`."
+            )
+    if tensors["image"].shape[1:] != tensors["mask"].shape:
+        raise BadInput(f"{path}: image and mask differ in size. Make it again with `sherf reconstruct`.")
+    return header, tensors
+
+
+def _to_bytes(image: Tensor) -> Tensor:
+    return (image.clamp(0, 1) * 255 + 0.5).to(torch.uint8)

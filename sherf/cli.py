@@ -1,0 +1,207 @@
+"""The command line: parse, call, print. Everything heavy is imported inside the commands."""
+
+import json as json_module
+import os
+import re
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from sherf import __version__
+from sherf.errors import MissingAsset, OutputError, SherfError
+from sherf.options import PhotoOptions, RenderOptions
+
+Photo = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="PHOTO")]
+Source = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="PHOTO|AVATAR")]
+Flat = tyro.conf.arg(name="")
+USER_ERROR, BUG, INTERRUPTED = 1, 2, 130
+
+
+def doctor(json: bool = False) -> None:
+    """Show what is installed, which device is used, which files are missing and how to get them.
+
+    Args:
+        json: print JSON for machines.
+    """
+    from sherf.doctor import as_json, as_text, examine
+
+    findings = examine()
+    print(json_module.dumps(as_json(findings), indent=2) if json else as_text(findings))
+    if not as_json(findings)["ok"]:
+        raise SystemExit(USER_ERROR)
+
+
+def reconstruct(
+    photo: Photo,
+    out: Path = Path("out"),
+    options: Annotated[PhotoOptions, Flat] = PhotoOptions(),
+    json: bool = False,
+) -> None:
+    """Turn a photo of a person into an avatar: OUT/avatar.safetensors, overlay.png and report.json.
+
+    Args:
+        photo: JPEG, PNG, WebP, TIFF, BMP or GIF that shows a person, best from head to feet.
+        out: folder for the results.
+        json: print the report as JSON.
+    """
+    from sherf.output import prepare_output_folder
+    from sherf.reconstruct import OVERLAY, obtain_avatar
+
+    prepare_output_folder(out)
+    avatar, _ = obtain_avatar(photo, out, options)
+    if json:
+        print(json_module.dumps(avatar.report, indent=2))
+        return
+    _print_report(avatar.report)
+    print(out / OVERLAY)
+    print(_avatar_path(photo, out))
+
+
+def render(
+    source: Source,
+    path: Literal["turntable", "orbit"] = "turntable",
+    cameras: Path | None = None,
+    frames: int = 60,
+    out: Path = Path("out"),
+    photo: Annotated[PhotoOptions, Flat] = PhotoOptions(),
+    options: Annotated[RenderOptions, Flat] = RenderOptions(),
+) -> None:
+    """Show the person of a photo from all around: OUT/frames/0000.png ... and OUT/video.mp4.
+
+    Args:
+        source: a photo, or an avatar.safetensors made before.
+        path: turntable circles the person once, orbit swings gently to both sides.
+        cameras: your own cameras instead, as a transforms.json in NeRF-studio's layout.
+        frames: number of pictures along the path.
+        out: folder for the results; run the same command again to continue an interrupted one.
+    """
+    from sherf.commands import render_views
+
+    _print_paths(render_views(source, path, cameras, frames, out, photo, options))
+
+
+def animate(
+    source: Source,
+    motion: str = "walk",
+    out: Path = Path("out"),
+    frames: int | None = None,
+    in_place: bool = False,
+    path: Literal["still", "turntable", "orbit"] = "still",
+    photo: Annotated[PhotoOptions, Flat] = PhotoOptions(),
+    options: Annotated[RenderOptions, Flat] = RenderOptions(),
+) -> None:
+    """Let the person of a photo move: OUT/frames/0000.png ... and OUT/video.mp4.
+
+    Args:
+        source: a photo, or an avatar.safetensors made before.
+        motion: a built-in motion (see `sherf motions`) or an .npz in SMPL's layout.
+        out: folder for the results; run the same command again to continue an interrupted one.
+        frames: how many pictures; the whole motion if not given, and it starts again when it is over.
+        in_place: stay on the spot, as on a treadmill.
+        path: how the camera moves meanwhile.
+    """
+    from sherf.commands import animate_motion
+
+    _print_paths(animate_motion(source, motion, frames, path, in_place, out, photo, options))
+
+
+def motions() -> None:
+    """List the built-in motions."""
+    from sherf.motion import builtin_motions, read_motion
+
+    for name in builtin_motions():
+        print(f"{name:10} {read_motion(name).seconds:.1f} s")
+
+
+COMMANDS = {
+    "doctor": doctor,
+    "reconstruct": reconstruct,
+    "render": render,
+    "animate": animate,
+    "motions": motions,
+}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command. Exit codes: 0 done, 1 the user can mend it, 2 a bug, 130 interrupted."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments == ["--version"]:
+        print(f"sherf {__version__}")
+        return
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    try:
+        tyro.extras.subcommand_cli_from_dict(
+            COMMANDS, prog="sherf", description="One photo of a person in, an animatable 3D human out.", args=arguments
+        )
+    except SystemExit as stop:
+        # The parser says 2 for a wrong argument; here that is the user's, and 2 is a bug.
+        raise SystemExit(USER_ERROR if stop.code == 2 else stop.code) from None
+    except SherfError as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        print("\ninterrupted; run the same command again to continue", file=sys.stderr)
+        raise SystemExit(INTERRUPTED) from None
+    except (ImportError, OSError) as error:
+        _fail(str(_as_missing_library(error) or _as_disk_error(error) or _bug(error)))
+    except Exception as error:
+        _bug(error)
+
+
+def _fail(message: str) -> None:
+    print(f"error: {message}", file=sys.stderr)
+    raise SystemExit(USER_ERROR)
+
+
+def _bug(error: BaseException) -> None:
+    traceback.print_exception(error)
+    print("\nThis is a bug in sherf: please report it with the text above.", file=sys.stderr)
+    raise SystemExit(BUG)
+
+
+def _as_missing_library(error: Exception) -> MissingAsset | None:
+    """A shared library that the dynamic linker did not find, with the line that installs it."""
+    if not re.search(r"lib[\w.+-]+\.so", str(error)):
+        return None
+    from sherf.doctor import library_remedy, missing_libraries
+
+    missing = missing_libraries()
+    if not missing:
+        return None
+    return MissingAsset(f"a system library is missing ({error}).\nInstall it: {library_remedy(missing)}")
+
+
+def _as_disk_error(error: Exception) -> OutputError | None:
+    """No space left, wherever it happened."""
+    from errno import EDQUOT, ENOSPC
+
+    if isinstance(error, OSError) and error.errno in (ENOSPC, EDQUOT):
+        return OutputError(f"the disk is full ({error}). Free some space and run the same command again.")
+    return None
+
+
+def _avatar_path(source: Path, out: Path) -> Path:
+    from sherf.avatar import is_avatar
+    from sherf.reconstruct import AVATAR
+
+    return source if is_avatar(source) else out / AVATAR
+
+
+def _print_report(report: dict) -> None:
+    for warning in report["warnings"]:
+        print(f"warning: {warning}", file=sys.stderr)
+    print(
+        f"fit: {report['verdict']} (landmarks off by {report['keypoint_error']:.1f} % of the body's height, "
+        f"outline overlap {report['silhouette_iou']:.2f})"
+    )
+
+
+def _print_paths(paths: list[Path]) -> None:
+    for path in paths:
+        print(path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+"""What `sherf render` and `sherf animate` do: avatar, shots, frames, video."""
+
+import hashlib
+import math
+from pathlib import Path
+
+import torch
+
+from sherf.avatar import Avatar
+from sherf.body.model import BodyModel
+from sherf.camera import orbit, turntable
+from sherf.camera_file import read_cameras
+from sherf.devices import choose_backend
+from sherf.errors import BadInput
+from sherf.export.video import parse_colour
+from sherf.framing import frame_person
+from sherf.motion import Motion, apply, leg_height, on_the_spot, read_motion, repeated, resample, trim
+from sherf.options import PhotoOptions, RenderOptions
+from sherf.output import prepare_output_folder
+from sherf.progress import say
+from sherf.reconstruct import file_sha256, obtain_avatar
+from sherf.scene import BodyPose, Camera
+from sherf.sequence import Renderer, Shots, write_sequence
+from sherf.template.clothing import clothed
+
+MIN_SIZE, MAX_SIZE = 16, 2048
+MAX_FRAMES = 20_000
+
+
+def render_views(
+    source: Path,
+    path: str,
+    cameras: Path | None,
+    frames: int,
+    out: Path,
+    photo: PhotoOptions = PhotoOptions(),
+    options: RenderOptions = RenderOptions(),
+) -> list[Path]:
+    """Render an avatar, still, from many sides; return the videos."""
+    _check(options, frames)
+    given = read_cameras(cameras) if cameras else None
+    prepare_output_folder(out)
+    avatar, body = obtain_avatar(source, out, photo)
+    _tell(avatar)
+    pose = avatar.bank.subject.pose
+    shots = Shots(given or _path(path, avatar, body, pose, frames, options), pose)
+    identity = {"avatar": _identity(avatar), "path": path, "frames": frames}
+    if cameras:
+        identity |= {"path": file_sha256(cameras), "frames": len(shots.cameras)}
+    return write_sequence(Renderer(avatar, body, choose_backend(options.device)), shots, out, options, identity)
+
+
+def animate_motion(
+    source: Path,
+    motion: str,
+    frames: int | None,
+    path: str,
+    in_place: bool,
+    out: Path,
+    photo: PhotoOptions = PhotoOptions(),
+    options: RenderOptions = RenderOptions(),
+) -> list[Path]:
+    """Render an avatar while it moves; return the videos."""
+    played = _played(read_motion(motion), frames, in_place, options.fps)
+    _check(options, len(played))
+    prepare_output_folder(out)
+    avatar, body = obtain_avatar(source, out, photo)
+    _tell(avatar)
+    pose = avatar.bank.subject.pose
+    poses = apply(played, pose, leg_height_m=leg_height(body.rest_joints(pose.betas)))
+    shots = Shots(_path(path, avatar, body, poses, len(played), options), poses)
+    identity = {"avatar": _identity(avatar), "motion": _motion_identity(played), "path": path, "frames": len(played)}
+    return write_sequence(Renderer(avatar, body, choose_backend(options.device)), shots, out, options, identity)
+
+
+def _played(motion: Motion, frames: int | None, in_place: bool, fps: float) -> Motion:
+    """The motion at the video's frame rate, over again until it has `frames` frames."""
+    motion = on_the_spot(motion) if in_place else motion
+    if frames is not None:
+        _check_frames(frames)
+        motion = repeated(motion, math.ceil((frames - 1) * motion.fps / fps) + 1)
+    played = resample(motion, fps)
+    return played if frames is None else trim(played, 0, frames)
+
+
+def _check(options: RenderOptions, frames: int) -> None:
+    if not MIN_SIZE <= options.size <= MAX_SIZE:
+        raise BadInput(f"--size {options.size} is not possible: choose {MIN_SIZE} to {MAX_SIZE} pixels.")
+    _check_frames(frames)
+    parse_colour(options.background)
+    if not 1 <= options.fps <= 120:
+        raise BadInput(f"--fps {options.fps:g} is not possible: choose 1 to 120 pictures a second.")
+
+
+def _check_frames(frames: int) -> None:
+    if not 1 <= frames <= MAX_FRAMES:
+        raise BadInput(f"{frames} frames are not possible: choose --frames from 1 to {MAX_FRAMES}.")
+
+
+def _path(path: str, avatar: Avatar, body: BodyModel, poses: BodyPose, frames: int, options: RenderOptions) -> Camera:
+    """Cameras that keep the person, clothes included, in the picture in all poses."""
+    single = poses.joints.ndim == 2
+    moments = [poses] if single else [poses[i] for i in range(0, frames, max(frames // 40, 1))]
+    surfaces = torch.stack([clothed(body, body.pose(pose), avatar.bank.stand_off) for pose in moments])
+    base, centre = frame_person(surfaces, avatar.bank.subject.camera, (options.size, options.size))
+    match path:
+        case "turntable":
+            return turntable(base, centre, frames)
+        case "orbit":
+            return orbit(base, centre, frames)
+        case _:
+            return turntable(base, centre, frames, degrees=0.0)
+
+
+def _tell(avatar: Avatar) -> None:
+    for warning in avatar.report.get("warnings", []):
+        say(f"warning: {warning}")
+
+
+def _identity(avatar: Avatar) -> str:
+    """What tells one avatar from another: its photo, its pose and its surface."""
+    subject = avatar.bank.subject
+    digest = hashlib.sha256(str(avatar.report.get("photo_sha256", "")).encode())
+    for tensor in (subject.pose.betas, subject.pose.joints, subject.camera.T, avatar.bank.stand_off, avatar.bank.fill):
+        digest.update(tensor.contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _motion_identity(motion: Motion) -> str:
+    digest = hashlib.sha256()
+    for tensor in (motion.joints, motion.translation):
+        digest.update(tensor.contiguous().numpy().tobytes())
+    return f"{motion.name} {digest.hexdigest()[:16]}"

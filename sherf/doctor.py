@@ -1,0 +1,128 @@
+"""What is installed, what is missing, and how to get it."""
+
+import ctypes
+import importlib
+import importlib.metadata
+import os
+import platform
+import sys
+from dataclasses import asdict, dataclass
+
+SYSTEM_LIBRARIES = {
+    "libgl1": "libGL.so.1",
+    "libegl1": "libEGL.so.1",
+    "libx11-6": "libX11.so.6",
+    "libusb-1.0-0": "libusb-1.0.so.0",
+    "libglib2.0-0": "libgthread-2.0.so.0",
+    "libxcb1": "libxcb.so.1",
+}
+"""Debian's packages that open3d and opencv need, each with a library that proves it."""
+INSTALL_LINE = "apt-get install -y --no-install-recommends"
+MODULES = {
+    "torch": "torch",
+    "pytorch3d": "easypytorch3d",
+    "nerfacc": "nerfacc",
+    "open3d": "open3d",
+    "cv2": "opencv-python",
+    "trimesh": "trimesh",
+    "av": "av",
+    "ai_edge_litert.interpreter": "ai-edge-litert",
+    "safetensors": "safetensors",
+}
+OPTIONAL_MODULES = {
+    "smplx": ("smplx", "pip install 'sherf[smpl]' (non-commercial licence; only beside your own SMPL files)"),
+    "gradio": ("gradio", "pip install 'sherf[app]'"),
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    name: str
+    ok: bool
+    required: bool
+    found: str
+    remedy: str = ""
+
+
+def missing_libraries() -> list[str]:
+    """Return the Debian packages whose libraries cannot be loaded."""
+    if not sys.platform.startswith("linux"):
+        return []
+    missing = []
+    for package, library in SYSTEM_LIBRARIES.items():
+        try:
+            ctypes.CDLL(library)
+        except OSError:
+            missing.append(package)
+    return missing
+
+
+def library_remedy(missing: list[str]) -> str:
+    """Return the exact line that installs the missing system libraries."""
+    prefix = "" if hasattr(os, "geteuid") and os.geteuid() == 0 else "sudo "
+    return f"{prefix}{INSTALL_LINE} {' '.join(missing)}"
+
+
+def examine() -> list[Finding]:
+    """Look at everything that the commands need. Never raises: what fails is a finding."""
+    missing = missing_libraries()
+    findings = [
+        Finding("python", sys.version_info[:2] == (3, 11), True, platform.python_version(), "use Python 3.11"),
+        Finding(
+            "system libraries",
+            not missing,
+            True,
+            f"missing: {' '.join(missing)}" if missing else "all there",
+            library_remedy(missing) if missing else "",
+        ),
+    ]
+    findings += [_module(name, package, True, f"pip install {package}") for name, package in MODULES.items()]
+    findings += [_module(name, package, False, remedy) for name, (package, remedy) in OPTIONAL_MODULES.items()]
+    findings += _data()
+    return findings
+
+
+def _module(name: str, package: str, required: bool, remedy: str) -> Finding:
+    try:
+        importlib.import_module(name)
+        return Finding(package, True, required, importlib.metadata.version(package))
+    except Exception as error:  # whatever an import can do belongs into the report
+        return Finding(package, False, required, f"{type(error).__name__}: {error}", remedy)
+
+
+def _data() -> list[Finding]:
+    """Device, shipped weights, body models."""
+    try:
+        from sherf.assets import verify_assets
+        from sherf.body.files import load_body_model
+        from sherf.devices import choose_backend
+        from sherf.errors import SherfError
+    except ImportError as error:
+        return [Finding("sherf", False, True, str(error), "mend the findings above first")]
+    findings = [Finding("device", True, True, str(choose_backend("auto").device))]
+    findings += [Finding(name, ok, True, message, "install sherf again") for name, ok, message in verify_assets()]
+    for name, required in (("openbody", True), ("smpl", False)):
+        try:
+            body = load_body_model(name)
+            findings.append(Finding(f"body model {name}", True, required, f"{len(body.v_template)} vertices"))
+        except SherfError as error:
+            first, *rest = str(error).splitlines()
+            findings.append(Finding(f"body model {name}", False, required, first, " ".join(rest)))
+    return findings
+
+
+def as_text(findings: list[Finding]) -> str:
+    """Return a table for people: what is there, then how to get what is not."""
+    lines = []
+    for finding in findings:
+        mark = "ok" if finding.ok else ("MISSING" if finding.required else "not there (optional)")
+        lines.append(f"{finding.name:34} {mark:22} {finding.found}")
+        if not finding.ok and finding.remedy:
+            lines.append(f"{'':34} → {finding.remedy}")
+    bad = sum(1 for finding in findings if finding.required and not finding.ok)
+    lines.append("everything that is required is there" if not bad else f"{bad} required things are missing")
+    return "\n".join(lines)
+
+
+def as_json(findings: list[Finding]) -> dict:
+    return {"ok": all(f.ok for f in findings if f.required), "findings": [asdict(f) for f in findings]}

@@ -1,0 +1,42 @@
+"""What the commands and the library let one choose. Here, and not beside what they configure, because
+`sherf --help` must not import torch."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+BodyModelName = str
+
+
+@dataclass(frozen=True)
+class PhotoOptions:
+    """How a photo is read."""
+
+    person: int | None = None
+    """Which person, counted from 1, when the photo shows several; the most prominent one if not given."""
+    mask: Path | None = None
+    """Your own mask of the person: white on black, of the photo's size."""
+    allow_partial: bool = False
+    """Go on although an important part of the person is outside the photo."""
+    body_model: BodyModelName = "openbody"
+    """openbody (ships), smpl (your own file in $SHERF_SMPL_FOLDER), or the path of an SMPL .npz or .pkl."""
+
+
+@dataclass(frozen=True)
+class RenderOptions:
+    """How frames are made."""
+
+    size: int = 512
+    """Side of the square pictures, pixels."""
+    background: str = "white"
+    """A colour name, #rrggbb or r,g,b; "transparent" gives PNGs with alpha."""
+    fps: float = 30.0
+    """Pictures a second in the video."""
+    gif: bool = False
+    """Write video.gif beside video.mp4."""
+    model: Literal["template"] = "template"
+    """The model that makes the avatar: template needs no learned weights."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to compute."""
+    overwrite: bool = False
+    """Replace the frames of another rendering in the output folder."""

@@ -1,0 +1,30 @@
+"""What a person sees of long work: a bar on a terminal, now and then a line elsewhere. All on standard error."""
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+from tqdm import tqdm
+
+T = TypeVar("T")
+QUIET_SECONDS = 10.0  # between lines where there is no terminal
+
+
+def say(line: str) -> None:
+    """Print one line about what happens."""
+    tqdm.write(line, file=sys.stderr)
+
+
+def progress(items: Sequence[T], what: str) -> Iterator[T]:
+    """Yield the items, showing how many are done and how long the rest will take."""
+    if sys.stderr.isatty():
+        yield from tqdm(items, desc=what, unit="", file=sys.stderr)
+        return
+    start = last = time.monotonic()
+    for done, item in enumerate(items, start=1):
+        yield item
+        now = time.monotonic()
+        if now - last > QUIET_SECONDS and done < len(items):
+            last = now
+            say(f"{what}: {done} of {len(items)}, about {(now - start) / done * (len(items) - done):.0f} s left")

@@ -1,0 +1,155 @@
+"""Photo → avatar: the steps in their order, and the three files that show for it."""
+
+import hashlib
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from sherf import __version__
+from sherf.avatar import Avatar, avatar_body_model, is_avatar, load_avatar, save_avatar
+from sherf.body.files import load_body_model
+from sherf.body.model import BodyModel
+from sherf.camera import project
+from sherf.errors import BadInput
+from sherf.export.video import write_png
+from sherf.options import PhotoOptions
+from sherf.output import prepare_output_folder, write_json
+from sherf.photo.detect import Person, choose_person, detect_people
+from sherf.photo.fit import fit_body
+from sherf.photo.framing import check_person
+from sherf.photo.mask import person_mask
+from sherf.photo.overlay import draw_overlay
+from sherf.photo.read import Photo, read_mask, read_photo
+from sherf.photo.scores import score
+from sherf.scene import Camera, Subject
+from sherf.template.model import encode
+
+AVATAR, OVERLAY, REPORT = "avatar.safetensors", "overlay.png", "report.json"
+CROP_MARGIN = 0.1  # of the person's box, kept around it
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    avatar: Avatar
+    body: BodyModel
+    overlay: Float[Tensor, "3 h w"]
+
+
+def reconstruct(photo: Path, options: PhotoOptions = PhotoOptions()) -> Reconstruction:
+    """Turn one photo into an avatar.
+
+    Raises:
+        BadInput: the file is no usable photo, or `options.person` or `options.mask` do not fit it.
+        NoPerson: nobody is there, or too little of the person.
+        MissingAsset: a model file is not there.
+    """
+    start = time.perf_counter()
+    body = load_body_model(options.body_model)
+    picture = read_photo(photo)
+    people = detect_people(picture.image)
+    person = choose_person(people, options.person)
+    number = next(i for i, found in enumerate(people, start=1) if found is person)
+    warnings = check_person(person, picture.image.shape[1:], options.allow_partial)
+    if len(people) > 1 and options.person is None:
+        warnings.insert(0, f"{len(people)} people found; took the most prominent one (--person N takes another).")
+    person = replace(person, mask=_mask(picture, person, options))
+    fit = fit_body(body, person, picture.image.shape[1:], picture.focal_px)
+    scores = score(body, fit, person)
+    whole = Subject(picture.image, person.mask, fit.camera, fit.pose, body.name)
+    bank = encode(_cropped(whole, body, person), body)
+    if scores.verdict == "poor":
+        warnings.append("the body does not lie well on the person: expect a wrong shape (see overlay.png).")
+    report = {
+        "photo": photo.name,
+        "photo_sha256": picture.sha256,
+        "options": _settings(options),
+        "keypoint_error": round(scores.keypoint_error, 3),
+        "silhouette_iou": round(scores.silhouette_iou, 4),
+        "landmarks_seen": round(scores.seen, 3),
+        "verdict": scores.verdict,
+        "warnings": warnings,
+        "people": [{"box": [round(float(x), 1) for x in p.box], "score": round(float(p.score), 3)} for p in people],
+        "person": number,
+        "model": "template",
+        "body_model": body.name,
+        "tool": f"sherf {__version__}",
+        "seconds": round(time.perf_counter() - start, 2),
+    }
+    return Reconstruction(Avatar(bank, report), body, draw_overlay(picture.image, person, body, fit))
+
+
+def obtain_avatar(source: Path, out: Path, options: PhotoOptions = PhotoOptions()) -> tuple[Avatar, BodyModel]:
+    """Read an avatar file, or reconstruct a photo into `out` unless that is already done there.
+
+    Writes avatar.safetensors, overlay.png and report.json into `out` when it reconstructs.
+    """
+    _check_file(source)
+    if is_avatar(source):
+        body = load_body_model(avatar_body_model(source))
+        return load_avatar(source, body), body
+    done = _already_done(source, out, options)
+    if done is not None:
+        return done
+    result = reconstruct(source, options)
+    prepare_output_folder(out)
+    save_avatar(result.avatar, out / AVATAR)
+    write_png(out / OVERLAY, result.overlay)
+    write_json(out / REPORT, result.avatar.report)
+    return result.avatar, result.body
+
+
+def _check_file(path: Path) -> None:
+    if not path.exists():
+        raise BadInput(f"there is no file {path}. Give a photo (JPEG, PNG, WebP ...) or an avatar.safetensors.")
+    if not path.is_file():
+        kind = "a folder" if path.is_dir() else "not a regular file"
+        raise BadInput(f"{path} is {kind}. Give one photo (JPEG, PNG, WebP ...) or an avatar.safetensors.")
+
+
+def _already_done(photo: Path, out: Path, options: PhotoOptions) -> tuple[Avatar, BodyModel] | None:
+    """Return the avatar in `out` if it was made from this very photo with these options and this version."""
+    if not (out / AVATAR).is_file():
+        return None
+    body = load_body_model(options.body_model)
+    try:
+        avatar = load_avatar(out / AVATAR, body)
+    except BadInput:
+        return None
+    same = {"photo_sha256": file_sha256(photo), "options": _settings(options), "tool": f"sherf {__version__}"}
+    return (avatar, body) if all(avatar.report.get(key) == value for key, value in same.items()) else None
+
+
+def file_sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _settings(options: PhotoOptions) -> dict:
+    """The options as they stand in report.json; a mask by its content."""
+    return {**asdict(options), "mask": file_sha256(options.mask) if options.mask else None}
+
+
+def _mask(picture: Photo, person: Person, options: PhotoOptions) -> Float[Tensor, "h w"]:
+    """The user's mask, else the photo's own alpha, else what was found."""
+    if options.mask is not None:
+        return read_mask(options.mask, picture.image.shape[1:])
+    return person_mask(picture.image, picture.alpha, person)
+
+
+def _cropped(subject: Subject, body: BodyModel, person: Person) -> Subject:
+    """Keep the surroundings of the person and of the fitted body; the camera follows."""
+    pixels, _ = project(subject.camera, body.pose(subject.pose).vertices)
+    box = torch.tensor(person.box).view(2, 2)
+    low, high = torch.minimum(box[0], pixels.amin(0)), torch.maximum(box[1], pixels.amax(0))
+    margin = CROP_MARGIN * float((high - low).max())
+    h, w = subject.camera.size
+    x0, y0 = (max(int(v - margin), 0) for v in low.tolist())
+    x1, y1 = (min(int(v + margin) + 1, bound) for v, bound in zip(high.tolist(), (w, h), strict=True))
+    K = subject.camera.K.clone()
+    K[:2, 2] -= torch.tensor([x0, y0])
+    camera = Camera(K, subject.camera.R, subject.camera.T, (y1 - y0, x1 - x0))
+    return replace(subject, image=subject.image[:, y0:y1, x0:x1], mask=subject.mask[y0:y1, x0:x1], camera=camera)

@@ -1,0 +1,115 @@
+"""Frames of a sequence into a folder, then a video: whole files only, and a second run continues."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from sherf import __version__
+from sherf.avatar import Avatar
+from sherf.body.model import BodyModel
+from sherf.devices import Backend
+from sherf.errors import BadInput
+from sherf.export.video import frame_path, parse_colour, write_frame, write_video
+from sherf.options import RenderOptions
+from sherf.output import prepare_output_folder, write_json
+from sherf.progress import progress, say
+from sherf.render.march import render
+from sherf.render.sampling import OccupancyGrid
+from sherf.scene import BodyPose, Camera, Frame
+from sherf.template.model import TemplateField
+
+SETTINGS = "render.json"
+
+
+@dataclass(frozen=True)
+class Shots:
+    """What each frame shows."""
+
+    cameras: Camera
+    """With a view axis."""
+    poses: BodyPose
+    """With a frame axis of the same length, or one pose without it for all frames."""
+
+    @property
+    def moves(self) -> bool:
+        return self.poses.joints.ndim == 3
+
+
+class Renderer:
+    """Renders an avatar; the posed field is kept while the pose stays the same."""
+
+    def __init__(self, avatar: Avatar, body: BodyModel, backend: Backend):
+        self.avatar, self.body, self.backend = avatar, body, backend
+        self._pose: BodyPose | None = None
+
+    def frame(self, camera: Camera, pose: BodyPose) -> Frame:
+        if pose is not self._pose:
+            self._pose = pose
+            self._field = TemplateField(self.avatar.bank, self.body, self.body.pose(pose), self.backend)
+            self._grid = OccupancyGrid.around(self._field.vertices, self.body.faces, self._field.reach)
+        with torch.no_grad():
+            return render(self._field, camera, self._grid, self.backend)
+
+
+def write_sequence(renderer: Renderer, shots: Shots, out: Path, options: RenderOptions, identity: dict) -> list[Path]:
+    """Render the missing frames of a sequence to out/frames and make out/video.mp4 (and .gif) of them.
+
+    Args:
+        identity: what the frames depend on besides `options` (avatar, cameras, motion): frames of another
+            identity in `out` are not mixed with these.
+
+    Returns:
+        The videos.
+
+    Raises:
+        BadInput: the folder holds the frames of another rendering.
+        OutputError: the folder cannot be written.
+    """
+    background = parse_colour(options.background)
+    prepare_output_folder(out)
+    frames = out / "frames"
+    _claim(out, frames, options, identity)
+    prepare_output_folder(frames)
+    count = len(shots.cameras)
+    missing = [i for i in range(count) if not frame_path(frames, i).exists()]
+    if len(missing) < count:
+        say(f"{count - len(missing)} of {count} frames are there already")
+    for i in progress(missing, "frames"):
+        pose = shots.poses[i] if shots.moves else shots.poses
+        write_frame(frame_path(frames, i), renderer.frame(shots.cameras[i], pose), background)
+    videos = [out / "video.mp4"] + ([out / "video.gif"] if options.gif else [])
+    for video in videos:
+        if missing or not video.exists():
+            write_video(video, frames, options.fps)
+    return videos
+
+
+def _claim(out: Path, frames: Path, options: RenderOptions, identity: dict) -> None:
+    """Write down what the frames in this folder are, or check that those there are the same."""
+    settings = {
+        **identity,
+        "size": options.size,
+        "background": options.background,
+        "model": options.model,
+        "tool": f"sherf {__version__}",
+    }
+    existing = sorted(frames.glob("*.png")) if frames.is_dir() else []
+    try:
+        before = json.loads((out / SETTINGS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        before = None
+    if existing and before != settings:
+        if not options.overwrite:
+            known = before if isinstance(before, dict) else {}
+            differing = [key for key in settings if known.get(key) != settings[key]]
+            raise BadInput(
+                f"{frames} holds {len(existing)} frames of another rendering (different: {', '.join(differing)}).\n"
+                "Choose another --out, or pass --overwrite to replace them."
+            )
+        for path in existing:
+            path.unlink()
+        for name in ("video.mp4", "video.gif"):
+            (out / name).unlink(missing_ok=True)
+    write_json(out / SETTINGS, settings)

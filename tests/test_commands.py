@@ -1,0 +1,216 @@
+"""The command line, as real processes, on the shipped photograph."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parent.parent
+PHOTO = ROOT / "examples" / "darknet_person.jpg"
+
+
+def sherf(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "sherf.cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=200, check=False)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the avatar of the shipped photograph."""
+    out = tmp_path_factory.mktemp("made")
+    done = sherf("reconstruct", PHOTO, "--out", out)
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+def _no_leftovers(folder: Path) -> bool:
+    return not [p for p in folder.rglob("*") if p.name.startswith(".part-")]
+
+
+def test_help_comes_fast_and_loads_nothing_heavy() -> None:
+    code = (
+        "import sys, runpy; sys.argv = ['sherf', '--help']\n"
+        "try: runpy.run_module('sherf.cli', run_name='__main__')\n"
+        "except SystemExit as stop: code = stop.code\n"
+        "print('loaded:', *[m for m in ('torch', 'open3d', 'cv2', 'numpy') if m in sys.modules])\n"
+    )
+    start = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert time.perf_counter() - start < 2.0
+    assert done.stdout.strip().splitlines()[-1] == "loaded:"
+    for command in ("doctor", "reconstruct", "render", "animate"):
+        assert command in done.stdout
+
+
+def test_reconstruct_writes_avatar_overlay_and_report(made: Path) -> None:
+    report = json.loads((made / "report.json").read_text())
+    assert report["verdict"] == "good"
+    assert report["keypoint_error"] < 2.5 and report["silhouette_iou"] > 0.75
+    assert report["model"] == "template" and report["body_model"] == "openbody"
+    assert 0 < report["seconds"] < 60
+    assert (made / "avatar.safetensors").stat().st_size > 100_000
+    with Image.open(made / "overlay.png") as overlay:
+        assert overlay.width > overlay.height
+    assert _no_leftovers(made)
+
+
+def test_reconstructing_again_does_nothing_again(made: Path) -> None:
+    before = (made / "avatar.safetensors").stat().st_mtime_ns
+    done = sherf("reconstruct", PHOTO, "--out", made, "--json")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["verdict"] == "good"
+    assert (made / "avatar.safetensors").stat().st_mtime_ns == before
+
+
+def test_another_option_reconstructs_anew(made: Path, tmp_path: Path) -> None:
+    shutil.copytree(made, tmp_path / "copy")
+    before = (tmp_path / "copy" / "report.json").read_text()
+    done = sherf("reconstruct", PHOTO, "--out", tmp_path / "copy", "--allow-partial")
+    assert done.returncode == 0
+    assert (tmp_path / "copy" / "report.json").read_text() != before
+
+
+def test_a_turntable_of_an_avatar_is_a_playable_video_and_resumes(made: Path, tmp_path: Path) -> None:
+    turntable = ("render", made / "avatar.safetensors", "--frames", "4", "--size", "96", "--out", tmp_path)
+    done = sherf(*turntable)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(tmp_path / "video.mp4")
+    with av.open(str(tmp_path / "video.mp4")) as video:
+        assert video.streams.video[0].codec_context.name == "h264"
+        assert sum(1 for _ in video.decode(video=0)) == 4
+    frames = sorted((tmp_path / "frames").iterdir())
+    assert [p.name for p in frames] == ["0000.png", "0001.png", "0002.png", "0003.png"]
+    pictures = [np.asarray(Image.open(p).convert("RGB"), dtype=float) for p in frames]
+    assert all(p.min() < 60 and p[0, 0].min() == 255 for p in pictures), "a dark-dressed person on white"
+    assert np.abs(pictures[0] - pictures[2]).mean() > 1
+
+    frames[1].unlink()
+    kept = frames[2].stat().st_mtime_ns
+    assert sherf(*turntable).returncode == 0
+    assert frames[2].stat().st_mtime_ns == kept
+    np.testing.assert_array_equal(np.asarray(Image.open(frames[1]).convert("RGB"), dtype=float), pictures[1])
+    assert _no_leftovers(tmp_path)
+
+
+def test_frames_of_another_rendering_are_not_mixed_in(made: Path, tmp_path: Path) -> None:
+    base = ("render", made / "avatar.safetensors", "--frames", "2", "--out", tmp_path)
+    assert sherf(*base, "--size", "64").returncode == 0
+    refused = sherf(*base, "--size", "80")
+    assert refused.returncode == 1
+    assert "another rendering" in refused.stderr and "size" in refused.stderr and "--overwrite" in refused.stderr
+    assert Image.open(tmp_path / "frames" / "0000.png").size == (64, 64)
+    assert sherf(*base, "--size", "80", "--overwrite").returncode == 0
+    assert Image.open(tmp_path / "frames" / "0001.png").size == (80, 80)
+
+
+def test_a_motion_moves_the_person_before_any_background(made: Path, tmp_path: Path) -> None:
+    done = sherf(
+        "animate", made / "avatar.safetensors", "--motion", "wave", "--frames", "3", "--fps", "4", "--size", "96",
+        "--background", "transparent", "--gif", "--out", tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [str(tmp_path / "video.mp4"), str(tmp_path / "video.gif")]
+    pictures = [Image.open(p) for p in sorted((tmp_path / "frames").iterdir())]
+    assert [p.mode for p in pictures] == ["RGBA"] * 3
+    alpha = [np.asarray(p)[..., 3] for p in pictures]
+    assert alpha[0].max() == 255 and alpha[0][0, 0] == 0
+    assert (alpha[0] != alpha[2]).any()
+
+
+def test_an_interrupted_rendering_leaves_whole_frames_and_goes_on(made: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "sherf.cli", "render", str(made / "avatar.safetensors")]
+    command += ["--frames", "60", "--size", "256", "--out", str(tmp_path)]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not list((tmp_path / "frames").glob("*.png")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    running.send_signal(signal.SIGINT)
+    _, errors = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert "run the same command again" in errors and "Traceback" not in errors
+    frames = sorted((tmp_path / "frames").iterdir())
+    assert 1 <= len(frames) < 60
+    for path in frames:
+        Image.open(path).load()
+    assert not (tmp_path / "video.mp4").exists()
+    assert _no_leftovers(tmp_path)
+
+
+def test_a_photo_with_nobody_is_refused(tmp_path: Path) -> None:
+    Image.new("RGB", (300, 400), "white").save(tmp_path / "wall.png")
+    done = sherf("render", tmp_path / "wall.png", "--out", tmp_path / "out")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: no person was found")
+    assert not (tmp_path / "out" / "avatar.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("reconstruct", "nowhere.jpg"), "no file"),
+        (("reconstruct", "."), "folder"),
+        (("reconstruct", "text.jpg"), "text.jpg"),
+        (("reconstruct", "empty.jpg"), "empty"),
+        (("reconstruct", "truncated.jpg"), "truncated"),
+        (("reconstruct", "photo.jpg", "--out", "text.jpg/below"), "file, not a folder"),
+        (("reconstruct", "photo.jpg", "--mask", "photo.png"), "photo.png"),
+        (("reconstruct", "photo.jpg", "--person", "7"), "person number 7"),
+        (("reconstruct", "photo.jpg", "--body-model", "gingerbread"), "gingerbread"),
+        (("animate", "photo.jpg", "--motion", "wlak"), "walk"),
+        (("render", "photo.jpg", "--size", "100000"), "--size"),
+        (("render", "photo.jpg", "--frames", "0"), "--frames"),
+        (("render", "photo.jpg", "--background", "reddish"), "reddish"),
+        (("render", "photo.jpg", "--cameras", "text.jpg"), "text.jpg"),
+        (("render", "avatar.safetensors"), "damaged"),
+        (("render", "photo.jpg", "--path", "corkscrew"), "corkscrew"),
+        (("dance",), "dance"),
+    ],
+)
+def test_a_users_mistake_is_told_in_words(tmp_path: Path, made: Path, arguments: tuple[str, ...], said: str) -> None:
+    (tmp_path / "text.jpg").write_text("not a picture")
+    (tmp_path / "empty.jpg").write_bytes(b"")
+    (tmp_path / "photo.jpg").write_bytes(PHOTO.read_bytes())
+    (tmp_path / "truncated.jpg").write_bytes(PHOTO.read_bytes()[:30_000])
+    (tmp_path / "avatar.safetensors").write_bytes((made / "avatar.safetensors").read_bytes()[:50_000])
+    before = set(tmp_path.rglob("*"))
+    done = sherf(*arguments, cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    new = {p.name for p in set(tmp_path.rglob("*")) - before}
+    assert new <= {"out"}, "nothing half-written"
+
+
+def test_a_full_disk_is_told_and_leaves_nothing_half_written(made: Path, tmp_path: Path) -> None:
+    """A limit on file sizes stands in for the full disk: every write beyond 20 kB fails."""
+    code = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "from sherf.cli import main\n"
+        "import sherf.doctor, open3d, cv2\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
+        "main(sys.argv[1:])\n"
+    )
+    command = [sys.executable, "-c", code, "reconstruct", str(PHOTO), "--out", str(tmp_path / "out")]
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, check=False)
+    assert done.returncode == 1, done.stderr
+    assert "cannot write" in done.stderr and "Traceback" not in done.stderr
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_doctor_finds_everything_that_is_required() -> None:
+    done = sherf("doctor", "--json")
+    assert done.returncode == 0, done.stdout
+    findings = {f["name"]: f for f in json.loads(done.stdout)["findings"]}
+    for name in ("torch", "nerfacc", "open3d", "body model openbody", "system libraries", "device"):
+        assert findings[name]["ok"]
+    assert not findings["body model smpl"]["required"]
