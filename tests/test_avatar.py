@@ -43,7 +43,7 @@ def test_a_photo_is_no_avatar() -> None:
 
 
 def test_another_body_model_is_refused_by_name(body: BodyModel, path: Path) -> None:
-    with pytest.raises(BadInput, match="'openbody'.*'smpl'"):
+    with pytest.raises(BadInput, match=r"'openbody'.*'smpl'"):
         load_avatar(path, dataclasses.replace(body, name="smpl"))
 
 

@@ -1,0 +1,66 @@
+"""The picture in the README, made by the program: python benchmarks/picture.py"""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from sherf.avatar import load_avatar
+from sherf.body.files import load_body_model
+from sherf.camera import turntable
+from sherf.devices import choose_backend
+from sherf.export.video import compose
+from sherf.framing import frame_person
+from sherf.motion import apply, leg_height, read_motion
+from sherf.photo.read import read_photo
+from sherf.reconstruct import AVATAR, obtain_avatar
+from sherf.sequence import Renderer
+from sherf.template.clothing import clothed
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+ROWS = (("darknet_person.jpg", "walk"), ("person_1.jpg", "dance"))
+HEIGHT, WIDTH, PHOTO_WIDTH = 360, 250, 530
+WHITE = torch.ones(3)
+
+
+def row(photo: Path, motion: str) -> Tensor:
+    """Photo, five sides, and three moments of a motion."""
+    body = load_body_model("openbody")
+    with tempfile.TemporaryDirectory() as folder:
+        obtain_avatar(photo, Path(folder))
+        avatar = load_avatar(Path(folder) / AVATAR, body)
+    pose = avatar.bank.subject.pose
+    renderer = Renderer(avatar, body, choose_backend("cpu"))
+    base, centre = frame_person(
+        clothed(body, body.pose(pose), avatar.bank.stand_off), avatar.bank.subject.camera, (HEIGHT, HEIGHT)
+    )
+    sides = [renderer.frame(turntable(base, centre, 6)[i], pose) for i in (0, 1, 2, 3, 5)]
+    moves = apply(read_motion(motion), pose, leg_height_m=leg_height(body.rest_joints(pose.betas)))
+    for i in (12, 30, 48):
+        posed = moves[i % len(moves)]
+        surface = clothed(body, body.pose(posed), avatar.bank.stand_off)
+        camera, middle = frame_person(surface, avatar.bank.subject.camera, (HEIGHT, HEIGHT))
+        sides.append(renderer.frame(turntable(camera, middle, 12)[1], posed))
+    side = (HEIGHT - WIDTH) // 2
+    pictures = [compose(frame, WHITE)[:, :, side : side + WIDTH] for frame in sides]
+    image = read_photo(photo).image
+    scale = HEIGHT / image.shape[1]
+    small = F.interpolate(image[None], (HEIGHT, round(image.shape[2] * scale)), mode="area")[0]
+    small = F.pad(small, (0, max(0, PHOTO_WIDTH - small.shape[2])), value=1.0)[:, :, :PHOTO_WIDTH]
+    return torch.cat([small, *pictures], dim=2)
+
+
+def main() -> None:
+    rows = [row(EXAMPLES / name, motion) for name, motion in ROWS]
+    pixels = (torch.cat(rows, 1).clamp(0, 1).permute(1, 2, 0).numpy() * 255).astype(np.uint8)
+    picture = Image.fromarray(pixels)
+    picture = picture.resize((picture.width * 2 // 3, picture.height * 2 // 3), Image.Resampling.LANCZOS)
+    picture.save(EXAMPLES / "readme.jpg", quality=88)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""How long things take and how much memory they need, as a user meets them: `make benchmark`.
+
+Cold figures are whole processes; warm ones exclude the start. Run it on an otherwise idle machine.
+"""
+
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+PHOTO = Path(__file__).parent.parent / "examples" / "darknet_person.jpg"
+SHERF = [sys.executable, "-m", "sherf.cli"]
+WARM_FRAMES = 12
+
+
+def run(*arguments: str | Path) -> tuple[float, float]:
+    """Run one command in a process of its own; return seconds and peak memory in GB."""
+    start = time.perf_counter()
+    process = subprocess.Popen([*SHERF, *map(str, arguments)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"failed: sherf {' '.join(map(str, arguments))}")
+    return time.perf_counter() - start, usage.ru_maxrss / 2**20
+
+
+def warm_frame(avatar_path: Path) -> tuple[float, float]:
+    """Median seconds of a 512² frame: the same pose from new sides, and a new pose each time."""
+    from sherf.avatar import load_avatar
+    from sherf.body.files import load_body_model
+    from sherf.camera import turntable
+    from sherf.devices import choose_backend
+    from sherf.framing import frame_person
+    from sherf.motion import apply, read_motion
+    from sherf.sequence import Renderer
+
+    body = load_body_model("openbody")
+    avatar = load_avatar(avatar_path, body)
+    subject = avatar.bank.subject
+    base, centre = frame_person(body.pose(subject.pose).vertices, subject.camera, (512, 512))
+    cameras = turntable(base, centre, WARM_FRAMES)
+    poses = apply(read_motion("walk"), subject.pose)
+    renderer = Renderer(avatar, body, choose_backend("cpu"))
+    renderer.frame(cameras[0], subject.pose)
+
+    def median(shots: list) -> float:
+        seconds = []
+        for camera, pose in shots:
+            start = time.perf_counter()
+            renderer.frame(camera, pose)
+            seconds.append(time.perf_counter() - start)
+        return statistics.median(seconds)
+
+    still = median([(cameras[i], subject.pose) for i in range(WARM_FRAMES)])
+    return still, median([(cameras[i], poses[i]) for i in range(WARM_FRAMES)])
+
+
+def main() -> None:
+    rows: list[tuple[str, str, str, str]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder)
+        seconds, _ = run("--help")
+        rows.append(("`sherf --help`", f"{seconds:.2f} s", "", "2 s"))
+        seconds, memory = run("reconstruct", PHOTO, "--out", out / "a")
+        rows.append(("photo → avatar, cold process", f"{seconds:.1f} s", f"{memory:.2f} GB", "15 s"))
+        still, moving = warm_frame(out / "a" / "avatar.safetensors")
+        rows.append(("template frame 512², warm, same pose", f"{still:.2f} s", "", "1.5 s"))
+        rows.append(("template frame 512², warm, new pose", f"{moving:.2f} s", "", "1.5 s"))
+        seconds, memory = run("render", PHOTO, "--size", "512", "--frames", "60", "--out", out / "b")
+        rows.append(
+            ("`sherf render PHOTO --size 512 --frames 60`, cold", f"{seconds:.0f} s", f"{memory:.2f} GB", "180 s, 3 GB")
+        )
+    print(f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, no GPU used\n")
+    print("| what | time | peak memory | target |\n|---|---|---|---|")
+    for row in rows:
+        print("| " + " | ".join(row) + " |")
+
+
+if __name__ == "__main__":
+    main()
