@@ -7,7 +7,7 @@ World space is metres; cameras are OpenCV (+x right, +y down, +z forward); image
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 
@@ -157,6 +157,3 @@ class Frame:
     """Expected distance along the camera's z axis, metres; 0 where nothing is."""
     visibility: Float[Tensor, "h w"]
     """Share of the pixel's colour that the photo saw, 0 = invented."""
-
-
-Mask = Bool[Tensor, "h w"]

@@ -21,6 +21,15 @@ from sherf.scene import BodyPose, Camera
 DEFAULT_FOCAL = 1.2  # of the longer image side: a 43 mm lens, between phones and portraits
 PITCH_SPREAD = 0.15  # radians: photographers hold the camera nearly level
 OUTLINE_POINTS = 320
+SURFACE_STRIDE = 4  # every fourth vertex is compared with the outline
+
+# Weights of the energy's terms, in three phases: the directions of the bones lead, the landmarks take over, and
+# where there is an outline it is trusted more than landmarks, which are off by 1 to 2 % of the height.
+DIRECTIONS = (8.0, 0.5, 0.5)
+LANDMARKS = (1500.0, 1500.0, 300.0)
+LANDMARK_SCALE = (0.3, 0.08, 0.08)  # an error beyond this is believed to be a mistake
+OUTSIDE, UNCOVERED = 8000.0, 8000.0
+POSE, SHAPE, BALANCE = 0.012, 0.03, 60.0
 OUTLINE_SIDE = 256  # px: the silhouettes are compared at this size of the person's surroundings
 
 
@@ -56,6 +65,39 @@ class _Outline:
     """Of the person, px."""
 
 
+@dataclass(frozen=True)
+class _Evidence:
+    """What the photo says, and how far to believe it."""
+
+    target: Float[Tensor, "landmark 2"]
+    """Landmarks, px."""
+    weight: Float[Tensor, " landmark"]
+    directions: Float[Tensor, "bone 3"]
+    """Of the bones, camera axes, unit length."""
+    direction_weight: Float[Tensor, " bone"]
+    outline: _Outline
+    focal: float
+    """px."""
+    centre: Float[Tensor, " 2"]
+    """Principal point, px."""
+    height: float
+    """Of the person, px."""
+    balance: float
+    """How far the feet are seen: someone whose feet are not may sit or lean on anything."""
+
+
+@dataclass(frozen=True)
+class _Unknowns:
+    """What the optimiser changes."""
+
+    joints: Float[Tensor, "24 3"]
+    betas: Float[Tensor, " 10"]
+    translation: Float[Tensor, " 3"]
+    """Of the camera, metres."""
+    pitch: Float[Tensor, ""]
+    """By which the camera looks down, radians."""
+
+
 def fit_body(
     body: BodyModel, person: Person, size: tuple[int, int], focal: float | None, options: FitOptions = FitOptions()
 ) -> BodyFit:
@@ -69,61 +111,79 @@ def fit_body(
         size: height and width of the photo, px.
         focal: of the camera, px; a usual lens where it is not known.
     """
-    focal = focal or DEFAULT_FOCAL * max(size)
-    centre = torch.tensor([size[1] / 2, size[0] / 2])
-    target = marks.observed(person.landmarks)
-    height = float(target[:, 1].max() - target[:, 1].min()) * 1.08
-    height = max(height, 0.7 * float(target[:, 0].max() - target[:, 0].min()))
-    # Hidden landmarks are guesses of the detector, and those outside the photo more so.
-    certainty = marks.observed(person.visibility)
-    inside = ((target >= 0) & (target <= torch.tensor([size[1], size[0]]))).all(dim=-1)
-    weight = marks.WEIGHTS * certainty.clamp(0.05, 1.0).square() * torch.where(inside, 1.0, 0.2)
-    metric = marks.observed(person.world)
-    directions = _unit(metric[marks.BONE_ENDS] - metric[marks.BONE_STARTS])
-    direction_weight = torch.minimum(weight[marks.BONE_STARTS], weight[marks.BONE_ENDS]).sqrt()
-
+    evidence = _gather(person, size, focal or DEFAULT_FOCAL * max(size))
     joints = STANCE.clone()
     joints[0] = initial_orientation(person.world)
-    betas = torch.zeros(10)
-    pitch = torch.zeros(())
-    translation = _initial_translation(body, joints, target, weight, focal, centre)
-    parameters = [x.requires_grad_() for x in (joints, betas, translation, pitch)]
-    outline = _outline(person.mask, person.box, height)
-    surface = torch.arange(0, len(body.v_template), 4)
-
-    def energy(step: int) -> Tensor:
-        with_outline = step >= options.landmark_steps
-        R = camera_rotation(pitch)
-        points, vertices = marks.on_body(body, _pose(joints, betas), surface if with_outline else None)
-        error = (_project(points, R, translation, focal, centre) - target) / height
-        bones = _unit(points[marks.BONE_ENDS] - points[marks.BONE_STARTS]) @ R.T
-        total = 1500.0 * (weight * _robust(error.square().sum(-1), 0.08)).sum()
-        # The directions in space lead at first, then only keep what the picture cannot tell.
-        lead = 1.0 if step < options.landmark_steps // 2 else 0.25
-        total = total + 2.0 * lead * (direction_weight * (bones - directions).square().sum(-1)).sum()
-        total = total + 0.012 * pose_energy(joints) + 0.03 * betas.square().sum()
-        total = total + 0.5 * (pitch / PITCH_SPREAD).square() + 60.0 * balance * marks.imbalance(points).square().sum()
-        if with_outline:
-            total = total + _outline_energy(_project(vertices, R, translation, focal, centre), outline)
-        return total
-
-    # Someone whose feet are not seen may sit or lean on anything.
-    balance = float(weight[[marks.INDEX["left_ankle"], marks.INDEX["right_ankle"]]].clamp(max=1).mean())
-    rates = (0.04, 0.05, 0.02 * float(translation[2].detach()), 0.01)
-    optimiser = torch.optim.Adam([{"params": [x], "lr": lr} for x, lr in zip(parameters, rates, strict=True)])
+    translation = _initial_translation(body, joints, evidence)
+    unknowns = _Unknowns(joints, torch.zeros(10), translation, torch.zeros(()))
+    rates = {"joints": 0.04, "betas": 0.05, "translation": 0.02 * float(translation[2]), "pitch": 0.01}
+    optimiser = torch.optim.Adam(
+        [{"params": [getattr(unknowns, name).requires_grad_()], "lr": rate} for name, rate in rates.items()]
+    )
     with _one_thread():
         for step in range(options.landmark_steps + options.silhouette_steps):
-            for group, rate in zip(optimiser.param_groups, rates, strict=True):
+            for group, rate in zip(optimiser.param_groups, rates.values(), strict=True):
                 group["lr"] = rate * _rate(step, options)
             optimiser.zero_grad()
-            energy(step).backward()
+            _energy(body, unknowns, evidence, step, options).backward()
             optimiser.step()
-
-    K = torch.tensor([[focal, 0, float(centre[0])], [0, focal, float(centre[1])], [0, 0, 1.0]])
+    focal, (x, y) = evidence.focal, evidence.centre.tolist()
     return BodyFit(
-        _pose(joints.detach(), betas.detach()),
-        Camera(K, camera_rotation(pitch.detach()), translation.detach().clone(), size),
+        _pose(unknowns.joints.detach(), unknowns.betas.detach()),
+        Camera(
+            K=torch.tensor([[focal, 0.0, x], [0.0, focal, y], [0.0, 0.0, 1.0]]),
+            R=camera_rotation(unknowns.pitch.detach()),
+            T=unknowns.translation.detach().clone(),
+            size=size,
+        ),
     )
+
+
+def _gather(person: Person, size: tuple[int, int], focal: float) -> _Evidence:
+    target = marks.observed(person.landmarks)
+    extent = target.amax(0) - target.amin(0)
+    # From the eyes to the heels, and lying or stretched people by their width.
+    height = max(1.08 * float(extent[1]), 0.7 * float(extent[0]))
+    # Hidden landmarks are guesses of the detector, and those outside the photo more so.
+    certainty = marks.observed(person.visibility).clamp(0.05, 1.0).square()
+    inside = ((target >= 0) & (target <= torch.tensor([size[1], size[0]]))).all(dim=-1)
+    weight = marks.WEIGHTS * certainty * torch.where(inside, 1.0, 0.2)
+    metric = marks.observed(person.world)
+    ankles = [marks.INDEX["left_ankle"], marks.INDEX["right_ankle"]]
+    return _Evidence(
+        target=target,
+        weight=weight,
+        directions=_unit(metric[marks.BONE_ENDS] - metric[marks.BONE_STARTS]),
+        direction_weight=torch.minimum(weight[marks.BONE_STARTS], weight[marks.BONE_ENDS]).sqrt(),
+        outline=_outline(person.mask, person.box, height),
+        focal=focal,
+        centre=torch.tensor([size[1] / 2, size[0] / 2]),
+        height=height,
+        balance=float(weight[ankles].mean()),
+    )
+
+
+def _energy(body: BodyModel, unknowns: _Unknowns, evidence: _Evidence, step: int, options: FitOptions) -> Tensor:
+    """What the optimiser makes small; lengths are in heights of the person."""
+    joints, betas = unknowns.joints, unknowns.betas
+    R = camera_rotation(unknowns.pitch)
+    with_outline = step >= options.landmark_steps
+    phase = 2 if with_outline else int(step >= options.landmark_steps // 2)
+    surface = torch.arange(0, len(body.v_template), SURFACE_STRIDE) if with_outline else None
+    points, vertices = marks.on_body(body, _pose(joints, betas), surface)
+
+    error = (_project(points, R, unknowns, evidence) - evidence.target) / evidence.height
+    misses = _robust(error.square().sum(-1), LANDMARK_SCALE[phase])
+    total = LANDMARKS[phase] * (evidence.weight * misses).sum()
+    bones = _unit(points[marks.BONE_ENDS] - points[marks.BONE_STARTS]) @ R.T
+    turns = (bones - evidence.directions).square().sum(-1)
+    total = total + DIRECTIONS[phase] * (evidence.direction_weight * turns).sum()
+    total = total + POSE * pose_energy(joints) + SHAPE * betas.square().sum()
+    total = total + 0.5 * (unknowns.pitch / PITCH_SPREAD).square()
+    total = total + BALANCE * evidence.balance * _robust(marks.imbalance(points).square().sum(), 0.2)
+    if with_outline:
+        total = total + _outline_energy(_project(vertices, R, unknowns, evidence), evidence.outline)
+    return total
 
 
 _Y_UP = torch.tensor([1.0, -1.0, -1.0])  # the axes of a level camera in a y-up world: it looks along -z
@@ -159,9 +219,10 @@ def _rate(step: int, options: FitOptions) -> float:
     return 0.02 + 0.38 * 0.5 * (1 + math.cos(math.pi * through))
 
 
-def _project(points: Float[Tensor, "*point 3"], R: Tensor, translation: Tensor, focal: float, centre: Tensor) -> Tensor:
-    in_camera = points @ R.T + translation
-    return focal * in_camera[..., :2] / in_camera[..., 2:].clamp_min(0.1) + centre
+def _project(points: Float[Tensor, "*point 3"], R: Tensor, unknowns: _Unknowns, evidence: _Evidence) -> Tensor:
+    """Pixels of world points; what comes too near to the camera is held at 10 cm, with gradients."""
+    in_camera = points @ R.T + unknowns.translation
+    return evidence.focal * in_camera[..., :2] / in_camera[..., 2:].clamp_min(0.1) + evidence.centre
 
 
 def _unit(x: Tensor) -> Tensor:
@@ -184,18 +245,17 @@ def initial_orientation(world: Float[Tensor, "33 3"]) -> Float[Tensor, " 3"]:
     return torch.from_numpy(vector[:, 0]).float()
 
 
-def _initial_translation(
-    body: BodyModel, joints: Tensor, target: Tensor, weight: Tensor, focal: float, centre: Tensor
-) -> Float[Tensor, " 3"]:
+def _initial_translation(body: BodyModel, joints: Tensor, evidence: _Evidence) -> Float[Tensor, " 3"]:
     """Place the camera so that the body's landmarks are as large as the observed ones and lie on them."""
     with torch.no_grad():
         points, _ = marks.on_body(body, _pose(joints, torch.zeros(10)))
-    share = (weight / weight.sum())[:, None]
+    share = (evidence.weight / evidence.weight.sum())[:, None]
     flat = (points * _Y_UP)[:, :2]
-    centred, observed = flat - (share * flat).sum(0), target - (share * target).sum(0)
-    depth = focal * ((share * centred.square()).sum() / (share * observed.square()).sum()).sqrt()
-    shift = ((share * target).sum(0) - centre) * depth / focal - (share * flat).sum(0)
-    return torch.cat([shift, depth[None]])
+    middle, observed_middle = (share * flat).sum(0), (share * evidence.target).sum(0)
+    spread = (share * (flat - middle).square()).sum()
+    observed_spread = (share * (evidence.target - observed_middle).square()).sum()
+    depth = evidence.focal * (spread / observed_spread).sqrt()
+    return torch.cat([(observed_middle - evidence.centre) * depth / evidence.focal - middle, depth[None]])
 
 
 def _outline(mask: Float[Tensor, "h w"], box: tuple[float, float, float, float], height: float) -> _Outline:
@@ -230,8 +290,8 @@ def _outline_energy(pixels: Float[Tensor, "vertex 2"], outline: _Outline) -> Flo
     """
     grid = (pixels - outline.corner) * (2.0 / outline.side) - 1.0
     outside = F.grid_sample(outline.distance, grid[None, None], align_corners=False, padding_mode="border")
-    cost = 1500.0 * outside.square().mean()
+    cost = OUTSIDE * outside.square().mean()
     if len(outline.points):
         nearest = torch.cdist(outline.points, pixels).min(dim=1).values / outline.height
-        cost = cost + 1500.0 * _robust(nearest.square(), 0.05).mean()
+        cost = cost + UNCOVERED * _robust(nearest.square(), 0.05).mean()
     return cost
