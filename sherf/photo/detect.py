@@ -106,7 +106,9 @@ def choose_person(people: list[Person], number: int | None = None) -> Person:
     if not people:
         raise NoPerson(
             "no person was found in the photo.\n"
-            "Use a photo that shows one person from head to feet, upright and at least a few hundred pixels tall."
+            "Use a photo that shows one person from head to feet, upright and at least a few hundred pixels tall.\n"
+            "Where only legs, hands or a very small figure are in the frame, nobody is recognised: show at least\n"
+            "head and shoulders, 64 pixels tall or more, and pass --allow-partial to have the rest invented."
         )
     number = 1 if number is None else number
     if not 1 <= number <= len(people):

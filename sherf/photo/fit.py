@@ -20,6 +20,7 @@ from sherf.scene import BodyPose, Camera
 
 DEFAULT_FOCAL = 1.2  # of the longer image side: a 43 mm lens, between phones and portraits
 PITCH_SPREAD = 0.15  # radians: photographers hold the camera nearly level
+UNSEEN, SEEN = 0.2, 0.7  # visibility below which a landmark is not believed, and above which it is wholly
 OUTLINE_POINTS = 320
 SURFACE_STRIDE = 4  # every fourth vertex is compared with the outline
 
@@ -83,7 +84,7 @@ class _Evidence:
     height: float
     """Of the person, px."""
     balance: float
-    """How far the feet are seen: someone whose feet are not may sit or lean on anything."""
+    """How far balance over the feet is believed: less where they are not seen and the person may lean or sit."""
 
 
 @dataclass(frozen=True)
@@ -144,22 +145,22 @@ def _gather(person: Person, size: tuple[int, int], focal: float) -> _Evidence:
     extent = target.amax(0) - target.amin(0)
     # From the eyes to the heels, and lying or stretched people by their width.
     height = max(1.08 * float(extent[1]), 0.7 * float(extent[0]))
-    # Hidden landmarks are guesses of the detector, and those outside the photo more so.
-    certainty = marks.observed(person.visibility).clamp(0.05, 1.0).square()
+    # Hidden landmarks are guesses of the detector, and those outside the photo more so: there the prior speaks.
+    certainty = ((marks.observed(person.visibility) - UNSEEN) / (SEEN - UNSEEN)).clamp(0.0, 1.0)
     inside = ((target >= 0) & (target <= torch.tensor([size[1], size[0]]))).all(dim=-1)
-    weight = marks.WEIGHTS * certainty * torch.where(inside, 1.0, 0.2)
+    trust = certainty * torch.where(inside, 1.0, 0.05)
     metric = marks.observed(person.world)
     ankles = [marks.INDEX["left_ankle"], marks.INDEX["right_ankle"]]
     return _Evidence(
         target=target,
-        weight=weight,
+        weight=marks.WEIGHTS * trust.clamp_min(1e-4),
         directions=_unit(metric[marks.BONE_ENDS] - metric[marks.BONE_STARTS]),
-        direction_weight=torch.minimum(weight[marks.BONE_STARTS], weight[marks.BONE_ENDS]).sqrt(),
+        direction_weight=torch.minimum(trust[marks.BONE_STARTS], trust[marks.BONE_ENDS]),
         outline=_outline(person.mask, person.box, height),
         focal=focal,
         centre=torch.tensor([size[1] / 2, size[0] / 2]),
         height=height,
-        balance=float(weight[ankles].mean()),
+        balance=max(0.3, float(trust[ankles].mean())),
     )
 
 
@@ -266,7 +267,9 @@ def _outline(mask: Float[Tensor, "h w"], box: tuple[float, float, float, float],
     zoom = OUTLINE_SIDE / side
     matrix = np.array([[zoom, 0, -corner[0] * zoom], [0, zoom, -corner[1] * zoom]])
     inside = (cv2.warpAffine(mask.numpy(), matrix, (OUTLINE_SIDE, OUTLINE_SIDE)) > 0.5).astype(np.uint8)
-    distance = cv2.distanceTransform(1 - inside, cv2.DIST_L2, 5) / (zoom * height)
+    # Outside the photo anything may be.
+    framed = cv2.warpAffine(np.ones(mask.shape, np.float32), matrix, (OUTLINE_SIDE, OUTLINE_SIDE)) > 0.5
+    distance = framed * cv2.distanceTransform(1 - inside, cv2.DIST_L2, 5) / (zoom * height)
     contours, _ = cv2.findContours(inside, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     contour = max(contours, key=len)[:, 0] + 0.5 if contours else np.zeros((0, 2))
     pixels = contour / zoom + corner

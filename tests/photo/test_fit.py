@@ -105,3 +105,19 @@ def test_the_stance_is_the_likeliest_pose() -> None:
 )
 def test_verdicts(error: float, iou: float, seen: float, verdict: str) -> None:
     assert Scores(error, iou, seen).verdict == verdict
+
+
+def test_legs_that_the_photo_cuts_off_stand(body: BodyModel) -> None:
+    """Of a person cut at the hips, whatever the detector guesses below the frame: the legs hang down, slightly apart."""
+    person = _observe(body, standing())
+    cut = int(person.landmarks[[23, 24], 1].mean()) + 5
+    visible = torch.where(person.landmarks[:, 1] > cut, 0.1, 1.0)
+    guessed = person.landmarks.clone()
+    guessed[[25, 27, 29, 31]] += torch.tensor([120.0, -40.0])
+    x0, y0, x1, _ = person.box
+    seen = Person((x0, y0, x1, float(cut)), 1.0, guessed, visible, person.world, person.mask[:cut])
+    fit = fit_body(body, seen, (cut, SIZE[1]), 1.35 * SIZE[0])
+    joints = body.pose(fit.pose).joints
+    for hip, ankle in ((1, 7), (2, 8)):
+        leg = joints[ankle] - joints[hip]
+        assert float(-leg[1] / leg.norm()) > math.cos(math.radians(20))
