@@ -89,7 +89,9 @@ def obtain_avatar(source: Path, out: Path, options: PhotoOptions = PhotoOptions(
     """
     _check_file(source)
     if is_avatar(source):
-        body = load_body_model(avatar_body_model(source))
+        # The avatar knows its body model by name; one's own file has to be named again.
+        default = options.body_model == PhotoOptions.body_model
+        body = load_body_model(avatar_body_model(source) if default else options.body_model)
         return load_avatar(source, body), body
     done = _already_done(source, out, options)
     if done is not None:

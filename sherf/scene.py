@@ -98,6 +98,10 @@ class Subject:
     body_model: str
     """Name of the body model that the pose's betas belong to."""
 
+    def to(self, device: torch.device) -> "Subject":
+        camera, pose = self.camera.to(device), self.pose.to(device)
+        return Subject(self.image.to(device), self.mask.to(device), camera, pose, self.body_model)
+
 
 @dataclass(frozen=True)
 class Rays:

