@@ -16,6 +16,7 @@ from sherf.devices import choose_backend
 from sherf.export.video import compose
 from sherf.framing import frame_person
 from sherf.motion import apply, leg_height, read_motion
+from sherf.options import OutputOptions
 from sherf.photo.read import read_photo
 from sherf.reconstruct import AVATAR, obtain_avatar
 from sherf.sequence import Renderer
@@ -31,7 +32,7 @@ def row(photo: Path, motion: str) -> Tensor:
     """Photo, five sides, and three moments of a motion."""
     body = load_body_model("openbody")
     with tempfile.TemporaryDirectory() as folder:
-        obtain_avatar(photo, Path(folder))
+        obtain_avatar(photo, OutputOptions(Path(folder)))
         avatar = load_avatar(Path(folder) / AVATAR, body)
     pose = avatar.bank.subject.pose
     renderer = Renderer(avatar, body, choose_backend("cpu"))

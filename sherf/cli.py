@@ -12,7 +12,7 @@ import tyro
 
 from sherf import __version__
 from sherf.errors import MissingAsset, OutputError, SherfError
-from sherf.options import PhotoOptions, RenderOptions
+from sherf.options import OutputOptions, PhotoOptions, RenderOptions
 
 Photo = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="PHOTO")]
 Source = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="PHOTO|AVATAR")]
@@ -36,7 +36,7 @@ def doctor(json: bool = False) -> None:
 
 def reconstruct(
     photo: Photo,
-    out: Path = Path("out"),
+    output: Annotated[OutputOptions, Flat] = OutputOptions(),
     options: Annotated[PhotoOptions, Flat] = PhotoOptions(),
     json: bool = False,
 ) -> None:
@@ -44,20 +44,17 @@ def reconstruct(
 
     Args:
         photo: JPEG, PNG, WebP, TIFF, BMP or GIF that shows a person, best from head to feet.
-        out: folder for the results.
         json: print the report as JSON.
     """
-    from sherf.output import prepare_output_folder
-    from sherf.reconstruct import OVERLAY, obtain_avatar
+    from sherf.reconstruct import AVATAR, OVERLAY, obtain_avatar
 
-    prepare_output_folder(out)
-    avatar, _ = obtain_avatar(photo, out, options)
+    avatar, _ = obtain_avatar(photo, output, options)
     if json:
         print(json_module.dumps(avatar.report, indent=2))
         return
     _print_report(avatar.report)
-    print(out / OVERLAY)
-    print(_avatar_path(photo, out))
+    print(output.out / OVERLAY)
+    print(output.out / AVATAR)
 
 
 def render(
@@ -65,7 +62,7 @@ def render(
     path: Literal["turntable", "orbit"] = "turntable",
     cameras: Path | None = None,
     frames: int = 60,
-    out: Path = Path("out"),
+    output: Annotated[OutputOptions, Flat] = OutputOptions(),
     photo: Annotated[PhotoOptions, Flat] = PhotoOptions(),
     options: Annotated[RenderOptions, Flat] = RenderOptions(),
 ) -> None:
@@ -76,20 +73,19 @@ def render(
         path: turntable circles the person once, orbit swings gently to both sides.
         cameras: your own cameras instead, as a transforms.json in NeRF-studio's layout.
         frames: number of pictures along the path.
-        out: folder for the results; run the same command again to continue an interrupted one.
     """
     from sherf.commands import render_views
 
-    _print_paths(render_views(source, path, cameras, frames, out, photo, options))
+    _print_paths(render_views(source, path, cameras, frames, output, photo, options))
 
 
 def animate(
     source: Source,
     motion: str = "walk",
-    out: Path = Path("out"),
     frames: int | None = None,
     in_place: bool = False,
     path: Literal["still", "turntable", "orbit"] = "still",
+    output: Annotated[OutputOptions, Flat] = OutputOptions(),
     photo: Annotated[PhotoOptions, Flat] = PhotoOptions(),
     options: Annotated[RenderOptions, Flat] = RenderOptions(),
 ) -> None:
@@ -98,14 +94,13 @@ def animate(
     Args:
         source: a photo, or an avatar.safetensors made before.
         motion: a built-in motion (see `sherf motions`) or an .npz in SMPL's layout.
-        out: folder for the results; run the same command again to continue an interrupted one.
         frames: how many pictures; the whole motion if not given, and it starts again when it is over.
         in_place: stay on the spot, as on a treadmill.
         path: how the camera moves meanwhile.
     """
     from sherf.commands import animate_motion
 
-    _print_paths(animate_motion(source, motion, frames, path, in_place, out, photo, options))
+    _print_paths(animate_motion(source, motion, frames, path, in_place, output, photo, options))
 
 
 def motions() -> None:
@@ -144,10 +139,13 @@ def main(arguments: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         print("\ninterrupted; run the same command again to continue", file=sys.stderr)
         raise SystemExit(INTERRUPTED) from None
-    except (ImportError, OSError) as error:
-        _fail(str(_as_missing_library(error) or _as_disk_error(error) or _bug(error)))
     except Exception as error:
-        _bug(error)
+        known = _as_missing_library(error) or _as_disk_error(error)
+        if known is None:
+            traceback.print_exception(error)
+            print("\nThis is a bug in sherf: please report it with the text above.", file=sys.stderr)
+            raise SystemExit(BUG) from None
+        _fail(str(known))
 
 
 def _fail(message: str) -> None:
@@ -155,15 +153,9 @@ def _fail(message: str) -> None:
     raise SystemExit(USER_ERROR)
 
 
-def _bug(error: BaseException) -> None:
-    traceback.print_exception(error)
-    print("\nThis is a bug in sherf: please report it with the text above.", file=sys.stderr)
-    raise SystemExit(BUG)
-
-
 def _as_missing_library(error: Exception) -> MissingAsset | None:
     """A shared library that the dynamic linker did not find, with the line that installs it."""
-    if not re.search(r"lib[\w.+-]+\.so", str(error)):
+    if not isinstance(error, ImportError | OSError) or not re.search(r"lib[\w.+-]+\.so", str(error)):
         return None
     from sherf.doctor import library_remedy, missing_libraries
 
@@ -180,13 +172,6 @@ def _as_disk_error(error: Exception) -> OutputError | None:
     if isinstance(error, OSError) and error.errno in (ENOSPC, EDQUOT):
         return OutputError(f"the disk is full ({error}). Free some space and run the same command again.")
     return None
-
-
-def _avatar_path(source: Path, out: Path) -> Path:
-    from sherf.avatar import is_avatar
-    from sherf.reconstruct import AVATAR
-
-    return source if is_avatar(source) else out / AVATAR
 
 
 def _print_report(report: dict) -> None:

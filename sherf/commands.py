@@ -15,8 +15,7 @@ from sherf.errors import BadInput
 from sherf.export.video import parse_colour
 from sherf.framing import frame_person
 from sherf.motion import Motion, apply, leg_height, on_the_spot, read_motion, repeated, resample, trim
-from sherf.options import PhotoOptions, RenderOptions
-from sherf.output import prepare_output_folder
+from sherf.options import OutputOptions, PhotoOptions, RenderOptions
 from sherf.progress import say
 from sherf.reconstruct import file_sha256, obtain_avatar
 from sherf.scene import BodyPose, Camera
@@ -32,22 +31,21 @@ def render_views(
     path: str,
     cameras: Path | None,
     frames: int,
-    out: Path,
+    output: OutputOptions,
     photo: PhotoOptions = PhotoOptions(),
     options: RenderOptions = RenderOptions(),
 ) -> list[Path]:
     """Render an avatar, still, from many sides; return the videos."""
     _check(options, frames)
     given = read_cameras(cameras) if cameras else None
-    prepare_output_folder(out)
-    avatar, body = obtain_avatar(source, out, photo)
+    avatar, body = obtain_avatar(source, output, photo)
     _tell(avatar)
     pose = avatar.bank.subject.pose
     shots = Shots(given or _path(path, avatar, body, pose, frames, options), pose)
     identity = {"avatar": _identity(avatar), "path": path, "frames": frames}
     if cameras:
         identity |= {"path": file_sha256(cameras), "frames": len(shots.cameras)}
-    return write_sequence(Renderer(avatar, body, choose_backend(options.device)), shots, out, options, identity)
+    return write_sequence(Renderer(avatar, body, choose_backend(options.device)), shots, output, options, identity)
 
 
 def animate_motion(
@@ -56,21 +54,20 @@ def animate_motion(
     frames: int | None,
     path: str,
     in_place: bool,
-    out: Path,
+    output: OutputOptions,
     photo: PhotoOptions = PhotoOptions(),
     options: RenderOptions = RenderOptions(),
 ) -> list[Path]:
     """Render an avatar while it moves; return the videos."""
     played = _played(read_motion(motion), frames, in_place, options.fps)
     _check(options, len(played))
-    prepare_output_folder(out)
-    avatar, body = obtain_avatar(source, out, photo)
+    avatar, body = obtain_avatar(source, output, photo)
     _tell(avatar)
     pose = avatar.bank.subject.pose
     poses = apply(played, pose, leg_height_m=leg_height(body.rest_joints(pose.betas)))
     shots = Shots(_path(path, avatar, body, poses, len(played), options), poses)
     identity = {"avatar": _identity(avatar), "motion": _motion_identity(played), "path": path, "frames": len(played)}
-    return write_sequence(Renderer(avatar, body, choose_backend(options.device)), shots, out, options, identity)
+    return write_sequence(Renderer(avatar, body, choose_backend(options.device)), shots, output, options, identity)
 
 
 def _played(motion: Motion, frames: int | None, in_place: bool, fps: float) -> Motion:

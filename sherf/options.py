@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-BodyModelName = str
-
 
 @dataclass(frozen=True)
 class PhotoOptions:
@@ -18,8 +16,18 @@ class PhotoOptions:
     """Your own mask of the person: white on black, of the photo's size."""
     allow_partial: bool = False
     """Go on although an important part of the person is outside the photo."""
-    body_model: BodyModelName = "openbody"
+    body_model: str = "openbody"
     """openbody (ships), smpl (your own file in $SHERF_SMPL_FOLDER), or the path of an SMPL .npz or .pkl."""
+
+
+@dataclass(frozen=True)
+class OutputOptions:
+    """Where results go."""
+
+    out: Path = Path("out")
+    """Folder for the results. The same command again continues an interrupted one."""
+    overwrite: bool = False
+    """Replace what another photo or another rendering left in that folder."""
 
 
 @dataclass(frozen=True)
@@ -38,5 +46,3 @@ class RenderOptions:
     """The model that makes the avatar: template needs no learned weights."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute."""
-    overwrite: bool = False
-    """Replace the frames of another rendering in the output folder."""

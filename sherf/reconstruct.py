@@ -16,7 +16,7 @@ from sherf.body.model import BodyModel
 from sherf.camera import project
 from sherf.errors import BadInput
 from sherf.export.video import write_png
-from sherf.options import PhotoOptions
+from sherf.options import OutputOptions, PhotoOptions
 from sherf.output import prepare_output_folder, write_json
 from sherf.photo.detect import Person, choose_person, detect_people
 from sherf.photo.fit import fit_body
@@ -82,25 +82,36 @@ def reconstruct(photo: Path, options: PhotoOptions = PhotoOptions()) -> Reconstr
     return Reconstruction(Avatar(bank, report), body, draw_overlay(picture.image, person, body, fit))
 
 
-def obtain_avatar(source: Path, out: Path, options: PhotoOptions = PhotoOptions()) -> tuple[Avatar, BodyModel]:
-    """Read an avatar file, or reconstruct a photo into `out` unless that is already done there.
+def obtain_avatar(
+    source: Path, output: OutputOptions, options: PhotoOptions = PhotoOptions()
+) -> tuple[Avatar, BodyModel]:
+    """Read an avatar file, or reconstruct a photo into `output.out` unless that is already done there.
 
-    Writes avatar.safetensors, overlay.png and report.json into `out` when it reconstructs.
+    Writes overlay.png, report.json and, last, avatar.safetensors when it reconstructs.
+
+    Raises:
+        BadInput: the source is neither, or the folder holds the avatar of another photo.
+        OutputError: the folder cannot be written.
     """
     _check_file(source)
+    out = prepare_output_folder(output.out)
     if is_avatar(source):
         # The avatar knows its body model by name; one's own file has to be named again.
         default = options.body_model == PhotoOptions.body_model
         body = load_body_model(avatar_body_model(source) if default else options.body_model)
         return load_avatar(source, body), body
-    done = _already_done(source, out, options)
-    if done is not None:
-        return done
+    before = _avatar_there(out, options)
+    if before is not None and _is_same(before[0].report, source, options):
+        return before
+    if before is not None and before[0].report.get("photo_sha256") != file_sha256(source) and not output.overwrite:
+        raise BadInput(
+            f"{out / AVATAR} was made from another photo ({before[0].report.get('photo')}).\n"
+            "Choose another --out, or pass --overwrite to replace it."
+        )
     result = reconstruct(source, options)
-    prepare_output_folder(out)
-    save_avatar(result.avatar, out / AVATAR)
     write_png(out / OVERLAY, result.overlay)
     write_json(out / REPORT, result.avatar.report)
+    save_avatar(result.avatar, out / AVATAR)
     return result.avatar, result.body
 
 
@@ -112,17 +123,21 @@ def _check_file(path: Path) -> None:
         raise BadInput(f"{path} is {kind}. Give one photo (JPEG, PNG, WebP ...) or an avatar.safetensors.")
 
 
-def _already_done(photo: Path, out: Path, options: PhotoOptions) -> tuple[Avatar, BodyModel] | None:
-    """Return the avatar in `out` if it was made from this very photo with these options and this version."""
+def _avatar_there(out: Path, options: PhotoOptions) -> tuple[Avatar, BodyModel] | None:
+    """Return the avatar that is in the folder, if one can be read."""
     if not (out / AVATAR).is_file():
         return None
     body = load_body_model(options.body_model)
     try:
-        avatar = load_avatar(out / AVATAR, body)
+        return load_avatar(out / AVATAR, body), body
     except BadInput:
         return None
+
+
+def _is_same(report: dict, photo: Path, options: PhotoOptions) -> bool:
+    """Tell whether an avatar was made from this very photo with these options and this version."""
     same = {"photo_sha256": file_sha256(photo), "options": _settings(options), "tool": f"sherf {__version__}"}
-    return (avatar, body) if all(avatar.report.get(key) == value for key, value in same.items()) else None
+    return all(report.get(key) == value for key, value in same.items())
 
 
 def file_sha256(path: Path) -> str:

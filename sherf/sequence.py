@@ -12,7 +12,7 @@ from sherf.body.model import BodyModel
 from sherf.devices import Backend
 from sherf.errors import BadInput
 from sherf.export.video import frame_path, parse_colour, write_frame, write_video
-from sherf.options import RenderOptions
+from sherf.options import OutputOptions, RenderOptions
 from sherf.output import prepare_output_folder, write_json
 from sherf.progress import progress, say
 from sherf.render.march import render
@@ -55,7 +55,9 @@ class Renderer:
             return render(self._field, camera.to(self.backend.device), self._grid, self.backend)
 
 
-def write_sequence(renderer: Renderer, shots: Shots, out: Path, options: RenderOptions, identity: dict) -> list[Path]:
+def write_sequence(
+    renderer: Renderer, shots: Shots, output: OutputOptions, options: RenderOptions, identity: dict
+) -> list[Path]:
     """Render the missing frames of a sequence to out/frames and make out/video.mp4 (and .gif) of them.
 
     Args:
@@ -70,9 +72,9 @@ def write_sequence(renderer: Renderer, shots: Shots, out: Path, options: RenderO
         OutputError: the folder cannot be written.
     """
     background = parse_colour(options.background)
-    prepare_output_folder(out)
+    out = prepare_output_folder(output.out)
     frames = out / "frames"
-    _claim(out, frames, options, identity)
+    _claim(output, frames, options, identity)
     prepare_output_folder(frames)
     count = len(shots.cameras)
     missing = [i for i in range(count) if not frame_path(frames, i).exists()]
@@ -88,7 +90,7 @@ def write_sequence(renderer: Renderer, shots: Shots, out: Path, options: RenderO
     return videos
 
 
-def _claim(out: Path, frames: Path, options: RenderOptions, identity: dict) -> None:
+def _claim(output: OutputOptions, frames: Path, options: RenderOptions, identity: dict) -> None:
     """Write down what the frames in this folder are, or check that those there are the same."""
     settings = {
         **identity,
@@ -99,11 +101,11 @@ def _claim(out: Path, frames: Path, options: RenderOptions, identity: dict) -> N
     }
     existing = sorted(frames.glob("*.png")) if frames.is_dir() else []
     try:
-        before = json.loads((out / SETTINGS).read_text(encoding="utf-8"))
+        before = json.loads((output.out / SETTINGS).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         before = None
     if existing and before != settings:
-        if not options.overwrite:
+        if not output.overwrite:
             known = before if isinstance(before, dict) else {}
             differing = [key for key in settings if known.get(key) != settings[key]]
             raise BadInput(
@@ -113,5 +115,5 @@ def _claim(out: Path, frames: Path, options: RenderOptions, identity: dict) -> N
         for path in existing:
             path.unlink()
         for name in ("video.mp4", "video.gif"):
-            (out / name).unlink(missing_ok=True)
-    write_json(out / SETTINGS, settings)
+            (output.out / name).unlink(missing_ok=True)
+    write_json(output.out / SETTINGS, settings)

@@ -12,7 +12,12 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+
+from sherf.camera import intrinsics, look_at
+from sherf.camera_file import write_cameras
+from sherf.scene import Camera
 
 ROOT = Path(__file__).parent.parent
 PHOTO = ROOT / "examples" / "darknet_person.jpg"
@@ -79,6 +84,17 @@ def test_another_option_reconstructs_anew(made: Path, tmp_path: Path) -> None:
     assert (tmp_path / "copy" / "report.json").read_text() != before
 
 
+def test_another_photos_avatar_is_not_replaced_unasked(made: Path, tmp_path: Path) -> None:
+    shutil.copytree(made, tmp_path / "copy")
+    other = ROOT / "examples" / "person_2.jpg"
+    refused = sherf("reconstruct", other, "--out", tmp_path / "copy")
+    assert refused.returncode == 1
+    assert "darknet_person.jpg" in refused.stderr and "--overwrite" in refused.stderr
+    assert (tmp_path / "copy" / "avatar.safetensors").read_bytes() == (made / "avatar.safetensors").read_bytes()
+    assert sherf("reconstruct", other, "--out", tmp_path / "copy", "--overwrite").returncode == 0
+    assert json.loads((tmp_path / "copy" / "report.json").read_text())["photo"] == "person_2.jpg"
+
+
 def test_a_turntable_of_an_avatar_is_a_playable_video_and_resumes(made: Path, tmp_path: Path) -> None:
     turntable = ("render", made / "avatar.safetensors", "--frames", "4", "--size", "96", "--out", tmp_path)
     done = sherf(*turntable)
@@ -110,6 +126,20 @@ def test_frames_of_another_rendering_are_not_mixed_in(made: Path, tmp_path: Path
     assert Image.open(tmp_path / "frames" / "0000.png").size == (64, 64)
     assert sherf(*base, "--size", "80", "--overwrite").returncode == 0
     assert Image.open(tmp_path / "frames" / "0001.png").size == (80, 80)
+
+
+def test_ones_own_cameras_are_used(made: Path, tmp_path: Path) -> None:
+    """Three cameras in a file: three frames of the file's size; the second looks away and sees nobody."""
+    eyes = torch.tensor([[0.0, 0.0, 4.0], [0.0, 0.0, 4.0], [4.0, 0.0, 0.0]])
+    targets = torch.tensor([[0.0, 0.0, 0.0], [0.0, 0.0, 9.0], [0.0, 0.0, 0.0]])
+    R, T = look_at(eyes, targets)
+    write_cameras(tmp_path / "transforms.json", Camera(intrinsics(110.0, (120, 80)).expand(3, 3, 3), R, T, (120, 80)))
+    out = tmp_path / "out"
+    done = sherf("render", made / "avatar.safetensors", "--cameras", tmp_path / "transforms.json", "--out", out)
+    assert done.returncode == 0, done.stderr
+    pictures = [np.asarray(Image.open(p).convert("RGB")) for p in sorted((out / "frames").iterdir())]
+    assert [p.shape for p in pictures] == [(120, 80, 3)] * 3
+    assert [bool((p < 255).any()) for p in pictures] == [True, False, True]
 
 
 def test_a_motion_moves_the_person_before_any_background(made: Path, tmp_path: Path) -> None:
