@@ -1,5 +1,6 @@
 """What a person sees of long work: a bar on a terminal, now and then a line elsewhere. All on standard error."""
 
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -19,7 +20,9 @@ def say(line: str) -> None:
 def progress(items: Sequence[T], what: str) -> Iterator[T]:
     """Yield the items, showing how many are done and how long the rest will take."""
     if sys.stderr.isatty():
-        yield from tqdm(items, desc=what, unit="", file=sys.stderr)
+        # Terminals that do not know their size (0 x 0) would get no bar: shutil then says 80 x 24.
+        columns, rows = shutil.get_terminal_size()
+        yield from tqdm(items, desc=what, unit="", file=sys.stderr, ncols=columns, nrows=rows)
         return
     start = last = time.monotonic()
     for done, item in enumerate(items, start=1):

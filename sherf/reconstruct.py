@@ -25,6 +25,7 @@ from sherf.photo.mask import person_mask
 from sherf.photo.overlay import draw_overlay
 from sherf.photo.read import Photo, read_mask, read_photo
 from sherf.photo.scores import score
+from sherf.progress import say
 from sherf.scene import Camera, Subject
 from sherf.template.model import encode
 
@@ -108,6 +109,7 @@ def obtain_avatar(
             f"{out / AVATAR} was made from another photo ({before[0].report.get('photo')}).\n"
             "Choose another --out, or pass --overwrite to replace it."
         )
+    say(f"reconstructing {source.name}, about 10 seconds ...")
     result = reconstruct(source, options)
     write_png(out / OVERLAY, result.overlay)
     write_json(out / REPORT, result.avatar.report)

@@ -112,7 +112,7 @@ def fit_body(
         size: height and width of the photo, px.
         focal: of the camera, px; a usual lens where it is not known.
     """
-    evidence = _gather(person, size, focal or DEFAULT_FOCAL * max(size))
+    evidence = _gather(body, person, size, focal or DEFAULT_FOCAL * max(size))
     joints = STANCE.clone()
     joints[0] = initial_orientation(person.world)
     translation = _initial_translation(body, joints, evidence)
@@ -140,7 +140,7 @@ def fit_body(
     )
 
 
-def _gather(person: Person, size: tuple[int, int], focal: float) -> _Evidence:
+def _gather(body: BodyModel, person: Person, size: tuple[int, int], focal: float) -> _Evidence:
     target = marks.observed(person.landmarks)
     extent = target.amax(0) - target.amin(0)
     # From the eyes to the heels, and lying or stretched people by their width.
@@ -148,7 +148,7 @@ def _gather(person: Person, size: tuple[int, int], focal: float) -> _Evidence:
     # Hidden landmarks are guesses of the detector, and those outside the photo more so: there the prior speaks.
     certainty = ((marks.observed(person.visibility) - UNSEEN) / (SEEN - UNSEEN)).clamp(0.0, 1.0)
     inside = ((target >= 0) & (target <= torch.tensor([size[1], size[0]]))).all(dim=-1)
-    trust = certainty * torch.where(inside, 1.0, 0.05)
+    trust = certainty * torch.where(inside, 1.0, 0.05) * marks.known_on(body)
     metric = marks.observed(person.world)
     ankles = [marks.INDEX["left_ankle"], marks.INDEX["right_ankle"]]
     return _Evidence(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from sherf.body.model import BodyModel
@@ -18,17 +18,19 @@ class Landmark:
     blazepose: tuple[int, ...]
     joint: int | None = None
     vertex: int | None = None
+    limb: tuple[int, ...] = ()
+    """Joints that move the vertex, in a body whose vertices are numbered as SMPL's."""
     weight: float = 1.0
 
 
-# Vertices sit at the indices that SMPL-H names (nose 332, eyes, ears, heels, toes): every SMPL-layout body has them.
+# Vertices sit at the indices that SMPL-H names (nose 332, eyes, ears, heels, toes), in SMPL and in the open body.
 # BlazePose's finger landmarks are knuckles, and so is the centre of SMPL's hand joint. Its hips lie outside SMPL's.
 LANDMARKS = (
-    Landmark("nose", (0,), vertex=332, weight=0.7),
-    Landmark("left_eye", (2,), vertex=2800, weight=0.4),
-    Landmark("right_eye", (5,), vertex=6260, weight=0.4),
-    Landmark("left_ear", (7,), vertex=583, weight=0.7),
-    Landmark("right_ear", (8,), vertex=4071, weight=0.7),
+    Landmark("nose", (0,), vertex=332, limb=(15,), weight=0.7),
+    Landmark("left_eye", (2,), vertex=2800, limb=(15,), weight=0.4),
+    Landmark("right_eye", (5,), vertex=6260, limb=(15,), weight=0.4),
+    Landmark("left_ear", (7,), vertex=583, limb=(15,), weight=0.7),
+    Landmark("right_ear", (8,), vertex=4071, limb=(15,), weight=0.7),
     Landmark("left_shoulder", (11,), joint=16),
     Landmark("right_shoulder", (12,), joint=17),
     Landmark("left_elbow", (13,), joint=18),
@@ -43,10 +45,10 @@ LANDMARKS = (
     Landmark("right_knee", (26,), joint=5),
     Landmark("left_ankle", (27,), joint=7),
     Landmark("right_ankle", (28,), joint=8),
-    Landmark("left_heel", (29,), vertex=3387, weight=0.7),
-    Landmark("right_heel", (30,), vertex=6787, weight=0.7),
-    Landmark("left_toe", (31,), vertex=3216, weight=0.7),
-    Landmark("right_toe", (32,), vertex=6617, weight=0.7),
+    Landmark("left_heel", (29,), vertex=3387, limb=(7, 10), weight=0.7),
+    Landmark("right_heel", (30,), vertex=6787, limb=(8, 11), weight=0.7),
+    Landmark("left_toe", (31,), vertex=3216, limb=(7, 10), weight=0.7),
+    Landmark("right_toe", (32,), vertex=6617, limb=(8, 11), weight=0.7),
 )
 INDEX = {landmark.name: i for i, landmark in enumerate(LANDMARKS)}
 
@@ -90,11 +92,26 @@ def observed(values: Float[Tensor, "33 *axis"]) -> Float[Tensor, "landmark *axis
     return torch.stack([values[list(landmark.blazepose)].mean(dim=0) for landmark in LANDMARKS])
 
 
+def known_on(body: BodyModel) -> Bool[Tensor, " landmark"]:
+    """Tell which LANDMARKS a body has: joints always, vertices only where they lie on the limb that they should.
+
+    A body in SMPL's layout may number its vertices otherwise.
+    """
+    return torch.tensor(
+        [
+            mark.vertex is None
+            or (mark.vertex < len(body.weights) and float(body.weights[mark.vertex, list(mark.limb)].sum()) > 0.5)
+            for mark in LANDMARKS
+        ]
+    )
+
+
 def on_body(
     body: BodyModel, pose: BodyPose, more_vertices: Tensor | None = None
 ) -> tuple[Float[Tensor, "landmark 3"], Float[Tensor, "vertex 3"]]:
     """Return the posed body's LANDMARKS and `more_vertices` in world space, metres."""
-    wanted = VERTICES if more_vertices is None else torch.cat([VERTICES, more_vertices])
+    own = VERTICES.clamp_max(len(body.v_template) - 1)  # see known_on()
+    wanted = own if more_vertices is None else torch.cat([own, more_vertices])
     vertices, joints = body.pose_vertices(pose, wanted)
     from_vertices = iter(vertices[: len(VERTICES)])
     points = [next(from_vertices) if mark.joint is None else joints[mark.joint] for mark in LANDMARKS]

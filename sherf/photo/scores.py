@@ -43,7 +43,7 @@ def score(body: BodyModel, fit: BodyFit, person: Person) -> Scores:
     target, visible = marks.observed(person.landmarks), marks.observed(person.visibility)
     h, w = fit.camera.size
     inside = ((target >= 0) & (target <= target.new_tensor([w, h]))).all(dim=-1)
-    counted = inside & (visible > 0.5)
+    counted = inside & (visible > 0.5) & marks.known_on(body)
     distance = (pixels - target).norm(dim=-1)
     error = float((distance * counted).sum() / counted.sum().clamp_min(1))
 
@@ -55,5 +55,5 @@ def score(body: BodyModel, fit: BodyFit, person: Person) -> Scores:
     return Scores(
         keypoint_error=100 * error / max(height, 1.0) if bool(counted.any()) else 100.0,
         silhouette_iou=float((silhouette & mask).sum() / union),
-        seen=float(counted.float().mean()),
+        seen=float(counted.sum() / marks.known_on(body).sum()),
     )
