@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import open3d as o3d
-import scipy.sparse
 from jaxtyping import Float, Int
 
-from sherf.body.skeleton import NUM_JOINTS, PARENTS, mirrored_joints
+from sherf.body.mesh import neighbour_mean
+from sherf.body.skeleton import HEAD, NUM_JOINTS, PARENTS, mirrored_joints
 from sherf.datasets.openbody.base_mesh import EYES_AND_TEETH, SKIN, TIGHTS, TONGUE
 from sherf.datasets.openbody.regressor import joints_of_betas, regress_joints
 from sherf.datasets.openbody.shape_space import ShapeSpace
@@ -16,7 +16,6 @@ from sherf.datasets.openbody.shape_space import ShapeSpace
 SMOOTHING_STEPS = 16
 """Widens the joints' blends: fewer steps fold the elbow like a sweet's wrapper."""
 JOINTS_PER_VERTEX = 4
-HEAD = 15
 
 
 @dataclass(frozen=True)
@@ -66,11 +65,7 @@ def smooth_weights(
     weights: Float[np.ndarray, "vertex 24"], faces: Int[np.ndarray, "face 3"], mirror: Int[np.ndarray, " vertex"]
 ) -> Float[np.ndarray, "vertex 24"]:
     """Average weights over the mesh, then keep each vertex's strongest joints, like SMPL, alike on both sides."""
-    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
-    number = len(weights)
-    adjacent = scipy.sparse.coo_matrix((np.ones(len(edges)), edges.T), (number, number)).tocsr()
-    adjacent = ((adjacent + adjacent.T) > 0).astype(float)
-    mean_of_neighbours = scipy.sparse.diags(1 / np.asarray(adjacent.sum(axis=1)).ravel()) @ adjacent
+    mean_of_neighbours = neighbour_mean(faces, len(weights))
     for _ in range(SMOOTHING_STEPS):
         weights = 0.5 * weights + 0.5 * (mean_of_neighbours @ weights)
     weakest = np.sort(weights, axis=1)[:, -JOINTS_PER_VERTEX][:, None]

@@ -36,6 +36,13 @@ JOINT_NAMES = (
 PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21)
 """Index of each joint's parent, -1 for the root; a parent always comes before its children."""
 
+HEAD = 15
+FEET = (7, 8, 10, 11)
+"""Ankles and feet."""
+HANDS = (20, 21, 22, 23)
+"""Wrists and hands."""
+ARMS = (16, 17, 18, 19, *HANDS)
+
 NUM_JOINTS = len(JOINT_NAMES)
 NUM_BETAS = 10
 NUM_POSE_FEATURES = 9 * (NUM_JOINTS - 1)

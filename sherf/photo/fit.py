@@ -12,7 +12,10 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from sherf.body.lbs import axis_angle_to_matrix
 from sherf.body.model import BodyModel
+from sherf.camera import intrinsics
+from sherf.image import in_frame, look_up
 from sherf.photo import landmarks as marks
 from sherf.photo.detect import Person
 from sherf.photo.prior import STANCE, pose_energy
@@ -54,14 +57,14 @@ class BodyFit:
 class _Outline:
     """A mask prepared for comparison with projected points."""
 
-    distance: Float[Tensor, "1 1 h w"]
+    distance: Float[Tensor, "1 h w"]
     """Distance to the mask from outside it, in person heights; 0 inside."""
     points: Float[Tensor, "point 2"]
     """The mask's outline, px."""
     corner: Float[Tensor, " 2"]
     """Of the square that the distance map covers, px."""
-    side: float
-    """Of the same square, px."""
+    zoom: float
+    """Pixels of the distance map in one of the photo."""
     height: float
     """Of the person, px."""
 
@@ -128,11 +131,10 @@ def fit_body(
             optimiser.zero_grad()
             _energy(body, unknowns, evidence, step, options).backward()
             optimiser.step()
-    focal, (x, y) = evidence.focal, evidence.centre.tolist()
     return BodyFit(
         _pose(unknowns.joints.detach(), unknowns.betas.detach()),
         Camera(
-            K=torch.tensor([[focal, 0.0, x], [0.0, focal, y], [0.0, 0.0, 1.0]]),
+            K=intrinsics(evidence.focal, size),
             R=camera_rotation(unknowns.pitch.detach()),
             T=unknowns.translation.detach().clone(),
             size=size,
@@ -147,8 +149,7 @@ def _gather(body: BodyModel, person: Person, size: tuple[int, int], focal: float
     height = max(1.08 * float(extent[1]), 0.7 * float(extent[0]))
     # Hidden landmarks are guesses of the detector, and those outside the photo more so: there the prior speaks.
     certainty = ((marks.observed(person.visibility) - UNSEEN) / (SEEN - UNSEEN)).clamp(0.0, 1.0)
-    inside = ((target >= 0) & (target <= torch.tensor([size[1], size[0]]))).all(dim=-1)
-    trust = certainty * torch.where(inside, 1.0, 0.05) * marks.known_on(body)
+    trust = certainty * torch.where(in_frame(target, size), 1.0, 0.05) * marks.known_on(body)
     metric = marks.observed(person.world)
     ankles = [marks.INDEX["left_ankle"], marks.INDEX["right_ankle"]]
     return _Evidence(
@@ -192,9 +193,7 @@ _Y_UP = torch.tensor([1.0, -1.0, -1.0])  # the axes of a level camera in a y-up 
 
 def camera_rotation(pitch: Float[Tensor, ""]) -> Float[Tensor, "3 3"]:
     """Return the world-to-camera rotation of a camera that looks down by `pitch` radians, in a y-up world."""
-    one, zero, sine, cosine = pitch.new_ones(()), pitch.new_zeros(()), pitch.sin(), pitch.cos()
-    tilt = torch.stack([one, zero, zero, zero, cosine, -sine, zero, sine, cosine]).reshape(3, 3)
-    return tilt * _Y_UP
+    return axis_angle_to_matrix(F.pad(pitch[None], (0, 2))) * _Y_UP
 
 
 @contextmanager
@@ -278,10 +277,10 @@ def _outline(mask: Float[Tensor, "h w"], box: tuple[float, float, float, float],
     pixels = pixels[((pixels > edge) & (pixels < np.array(mask.shape[::-1]) - edge)).all(1)]
     chosen = np.linspace(0, len(pixels) - 1, min(len(pixels), OUTLINE_POINTS)).astype(int)
     return _Outline(
-        distance=torch.from_numpy(distance).float()[None, None],
+        distance=torch.from_numpy(distance).float()[None],
         points=torch.from_numpy(pixels[chosen]).float(),
         corner=torch.from_numpy(corner).float(),
-        side=side,
+        zoom=zoom,
         height=height,
     )
 
@@ -291,8 +290,7 @@ def _outline_energy(pixels: Float[Tensor, "vertex 2"], outline: _Outline) -> Flo
 
     Clothes lie outside the body, so uncovered outline is forgiven sooner than a body outside the mask.
     """
-    grid = (pixels - outline.corner) * (2.0 / outline.side) - 1.0
-    outside = F.grid_sample(outline.distance, grid[None, None], align_corners=False, padding_mode="border")
+    outside = look_up(outline.distance, (pixels - outline.corner) * outline.zoom)
     cost = OUTSIDE * outside.square().mean()
     if len(outline.points):
         nearest = torch.cdist(outline.points, pixels).min(dim=1).values / outline.height

@@ -6,6 +6,7 @@ import torch
 
 from sherf.body.model import BodyModel
 from sherf.camera import project, resize
+from sherf.image import in_frame
 from sherf.photo import landmarks as marks
 from sherf.photo.detect import Person
 from sherf.photo.fit import BodyFit
@@ -42,8 +43,8 @@ def score(body: BodyModel, fit: BodyFit, person: Person) -> Scores:
     height = float(vertex_pixels[:, 1].max() - vertex_pixels[:, 1].min())
     target, visible = marks.observed(person.landmarks), marks.observed(person.visibility)
     h, w = fit.camera.size
-    inside = ((target >= 0) & (target <= target.new_tensor([w, h]))).all(dim=-1)
-    counted = inside & (visible > 0.5) & marks.known_on(body)
+    known = marks.known_on(body)
+    counted = in_frame(target, fit.camera.size) & (visible > 0.5) & known
     distance = (pixels - target).norm(dim=-1)
     error = float((distance * counted).sum() / counted.sum().clamp_min(1))
 
@@ -55,5 +56,5 @@ def score(body: BodyModel, fit: BodyFit, person: Person) -> Scores:
     return Scores(
         keypoint_error=100 * error / max(height, 1.0) if bool(counted.any()) else 100.0,
         silhouette_iou=float((silhouette & mask).sum() / union),
-        seen=float(counted.sum() / marks.known_on(body).sum()),
+        seen=float(counted.sum() / known.sum()),
     )

@@ -9,8 +9,11 @@ from scipy.sparse.linalg import spsolve
 from torch import Tensor
 
 from sherf.body.lbs import skin, vertex_normals
+from sherf.body.mesh import neighbour_mean
 from sherf.body.model import BodyModel
+from sherf.body.skeleton import FEET, HANDS, HEAD
 from sherf.camera import project
+from sherf.image import in_frame, look_up
 from sherf.render.raycast import cast
 from sherf.scene import PosedBody, Subject
 
@@ -19,8 +22,6 @@ INWARD_M, OUTWARD_M = -0.03, 0.09  # how far the outline may move the surface
 STIFFNESS = 12.0  # of the displacement against bending, relative to the outline's pull
 RETURN = 0.0005  # towards NOMINAL_M
 BARE_M, BARE_PULL = 0.001, 5.0  # hands and faces keep to the body
-HANDS, HEAD = (20, 21, 22, 23), 15
-FEET = (7, 8, 10, 11)
 SHOE_M = 0.025  # shoes do not stand off further
 NORMAL_SMOOTHING = 12  # rounds: ears and toes must not grow into spikes
 
@@ -28,14 +29,10 @@ DETAIL_M = 0.014  # cloth that stands off by this much begins to hide the body's
 DETAIL_ROUNDS = 25
 
 
-def mesh_laplacian(faces: Tensor, vertices: int) -> sp.csr_matrix:
-    """Return the uniform graph Laplacian (identity minus neighbour average) of a mesh."""
-    f = faces.cpu().numpy()
-    edges = np.concatenate([f[:, [0, 1]], f[:, [1, 2]], f[:, [2, 0]]])
-    adjacency = sp.coo_matrix((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), (vertices, vertices)).tocsr()
-    adjacency = ((adjacency + adjacency.T) > 0).astype(float)
-    degree = np.asarray(adjacency.sum(1)).ravel().clip(1)
-    return sp.eye(vertices).tocsr() - sp.diags(1 / degree) @ adjacency
+def mesh_laplacian(body: BodyModel) -> sp.csr_matrix:
+    """Return the uniform graph Laplacian (identity minus neighbour mean) of a body's mesh."""
+    vertices = len(body.v_template)
+    return sp.eye(vertices).tocsr() - neighbour_mean(body.faces.cpu().numpy(), vertices)
 
 
 def stand_off(body: BodyModel, posed: PosedBody, subject: Subject) -> Float[Tensor, " vertex"]:
@@ -49,7 +46,7 @@ def stand_off(body: BodyModel, posed: PosedBody, subject: Subject) -> Float[Tens
     mirror = body.mirror.numpy()
     both = pull + pull[mirror]
     target = (pull * displacement + (pull * displacement)[mirror]) / np.maximum(both, 1e-9)
-    laplacian = mesh_laplacian(body.faces, len(pull))
+    laplacian = mesh_laplacian(body)
     bare = _bare(body).double().cpu().numpy()
     both, still = both * (1 - bare), RETURN + BARE_PULL * bare
     system = sp.diags(both + still) + STIFFNESS * (laplacian.T @ laplacian)
@@ -66,13 +63,12 @@ def _bare(body: BodyModel) -> Float[Tensor, " vertex"]:
     return (body.weights[:, HANDS].sum(1) + face).clamp(max=1)
 
 
-def smooth_normals(vertices: Float[Tensor, "vertex 3"], faces: Int[Tensor, "face 3"]) -> Float[Tensor, "vertex 3"]:
+def smooth_normals(
+    vertices: Float[Tensor, "vertex 3"], faces: Int[Tensor, "face 3"], laplacian: sp.spmatrix
+) -> Float[Tensor, "vertex 3"]:
     """Return unit normals averaged over a few rings of neighbours: directions in which a whole region can grow."""
     normals = vertex_normals(vertices, faces).double().cpu().numpy()
-    average = sp.eye(len(normals)).tocsr() - 0.7 * mesh_laplacian(faces, len(normals))
-    for _ in range(NORMAL_SMOOTHING):
-        normals = average @ normals
-    return F.normalize(torch.from_numpy(normals).to(vertices), dim=-1)
+    return F.normalize(torch.from_numpy(_averaged(normals, laplacian, NORMAL_SMOOTHING)).to(vertices), dim=-1)
 
 
 def clothed(body: BodyModel, posed: PosedBody, distance: Float[Tensor, " vertex"]) -> Float[Tensor, "vertex 3"]:
@@ -81,21 +77,21 @@ def clothed(body: BodyModel, posed: PosedBody, distance: Float[Tensor, " vertex"
     Where it stands far off, it loses the body's details: no ears under a hat, no toes in a shoe.
     """
     rest = body.v_template + posed.offsets
-    normals = smooth_normals(rest, body.faces)
+    laplacian = mesh_laplacian(body)
+    normals = smooth_normals(rest, body.faces, laplacian)
     moved = (rest + distance[:, None] * normals).double().cpu().numpy()
     loose = ((distance - DETAIL_M) / DETAIL_M).clamp(0, 1).double().cpu().numpy()
-    laplacian = mesh_laplacian(body.faces, len(moved))
-    smoothed = _averaged(moved, sp.diags(loose) @ laplacian)
+    smoothed = _averaged(moved, sp.diags(loose) @ laplacian, DETAIL_ROUNDS)
     # Averaging shrinks limbs as well: what whole regions lost along their normals is given back.
     directions = normals.double().cpu().numpy()
-    loss = _averaged(((smoothed - moved) * directions).sum(1), laplacian)
+    loss = _averaged(((smoothed - moved) * directions).sum(1), laplacian, DETAIL_ROUNDS)
     moved = smoothed - loss[:, None] * directions
     return skin(torch.from_numpy(moved).to(rest), posed.weights, posed.T_world_rest)
 
 
-def _averaged(values: np.ndarray, laplacian: sp.spmatrix) -> np.ndarray:
+def _averaged(values: np.ndarray, laplacian: sp.spmatrix, rounds: int) -> np.ndarray:
     """Replace each vertex's value by its neighbours' mean, mostly, many times."""
-    for _ in range(DETAIL_ROUNDS):
+    for _ in range(rounds):
         values = values - 0.7 * (laplacian @ values)
     return values
 
@@ -114,8 +110,7 @@ def _outline_pull(body: BodyModel, posed: PosedBody, subject: Subject) -> tuple[
     # Walk outwards from 3 cm inside to 9 cm outside the bare body.
     steps = torch.arange(INWARD_M, OUTWARD_M + 0.02, 0.0025)
     walk = pixels[:, None] + away[:, None] * (steps[None, :, None] / metres_per_pixel[:, None, None])
-    in_mask = _sample(subject.mask, walk) > 0.5
-    on_body = _sample(silhouette, walk) > 0.5
+    in_mask, on_body = (look_up(torch.stack([subject.mask, silhouette]), walk, "zeros") > 0.5).unbind(dim=-1)
     inner = steps <= -0.008
     # On the outline: body just inside, and no body further out (an arm before the trunk is no outline).
     outline = grazing & on_body[:, inner].float().mean(1).gt(0.6) & ~on_body[:, steps > 0.01].any(1)
@@ -123,14 +118,5 @@ def _outline_pull(body: BodyModel, posed: PosedBody, subject: Subject) -> tuple[
     leaves = (~in_mask).float()
     first = leaves.argmax(dim=1)
     found = leaves.any(dim=1) & in_mask[:, 0]
-    height, width = camera.size
-    edge = ((pixels > 3) & (pixels < torch.tensor([width - 3.0, height - 3.0]))).all(-1)
-    pull = (outline & found & edge).float()
+    pull = (outline & found & in_frame(pixels, camera.size, margin=3.0)).float()
     return pull.double().numpy(), (steps[first] - 0.00125).double().numpy()
-
-
-def _sample(image: Float[Tensor, "h w"], pixels: Float[Tensor, "*point 2"]) -> Float[Tensor, " *point"]:
-    """Bilinear look-up at pixel coordinates, zero outside."""
-    h, w = image.shape
-    grid = pixels.reshape(1, 1, -1, 2) / torch.tensor([w, h]) * 2 - 1
-    return F.grid_sample(image[None, None], grid, align_corners=False).reshape(pixels.shape[:-1])

@@ -11,7 +11,7 @@ from sherf.body.model import BodyModel
 from sherf.devices import Backend
 from sherf.render.raycast import cast
 from sherf.scene import PosedBody, Radiance, Subject
-from sherf.template.clothing import clothed, smooth_normals, stand_off
+from sherf.template.clothing import clothed, mesh_laplacian, smooth_normals, stand_off
 from sherf.template.texture import RIM, fill_smoothly, guarded_depth, guarded_mask, see
 
 SOFTNESS_M = 0.0015  # the shell's density rises over this distance
@@ -60,7 +60,8 @@ def assemble(
     """Complete a bank from what a saved avatar holds."""
     surface = clothed(body, body.pose(subject.pose), distance)
     camera = subject.camera
-    facing = (smooth_normals(surface, body.faces) * F.normalize(camera.position - surface, dim=-1)).sum(-1)
+    normals = smooth_normals(surface, body.faces, mesh_laplacian(body))
+    facing = (normals * F.normalize(camera.position - surface, dim=-1)).sum(-1)
     rim = max(1, round(RIM * camera.size[0]))
     depth = guarded_depth(cast(surface, body.faces, camera).depth, rim)
     layers = torch.cat([subject.image, guarded_mask(subject.mask, rim)[None], depth[None]])

@@ -8,15 +8,16 @@ from jaxtyping import Float, Int
 from scipy.sparse.linalg import splu
 from torch import Tensor
 
+from sherf.body.mesh import mesh_edges
+from sherf.body.skeleton import ARMS, HEAD
 from sherf.camera import project
+from sherf.image import in_frame, look_up
 from sherf.scene import Camera
 
 BEHIND_M = 0.015  # a point this far behind the first surface is hidden
 SOFT_M = 0.005
 ALONG = 0.01  # how easily colour flows along a limb, against around it
 TRUST = 20.0  # of a colour that the photo saw, against its neighbours'
-ARM_JOINTS = (16, 17, 18, 19, 20, 21, 22, 23)
-HEAD_JOINT = 15
 RIM = 0.0035  # of the photo's height: pixels next to an outline carry the background's or another limb's colour
 
 
@@ -30,13 +31,6 @@ def guarded_mask(mask: Float[Tensor, "h w"], rim: int) -> Float[Tensor, "h w"]:
     padded = F.pad(mask[None, None], (rim,) * 4, mode="replicate")
     eroded = -F.max_pool2d(-padded, 2 * rim + 1, 1)
     return ((eroded[0, 0] - 0.3) / 0.5).clamp(0, 1)
-
-
-def look_up(layers: Float[Tensor, "channel h w"], pixels: Float[Tensor, "point 2"]) -> Float[Tensor, "point channel"]:
-    """Bilinear look-up of image layers at pixel coordinates (centres at +0.5), the border repeated."""
-    h, w = layers.shape[1:]
-    grid = pixels / pixels.new_tensor([w, h]) * 2 - 1
-    return F.grid_sample(layers[None], grid[None, None], align_corners=False, padding_mode="border")[0, :, 0].T
 
 
 def see(
@@ -57,8 +51,7 @@ def see(
     """
     pixels, depth = project(camera, points)
     sampled = look_up(layers, pixels)
-    size = pixels.new_tensor([camera.size[1], camera.size[0]])
-    inside = ((pixels > 0.5) & (pixels < size - 0.5)).all(dim=-1) & (depth > 0)
+    inside = in_frame(pixels, camera.size, margin=0.5) & (depth > 0)
     open_view = torch.sigmoid((sampled[:, 4] + BEHIND_M - depth) / SOFT_M * 2)
     straight = ((facing - 0.02) / 0.15).clamp(0, 1)
     return sampled[:, :3], inside * sampled[:, 3] * open_view * straight
@@ -86,16 +79,14 @@ def fill_smoothly(
     """
     if float(known.max()) <= 0:
         raise ValueError("fill_smoothly() needs at least one vertex of known colour")
-    f = faces.cpu().numpy()
-    edges = np.concatenate([f[:, [0, 1]], f[:, [1, 2]], f[:, [2, 0]]])
-    edges = np.unique(np.sort(edges, axis=1), axis=0)
+    edges = mesh_edges(faces.cpu().numpy())
     position, count = rest.double().cpu().numpy(), len(rest)
-    arm = weights[:, ARM_JOINTS].sum(1).cpu().numpy()[edges].mean(1)
+    arm = weights[:, ARMS].sum(1).cpu().numpy()[edges].mean(1)
     step = position[edges[:, 1]] - position[edges[:, 0]]
     share_along = np.where(arm > 0.5, step[:, 0], step[:, 1]) ** 2 / (step**2).sum(1).clip(1e-12)
     conductance = ALONG + (1 - ALONG) * (1 - share_along) ** 4
     # A scarf or a collar ends at the head: it does not run up into an unseen face.
-    head = weights[:, HEAD_JOINT].cpu().numpy()[edges] > 0.5
+    head = weights[:, HEAD].cpu().numpy()[edges] > 0.5
     conductance = np.where(head[:, 0] != head[:, 1], ALONG * 0.1, conductance)
     flow = sp.coo_matrix((conductance, (edges[:, 0], edges[:, 1])), (count, count)).tocsr()
     flow = flow + flow.T

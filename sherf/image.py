@@ -1,0 +1,30 @@
+"""Looking things up in images, as pure functions of pixel coordinates."""
+
+from typing import Literal
+
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+
+def look_up(
+    layers: Float[Tensor, "channel h w"],
+    pixels: Float[Tensor, "*point 2"],
+    outside: Literal["border", "zeros"] = "border",
+) -> Float[Tensor, "*point channel"]:
+    """Bilinear look-up of image layers at pixel coordinates (x, y), the top-left pixel's centre at (0.5, 0.5).
+
+    Args:
+        outside: what lies beyond the image: its border repeated, or nothing.
+    """
+    h, w = layers.shape[1:]
+    grid = pixels.reshape(1, 1, -1, 2) / pixels.new_tensor([w, h]) * 2 - 1
+    found = F.grid_sample(layers[None], grid, align_corners=False, padding_mode=outside)[0, :, 0]
+    return found.T.reshape(*pixels.shape[:-1], len(layers))
+
+
+def in_frame(pixels: Float[Tensor, "*point 2"], size: tuple[int, int], margin: float = 0.0) -> Bool[Tensor, " *point"]:
+    """Which pixel coordinates lie in an image of this (height, width), at least `margin` pixels from its border."""
+    height, width = size
+    high = pixels.new_tensor([width - margin, height - margin])
+    return ((pixels >= margin) & (pixels <= high)).all(dim=-1)
