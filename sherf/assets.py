@@ -3,11 +3,11 @@
 Every folder below `checkpoints/` that holds weights has a `SHA256SUMS` in the format of sha256sum.
 """
 
-import hashlib
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
+from sherf.digest import file_sha256
 from sherf.errors import MissingAsset
 
 SUMS = "SHA256SUMS"
@@ -37,8 +37,7 @@ def checked_file(root: Path, name: str) -> Path:
     expected = _recorded_sums(path.parent).get(path.name)
     if expected is None:
         raise MissingAsset(f"the asset {name} is not listed in {path.parent / SUMS}: it cannot be trusted.\n{REPAIR}")
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    found = file_sha256(path)
     if found != expected:
         raise MissingAsset(
             f"the asset {name} is damaged: {path} ({path.stat().st_size} bytes) has SHA-256 {found[:12]}..., "

@@ -78,23 +78,33 @@ def save_avatar(avatar: Avatar, path: Path) -> None:
         partial.write_bytes(save({name: x.cpu().contiguous() for name, x in tensors.items()}, header))
 
 
-def avatar_body_model(path: Path) -> str:
-    """Return the name of the body model that an avatar file was made with."""
-    return _read(path)[0]["body_model"]
+@dataclass(frozen=True)
+class SavedAvatar:
+    """A checked avatar file, before it is put on its body."""
+
+    path: Path
+    body_model: str
+    report: dict
+    tensors: dict[str, Tensor]
 
 
 def load_avatar(path: Path, body: BodyModel) -> Avatar:
-    """Read an avatar file.
+    """Read an avatar file whose body model is known: `restore(read_avatar(path), body)`."""
+    return restore(read_avatar(path), body)
+
+
+def restore(saved: SavedAvatar, body: BodyModel) -> Avatar:
+    """Complete an avatar with what follows from its photo, pose and body.
 
     Raises:
-        BadInput: not an avatar, damaged, from a newer version, or made with another body model.
+        BadInput: it was made with another body model, or another build of it.
     """
-    header, tensors = _read(path)
-    if header["body_model"] != body.name:
+    path, tensors = saved.path, saved.tensors
+    if saved.body_model != body.name:
         raise BadInput(
-            f"{path} was made with the body model '{header['body_model']}', but '{body.name}' was asked for.\n"
+            f"{path} was made with the body model '{saved.body_model}', but '{body.name}' was asked for.\n"
             "Shape coefficients of one body model mean nothing to another: "
-            f"pass --body-model {header['body_model']} or reconstruct the photo again."
+            f"pass --body-model {saved.body_model} or reconstruct the photo again."
         )
     for name in ("stand_off", "fill"):
         if len(tensors[name]) != len(body.v_template):
@@ -106,7 +116,7 @@ def load_avatar(path: Path, body: BodyModel) -> Avatar:
     camera = Camera(tensors["K"], tensors["R"], tensors["T"], (image.shape[1], image.shape[2]))
     pose = BodyPose(tensors["betas"], tensors["joints"], tensors["R_world_body"], tensors["T_world_body"])
     subject = Subject(image, mask, camera, pose, body.name)
-    return Avatar(assemble(subject, body, tensors["stand_off"], tensors["fill"]), _report(path, header))
+    return Avatar(assemble(subject, body, tensors["stand_off"], tensors["fill"]), saved.report)
 
 
 def _report(path: Path, header: dict[str, str]) -> dict:
@@ -117,8 +127,12 @@ def _report(path: Path, header: dict[str, str]) -> dict:
     return report if isinstance(report, dict) else {}
 
 
-def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
-    """Return a checked header and tensors."""
+def read_avatar(path: Path) -> SavedAvatar:
+    """Read an avatar file and check all that does not need its body.
+
+    Raises:
+        BadInput: not an avatar, damaged, or from a newer version.
+    """
     if path.stat().st_size > MAX_BYTES:
         raise BadInput(f"{path} is {path.stat().st_size / 2**20:.0f} MB; an avatar has at most {MAX_BYTES >> 20} MB.")
     try:
@@ -146,7 +160,7 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
             )
     if tensors["image"].shape[1:] != tensors["mask"].shape:
         raise BadInput(f"{path}: image and mask differ in size. Make it again with `sherf reconstruct`.")
-    return header, tensors
+    return SavedAvatar(path, header.get("body_model", ""), _report(path, header), tensors)
 
 
 def _to_bytes(image: Tensor) -> Tensor:

@@ -46,12 +46,13 @@ def reconstruct(
         photo: JPEG, PNG, WebP, TIFF, BMP or GIF that shows a person, best from head to feet.
         json: print the report as JSON.
     """
-    from sherf.reconstruct import AVATAR, OVERLAY, obtain_avatar
+    from sherf.reconstruct import AVATAR, OVERLAY, obtain_avatar, tell_warnings
 
     avatar, _ = obtain_avatar(photo, output, options)
     if json:
         print(json_module.dumps(avatar.report, indent=2))
         return
+    tell_warnings(avatar)
     _print_report(avatar.report)
     print(output.out / OVERLAY)
     print(output.out / AVATAR)
@@ -175,8 +176,6 @@ def _as_disk_error(error: Exception) -> OutputError | None:
 
 
 def _print_report(report: dict) -> None:
-    for warning in report["warnings"]:
-        print(f"warning: {warning}", file=sys.stderr)
     print(
         f"fit: {report['verdict']} (landmarks off by {report['keypoint_error']:.1f} % of the body's height, "
         f"outline overlap {report['silhouette_iou']:.2f})"

@@ -1,6 +1,5 @@
 """What `sherf render` and `sherf animate` do: avatar, shots, frames, video."""
 
-import hashlib
 import math
 from pathlib import Path
 
@@ -11,13 +10,13 @@ from sherf.body.model import BodyModel
 from sherf.camera import orbit, turntable
 from sherf.camera_file import read_cameras
 from sherf.devices import choose_backend
+from sherf.digest import file_sha256, tensors_sha256
 from sherf.errors import BadInput
 from sherf.export.video import parse_colour
 from sherf.framing import frame_person
 from sherf.motion import Motion, apply, leg_height, on_the_spot, read_motion, repeated, resample, trim
 from sherf.options import OutputOptions, PhotoOptions, RenderOptions
-from sherf.progress import say
-from sherf.reconstruct import file_sha256, obtain_avatar
+from sherf.reconstruct import obtain_avatar, tell_warnings
 from sherf.scene import BodyPose, Camera
 from sherf.sequence import Renderer, Shots, write_sequence
 from sherf.template.clothing import clothed
@@ -39,7 +38,7 @@ def render_views(
     _check(options, frames)
     given = read_cameras(cameras) if cameras else None
     avatar, body = obtain_avatar(source, output, photo)
-    _tell(avatar)
+    tell_warnings(avatar)
     pose = avatar.bank.subject.pose
     shots = Shots(given or _path(path, avatar, body, pose, frames, options), pose)
     identity = {"avatar": _identity(avatar), "path": path, "frames": frames}
@@ -62,7 +61,7 @@ def animate_motion(
     played = _played(read_motion(motion), frames, in_place, options.fps)
     _check(options, len(played))
     avatar, body = obtain_avatar(source, output, photo)
-    _tell(avatar)
+    tell_warnings(avatar)
     pose = avatar.bank.subject.pose
     poses = apply(played, pose, leg_height_m=leg_height(body.rest_joints(pose.betas)))
     shots = Shots(_path(path, avatar, body, poses, len(played), options), poses)
@@ -109,22 +108,12 @@ def _path(path: str, avatar: Avatar, body: BodyModel, poses: BodyPose, frames: i
             return turntable(base, centre, frames, degrees=0.0)
 
 
-def _tell(avatar: Avatar) -> None:
-    for warning in avatar.report.get("warnings", []):
-        say(f"warning: {warning}")
-
-
 def _identity(avatar: Avatar) -> str:
     """What tells one avatar from another: its photo, its pose and its surface."""
-    subject = avatar.bank.subject
-    digest = hashlib.sha256(str(avatar.report.get("photo_sha256", "")).encode())
-    for tensor in (subject.pose.betas, subject.pose.joints, subject.camera.T, avatar.bank.stand_off, avatar.bank.fill):
-        digest.update(tensor.contiguous().numpy().tobytes())
-    return digest.hexdigest()
+    bank, pose = avatar.bank, avatar.bank.subject.pose
+    photo = str(avatar.report.get("photo_sha256", ""))
+    return tensors_sha256(pose.betas, pose.joints, bank.subject.camera.T, bank.stand_off, bank.fill, start=photo)
 
 
 def _motion_identity(motion: Motion) -> str:
-    digest = hashlib.sha256()
-    for tensor in (motion.joints, motion.translation):
-        digest.update(tensor.contiguous().numpy().tobytes())
-    return f"{motion.name} {digest.hexdigest()[:16]}"
+    return f"{motion.name} {tensors_sha256(motion.joints, motion.translation)[:16]}"

@@ -1,7 +1,7 @@
 """Photo → avatar: the steps in their order, and the three files that show for it."""
 
-import hashlib
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -10,10 +10,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sherf import __version__
-from sherf.avatar import Avatar, avatar_body_model, is_avatar, load_avatar, save_avatar
+from sherf.avatar import Avatar, SavedAvatar, is_avatar, read_avatar, restore, save_avatar
 from sherf.body.files import load_body_model
 from sherf.body.model import BodyModel
 from sherf.camera import project
+from sherf.digest import file_sha256
 from sherf.errors import BadInput
 from sherf.export.video import write_png
 from sherf.options import OutputOptions, PhotoOptions
@@ -53,7 +54,6 @@ def reconstruct(photo: Path, options: PhotoOptions = PhotoOptions()) -> Reconstr
     picture = read_photo(photo)
     people = detect_people(picture.image)
     person = choose_person(people, options.person)
-    number = next(i for i, found in enumerate(people, start=1) if found is person)
     warnings = check_person(person, picture.image.shape[1:], options.allow_partial)
     if len(people) > 1 and options.person is None:
         warnings.insert(0, f"{len(people)} people found; took the most prominent one (--person N takes another).")
@@ -74,7 +74,7 @@ def reconstruct(photo: Path, options: PhotoOptions = PhotoOptions()) -> Reconstr
         "verdict": scores.verdict,
         "warnings": warnings,
         "people": [{"box": [round(float(x), 1) for x in p.box], "score": round(float(p.score), 3)} for p in people],
-        "person": number,
+        "person": options.person or 1,
         "model": "template",
         "body_model": body.name,
         "tool": f"sherf {__version__}",
@@ -97,24 +97,36 @@ def obtain_avatar(
     _check_file(source)
     out = prepare_output_folder(output.out)
     if is_avatar(source):
+        saved = read_avatar(source)
         # The avatar knows its body model by name; one's own file has to be named again.
         default = options.body_model == PhotoOptions.body_model
-        body = load_body_model(avatar_body_model(source) if default else options.body_model)
-        return load_avatar(source, body), body
-    before = _avatar_there(out, options)
-    if before is not None and _is_same(before[0].report, source, options):
-        return before
-    if before is not None and before[0].report.get("photo_sha256") != file_sha256(source) and not output.overwrite:
-        raise BadInput(
-            f"{out / AVATAR} was made from another photo ({before[0].report.get('photo')}).\n"
-            "Choose another --out, or pass --overwrite to replace it."
-        )
+        body = load_body_model(saved.body_model if default else options.body_model)
+        return restore(saved, body), body
+    before = _avatar_there(out)
+    if before is not None:
+        sha256 = file_sha256(source)
+        made_of = {"photo_sha256": sha256, "options": _settings(options), "tool": f"sherf {__version__}"}
+        if all(before.report.get(key) == value for key, value in made_of.items()):
+            body = load_body_model(options.body_model)
+            with suppress(BadInput):  # from another build of the body model: it is made anew
+                return restore(before, body), body
+        if before.report.get("photo_sha256") != sha256 and not output.overwrite:
+            raise BadInput(
+                f"{out / AVATAR} was made from another photo ({before.report.get('photo')}).\n"
+                "Choose another --out, or pass --overwrite to replace it."
+            )
     say(f"reconstructing {source.name}, about 10 seconds ...")
     result = reconstruct(source, options)
     write_png(out / OVERLAY, result.overlay)
     write_json(out / REPORT, result.avatar.report)
     save_avatar(result.avatar, out / AVATAR)
     return result.avatar, result.body
+
+
+def tell_warnings(avatar: Avatar) -> None:
+    """Say what the report warns of."""
+    for warning in avatar.report.get("warnings", []):
+        say(f"warning: {warning}")
 
 
 def _check_file(path: Path) -> None:
@@ -125,26 +137,14 @@ def _check_file(path: Path) -> None:
         raise BadInput(f"{path} is {kind}. Give one photo (JPEG, PNG, WebP ...) or an avatar.safetensors.")
 
 
-def _avatar_there(out: Path, options: PhotoOptions) -> tuple[Avatar, BodyModel] | None:
+def _avatar_there(out: Path) -> SavedAvatar | None:
     """Return the avatar that is in the folder, if one can be read."""
     if not (out / AVATAR).is_file():
         return None
-    body = load_body_model(options.body_model)
     try:
-        return load_avatar(out / AVATAR, body), body
+        return read_avatar(out / AVATAR)
     except BadInput:
         return None
-
-
-def _is_same(report: dict, photo: Path, options: PhotoOptions) -> bool:
-    """Tell whether an avatar was made from this very photo with these options and this version."""
-    same = {"photo_sha256": file_sha256(photo), "options": _settings(options), "tool": f"sherf {__version__}"}
-    return all(report.get(key) == value for key, value in same.items())
-
-
-def file_sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _settings(options: PhotoOptions) -> dict:

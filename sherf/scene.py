@@ -4,15 +4,28 @@ World space is metres; cameras are OpenCV (+x right, +y down, +z forward); image
 `3 h w`, premultiplied on black. Leading axes `*view`, `*frame`, `*ray` are free: write for one, get the batch.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import TypeVar
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+Moved = TypeVar("Moved", bound="OnDevice")
+
+
+class OnDevice:
+    """A dataclass of tensors, and of such dataclasses, that moves as a whole."""
+
+    def to(self: Moved, device: torch.device | str) -> Moved:
+        """The same with all its tensors on `device`."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        moved = {name: x.to(device) for name, x in values.items() if isinstance(x, Tensor | OnDevice)}
+        return replace(self, **moved)
+
 
 @dataclass(frozen=True)
-class Camera:
+class Camera(OnDevice):
     """Pinhole cameras, OpenCV axes."""
 
     K: Float[Tensor, "*view 3 3"]
@@ -36,12 +49,9 @@ class Camera:
     def __getitem__(self, view: int | slice) -> "Camera":
         return Camera(self.K[view], self.R[view], self.T[view], self.size)
 
-    def to(self, device: torch.device) -> "Camera":
-        return Camera(self.K.to(device), self.R.to(device), self.T.to(device), self.size)
-
 
 @dataclass(frozen=True)
-class BodyPose:
+class BodyPose(OnDevice):
     """Shape, pose and placement of a body with SMPL's 24 joints.
 
     x_world = R_world_body @ x_body + T_world_body; joint 0 turns the body about its pelvis before that.
@@ -63,9 +73,6 @@ class BodyPose:
     def __getitem__(self, frame: int | slice) -> "BodyPose":
         return BodyPose(self.betas[frame], self.joints[frame], self.R_world_body[frame], self.T_world_body[frame])
 
-    def to(self, device: torch.device) -> "BodyPose":
-        return BodyPose(*(x.to(device) for x in (self.betas, self.joints, self.R_world_body, self.T_world_body)))
-
 
 @dataclass(frozen=True)
 class PosedBody:
@@ -84,7 +91,7 @@ class PosedBody:
 
 
 @dataclass(frozen=True)
-class Subject:
+class Subject(OnDevice):
     """The observation: one photo, who is where in it."""
 
     image: Float[Tensor, "3 h w"]
@@ -97,10 +104,6 @@ class Subject:
     """One body, without a frame axis."""
     body_model: str
     """Name of the body model that the pose's betas belong to."""
-
-    def to(self, device: torch.device) -> "Subject":
-        camera, pose = self.camera.to(device), self.pose.to(device)
-        return Subject(self.image.to(device), self.mask.to(device), camera, pose, self.body_model)
 
 
 @dataclass(frozen=True)

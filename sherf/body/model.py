@@ -1,6 +1,6 @@
 """A body model with SMPL's layout: arrays in, posed bodies out. Differentiable, over free leading frame axes."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -16,11 +16,11 @@ from sherf.body.lbs import (
     transform_points,
 )
 from sherf.body.skeleton import BIG_POSE, NUM_BETAS, NUM_JOINTS, joint_index
-from sherf.scene import BodyPose, PosedBody
+from sherf.scene import BodyPose, OnDevice, PosedBody
 
 
 @dataclass(frozen=True, eq=False)
-class BodyModel:
+class BodyModel(OnDevice):
     """Template, shape space and skinning of a body with SMPL's 24 joints: y up, facing +z, metres, T-pose at rest."""
 
     name: str
@@ -64,11 +64,6 @@ class BodyModel:
         template = self.v_template.detach().cpu().double().numpy()
         _, nearest = cKDTree(template).query(template * [-1.0, 1.0, 1.0])
         return torch.as_tensor(nearest, dtype=torch.long, device=self.device)
-
-    def to(self, device: torch.device | str) -> "BodyModel":
-        """The same model with its arrays on `device`."""
-        moved = {f.name: getattr(self, f.name) for f in fields(self)}
-        return replace(self, **{name: x.to(device) for name, x in moved.items() if isinstance(x, Tensor)})
 
     def rest_pose(self, betas: Float[Tensor, "*frame 10"] | None = None) -> BodyPose:
         """All rotations zero, at the model's own origin, with the mean shape or `betas`."""

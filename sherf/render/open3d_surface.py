@@ -1,5 +1,7 @@
 """Nearest surface points on the CPU through Open3D's RaycastingScene (Embree): exact, about 1.3 us a point."""
 
+from typing import TYPE_CHECKING
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -7,17 +9,33 @@ from torch import Tensor
 from sherf.render.mesh import SignedMesh
 from sherf.scene import SurfacePoints
 
+if TYPE_CHECKING:
+    import open3d
+
+
+def as_open3d(x: Tensor) -> "open3d.core.Tensor":
+    """The same numbers for Open3D, which knows the CPU only here. Open3D takes a second to import: on first use."""
+    import open3d
+
+    return open3d.core.Tensor.from_numpy(x.detach().cpu().contiguous().numpy())
+
+
+def mesh_scene(
+    vertices: Float[Tensor, "vertex 3"], faces: Int[Tensor, "face 3"]
+) -> "open3d.t.geometry.RaycastingScene":
+    """A mesh that answers ray casts and closest-point queries."""
+    import open3d
+
+    scene = open3d.t.geometry.RaycastingScene(nthreads=torch.get_num_threads())
+    scene.add_triangles(as_open3d(vertices.float()), as_open3d(faces.to(torch.uint32)))
+    return scene
+
 
 class Open3dSurface:
     """Same answers as `torch_backend.BruteForceSurface`. Open3D is imported on first use: it takes about a second."""
 
     def __init__(self, vertices: Float[Tensor, "vertex 3"], faces: Int[Tensor, "face 3"]) -> None:
-        import open3d
-
-        self._tensor = open3d.core.Tensor.from_numpy
-        self._scene = open3d.t.geometry.RaycastingScene(nthreads=torch.get_num_threads())
-        corners, triangles = vertices.detach().float().contiguous(), faces.to(torch.uint32).contiguous()
-        self._scene.add_triangles(self._tensor(corners.numpy()), self._tensor(triangles.numpy()))
+        self._scene = mesh_scene(vertices, faces)
         self.mesh = SignedMesh.of(vertices, faces)
 
     def nearest(self, points: Float[Tensor, "point 3"]) -> SurfacePoints:
@@ -25,7 +43,7 @@ class Open3dSurface:
         with torch.no_grad():
             if len(points) == 0:
                 return self.mesh.signed(points, points.new_zeros(0, dtype=torch.long), points)
-            found = self._scene.compute_closest_points(self._tensor(points.detach().float().contiguous().numpy()))
+            found = self._scene.compute_closest_points(as_open3d(points.float()))
             # Embree finds no face for points that are not finite: any will do, their distance comes out as not finite
             face = torch.from_numpy(found["primitive_ids"].numpy()).long().clamp_(max=len(self.mesh.corners) - 1)
             v, w = torch.from_numpy(found["primitive_uvs"].numpy()).to(points.dtype).clamp_(min=0).unbind(dim=-1)

@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from sherf.camera import rays
+from sherf.render.open3d_surface import as_open3d, mesh_scene
 from sherf.scene import Camera
 
 
@@ -25,17 +26,10 @@ class Hits:
 
 def cast(vertices: Float[Tensor, "vertex 3"], faces: Int[Tensor, "face 3"], camera: Camera) -> Hits:
     """Cast one ray through each pixel's centre of a single camera."""
-    import open3d as o3d
-
-    scene = o3d.t.geometry.RaycastingScene()
-    scene.add_triangles(
-        o3d.core.Tensor(vertices.detach().cpu().float().contiguous().numpy()),
-        o3d.core.Tensor(faces.cpu().numpy().astype("uint32")),
-    )
     bundle = rays(camera)
     directions = bundle.directions.cpu().reshape(*camera.size, 3)
     packed = torch.cat([bundle.origins.cpu().reshape(*camera.size, 3), directions], dim=-1)
-    answer = scene.cast_rays(o3d.core.Tensor(packed.float().contiguous().numpy()))
+    answer = mesh_scene(vertices, faces).cast_rays(as_open3d(packed.float()))
     distance = torch.from_numpy(answer["t_hit"].numpy())
     hit = distance.isfinite()
     face = torch.from_numpy(answer["primitive_ids"].numpy().astype("int64"))

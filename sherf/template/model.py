@@ -1,6 +1,6 @@
 """The template avatar: density a shell on the clothed body's surface, colour what the photo saw there."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -10,7 +10,7 @@ from torch import Tensor
 from sherf.body.model import BodyModel
 from sherf.devices import Backend
 from sherf.render.raycast import cast
-from sherf.scene import PosedBody, Radiance, Subject
+from sherf.scene import OnDevice, PosedBody, Radiance, Subject
 from sherf.template.clothing import clothed, mesh_laplacian, smooth_normals, stand_off
 from sherf.template.texture import RIM, fill_smoothly, guarded_depth, guarded_mask, see
 
@@ -20,7 +20,7 @@ REACH_M = 0.008  # the density is nothing further out than this
 
 
 @dataclass(frozen=True)
-class TemplateBank:
+class TemplateBank(OnDevice):
     """What the template keeps of a photo."""
 
     subject: Subject
@@ -34,10 +34,6 @@ class TemplateBank:
     """Colour where neither the photo nor its mirror image saw the surface."""
     layers: Float[Tensor, "5 h w"]
     """The photo, its guarded mask, its guarded depth (metres)."""
-
-    def to(self, device: torch.device) -> "TemplateBank":
-        moved = {f.name: getattr(self, f.name).to(device) for f in fields(self)}
-        return TemplateBank(**moved)
 
 
 def encode(subject: Subject, body: BodyModel) -> TemplateBank:
