@@ -42,13 +42,12 @@ benchmark: .venv/.dev
 
 # Open3D and OpenCV load these from the system. As root on Debian they are installed; others are told the line to run.
 libraries:
-	@missing="$$($(PYTHON) -c 'from sherf.doctor import missing_libraries as m; print(*m())')"; \
-	if [ -n "$$missing" ]; then \
+	@remedy="$$($(PYTHON) -c 'from sherf.doctor import *; m = missing_libraries(); print(library_remedy(m) if m else "")')"; \
+	if [ -n "$$remedy" ]; then \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-			apt-get update -qq && apt-get install -y -qq --no-install-recommends $$missing; \
+			apt-get update -qq && $$remedy -qq; \
 		else \
-			echo "system libraries are missing; install them and run make again:"; \
-			echo "    sudo apt-get install -y --no-install-recommends $$missing"; exit 1; \
+			echo "system libraries are missing; install them and run make again:"; echo "    $$remedy"; exit 1; \
 		fi; \
 	fi
 

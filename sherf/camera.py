@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import torch
 from jaxtyping import Float
+from pytorch3d.transforms import axis_angle_to_matrix
 from torch import Tensor
 from torch.nn.functional import normalize
 
@@ -166,15 +167,8 @@ def _carried(
         right = base.R.new_tensor([1.0, 0.0, 0.0])
     up = base.R.new_tensor([0.0, 1.0, 0.0])
     # world -> world: carries the camera, not the scene
-    turn = _rotation(up, azimuth) @ _rotation(normalize(right, dim=0), -elevation)
+    tilt = axis_angle_to_matrix(-elevation[:, None] * normalize(right, dim=0))
+    turn = axis_angle_to_matrix(azimuth[:, None] * up) @ tilt
     R = torch.einsum("ij,fkj->fik", base.R, turn)
     position = centre + distance[:, None] * (turn @ (base.position - centre))
     return Camera(base.K.expand_as(R), R, -torch.einsum("fij,fj->fi", R, position), base.size)
-
-
-def _rotation(axis: Float[Tensor, "3"], angle: Float[Tensor, " frame"]) -> Float[Tensor, "frame 3 3"]:
-    """Rotation matrices about a unit axis, angles in radians (Rodrigues' formula)."""
-    (x, y, z), zero = axis.unbind(), axis.new_zeros(())
-    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero]).reshape(3, 3)
-    sine, cosine = angle.sin()[:, None, None], angle.cos()[:, None, None]
-    return torch.eye(3, dtype=axis.dtype, device=axis.device) + sine * cross + (1 - cosine) * (cross @ cross)

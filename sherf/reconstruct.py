@@ -148,8 +148,11 @@ def _avatar_there(out: Path) -> SavedAvatar | None:
 
 
 def _settings(options: PhotoOptions) -> dict:
-    """The options as they stand in report.json; a mask by its content."""
-    return {**asdict(options), "mask": file_sha256(options.mask) if options.mask else None}
+    """The options as they stand in report.json; a mask by its content, if it has any."""
+    mask = options.mask
+    if mask is not None:
+        mask = file_sha256(mask) if mask.is_file() else str(mask)
+    return {**asdict(options), "mask": mask}
 
 
 def _mask(picture: Photo, person: Person, options: PhotoOptions) -> Float[Tensor, "h w"]:

@@ -85,8 +85,8 @@ def write_sequence(
         write_frame(frame_path(frames, i), renderer.frame(shots.cameras[i], pose), background)
     videos = [out / "video.mp4"] + ([out / "video.gif"] if options.gif else [])
     for video in videos:
-        if missing or not video.exists():
-            write_video(video, frames, options.fps)
+        # Also where all frames were there: the frame rate may be another.
+        write_video(video, frames, options.fps)
     return videos
 
 

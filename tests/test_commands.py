@@ -76,6 +76,13 @@ def test_reconstructing_again_does_nothing_again(made: Path) -> None:
     assert (made / "avatar.safetensors").stat().st_mtime_ns == before
 
 
+def test_a_mask_that_is_not_there_is_told_also_where_all_is_done(made: Path, tmp_path: Path) -> None:
+    shutil.copytree(made, tmp_path / "copy")
+    done = sherf("reconstruct", PHOTO, "--mask", "nowhere.png", "--out", tmp_path / "copy")
+    assert done.returncode == 1
+    assert "nowhere.png" in done.stderr and "Traceback" not in done.stderr
+
+
 def test_another_option_reconstructs_anew(made: Path, tmp_path: Path) -> None:
     shutil.copytree(made, tmp_path / "copy")
     before = (tmp_path / "copy" / "report.json").read_text()
@@ -115,6 +122,11 @@ def test_a_turntable_of_an_avatar_is_a_playable_video_and_resumes(made: Path, tm
     assert frames[2].stat().st_mtime_ns == kept
     np.testing.assert_array_equal(np.asarray(Image.open(frames[1]).convert("RGB"), dtype=float), pictures[1])
     assert _no_leftovers(tmp_path)
+
+    assert sherf(*turntable, "--fps", "12").returncode == 0
+    with av.open(str(tmp_path / "video.mp4")) as video:
+        assert video.streams.video[0].average_rate == 12
+    assert frames[2].stat().st_mtime_ns == kept
 
 
 def test_frames_of_another_rendering_are_not_mixed_in(made: Path, tmp_path: Path) -> None:

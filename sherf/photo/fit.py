@@ -19,6 +19,7 @@ from sherf.image import in_frame, look_up
 from sherf.photo import landmarks as marks
 from sherf.photo.detect import Person
 from sherf.photo.prior import STANCE, pose_energy
+from sherf.photo.warp import warp
 from sherf.scene import BodyPose, Camera
 
 DEFAULT_FOCAL = 1.2  # of the longer image side: a 43 mm lens, between phones and portraits
@@ -265,9 +266,10 @@ def _outline(mask: Float[Tensor, "h w"], box: tuple[float, float, float, float],
     corner = np.array([x0 + x1 - side, y0 + y1 - side]) / 2
     zoom = OUTLINE_SIDE / side
     matrix = np.array([[zoom, 0, -corner[0] * zoom], [0, zoom, -corner[1] * zoom]])
-    inside = (cv2.warpAffine(mask.numpy(), matrix, (OUTLINE_SIDE, OUTLINE_SIDE)) > 0.5).astype(np.uint8)
+    square = (OUTLINE_SIDE, OUTLINE_SIDE)
+    inside = (warp(mask.numpy(), matrix, square) > 0.5).astype(np.uint8)
     # Outside the photo anything may be.
-    framed = cv2.warpAffine(np.ones(mask.shape, np.float32), matrix, (OUTLINE_SIDE, OUTLINE_SIDE)) > 0.5
+    framed = warp(np.ones(mask.shape, np.float32), matrix, square) > 0.5
     distance = framed * cv2.distanceTransform(1 - inside, cv2.DIST_L2, 5) / (zoom * height)
     contours, _ = cv2.findContours(inside, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     contour = max(contours, key=len)[:, 0] + 0.5 if contours else np.zeros((0, 2))
