@@ -1,0 +1,1 @@
+"""OpenPeople: procedural dressed people, free of restrictions, from every side. `sherf generate openpeople`."""

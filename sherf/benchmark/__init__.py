@@ -1,0 +1,1 @@
+"""The tables of the paper: metrics, protocols, runs, reports."""
