@@ -21,7 +21,12 @@ class OnDevice:
         """The same with all its tensors on `device`."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         moved = {name: x.to(device) for name, x in values.items() if isinstance(x, Tensor | OnDevice)}
+        moved |= {name: tuple(y.to(device) for y in x) for name, x in values.items() if _is_series(x)}
         return replace(self, **moved)
+
+
+def _is_series(x: object) -> bool:
+    return isinstance(x, tuple) and len(x) > 0 and all(isinstance(y, Tensor | OnDevice) for y in x)
 
 
 @dataclass(frozen=True)

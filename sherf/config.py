@@ -1,0 +1,61 @@
+"""What one SHERF network is made of: a single configuration for the published model and for smaller ones."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Level = Literal["global", "point", "pixel"]
+"""The levels of the feature bank: tri-planes, the sparse volume of the body's vertices, the image's features."""
+
+
+@dataclass(frozen=True)
+class SherfConfig:
+    """Options of a network. The defaults are the published choices (`sherf-paper`)."""
+
+    name: str = "sherf-paper"
+    body_model: str = "smpl"
+    """The body model that the weights were trained with."""
+    levels: tuple[Level, ...] = ("global", "point", "pixel")
+    """Which features are on; the others are zero and their encoders do not exist."""
+    batch_norm: Literal["frame", "running"] = "frame"
+    """frame: statistics of each single input, as in the published evaluation; running: those learned."""
+    encoder_width: int = 64
+    """Channels of the image encoders' first stage."""
+    mapping_depth: int = 2
+    plane_resolution: int = 256
+    """Side of the three global planes, a power of two."""
+    synthesis_base: int = 32768
+    """Channels of the planes' synthesis at resolution r: base / r, at most `synthesis_most`."""
+    synthesis_most: int = 512
+    volume_channels: tuple[int, int, int] = (32, 64, 96)
+    """Channels of the point volume, 2, 4 and 8 voxels wide."""
+    token_width: int = 32
+    """Channels of each of a point's three tokens, and of one global plane."""
+    fusion_depth: int = 1
+    """Layers of the fusion transformer; 0 leaves the tokens as they are."""
+    heads: int = 3
+    head_width: int = 16
+    decoder_width: int = 128
+    decoder_depth: int = 8
+    samples: int = 48
+    """Samples along each ray between the bounds of the body's box."""
+    near_body_m: float = 0.05
+    """The field is empty further than this from the body's nearest vertex, metres."""
+
+    @property
+    def style_width(self) -> int:
+        """Length of the image's code: the channels of the encoder's fourth stage."""
+        return 8 * self.encoder_width
+
+    @property
+    def pixel_channels(self) -> int:
+        """Channels looked up in the photo: the feature map's, and the encoded colour's."""
+        return self.encoder_width + RGB_CHANNELS
+
+
+RGB_OCTAVES, RGB_CHANNELS = 5, 32
+"""The photo's colour is encoded with 5 octaves and cut to 32 of the 33 numbers, as published."""
+
+TOKENS = 3
+"""Tokens of a point: one for each plane."""
+
+PAPER = SherfConfig()
