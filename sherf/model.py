@@ -1,4 +1,4 @@
-"""SHERF (Hu et al., ICCV 2023): a photo's feature bank, and the radiance field that a body in any pose reads from it."""
+"""SHERF (Hu et al., ICCV 2023): the feature bank of a photo, and the radiance field that a posed body reads from it."""
 
 from collections.abc import Callable
 
