@@ -12,7 +12,7 @@ import tyro
 
 from sherf import __version__
 from sherf.errors import MissingAsset, OutputError, SherfError
-from sherf.options import OutputOptions, PhotoOptions, RenderOptions
+from sherf.options import BenchmarkOptions, OutputOptions, PhotoOptions, RenderOptions
 
 Photo = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="PHOTO")]
 Source = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="PHOTO|AVATAR")]
@@ -112,12 +112,39 @@ def motions() -> None:
         print(f"{name:10} {read_motion(name).seconds:.1f} s")
 
 
+def benchmark(
+    name: Annotated[
+        Literal["openpeople", "thuman", "renderpeople", "humman", "zju-mocap"],
+        tyro.conf.Positional,
+        tyro.conf.arg(metavar="openpeople|thuman|renderpeople|humman|zju-mocap"),
+    ],
+    options: Annotated[BenchmarkOptions, Flat],
+    json: bool = False,
+) -> None:
+    """Score a model: novel views and poses, PSNR, SSIM and LPIPS, beside the papers' figures.
+
+    Writes images.csv, subjects.csv, results.json and report.html.
+
+    Args:
+        name: the data set.
+        json: print results.json instead of the table.
+    """
+    from sherf.benchmark.command import run_benchmark
+
+    content, table = run_benchmark(name, options)
+    print(json_module.dumps(content, indent=2) if json else table)
+    out = options.out or Path("out") / f"benchmark-{name}"
+    if not json:
+        _print_paths([out / "results.json", out / "report.html"])
+
+
 COMMANDS = {
     "doctor": doctor,
     "reconstruct": reconstruct,
     "render": render,
     "animate": animate,
     "motions": motions,
+    "benchmark": benchmark,
 }
 
 

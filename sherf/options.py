@@ -46,3 +46,27 @@ class RenderOptions:
     """The model that makes the avatar: template needs no learned weights."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute."""
+
+
+@dataclass(frozen=True)
+class BenchmarkOptions:
+    """What is scored, and how."""
+
+    data: Path
+    """Folder of the data set."""
+    model: Literal["template"] = "template"
+    """The model to score."""
+    body_model: str | None = None
+    """openbody for openpeople, else smpl (your own file in $SHERF_SMPL_FOLDER) or the path of an SMPL .npz or .pkl."""
+    split: Literal["train", "validation", "test"] = "test"
+    """Of openpeople: which people. The other data sets have their published test subjects."""
+    subjects: tuple[str, ...] = ()
+    """Only these, by name."""
+    quick: bool = False
+    """A smoke result in about a minute: three subjects, three pictures of each kind."""
+    out: Path | None = None
+    """Folder for the results, out/benchmark-NAME if not given. The same command again continues."""
+    overwrite: bool = False
+    """Begin anew where the folder holds another run."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to compute."""

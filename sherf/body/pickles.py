@@ -180,7 +180,7 @@ class _InertUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Callable[..., Any]:
         found = _stand_in(module, name)
         if found is None:
-            raise BadInput(f"it asks to run {module}.{name}, which no body model needs: it was not read any further")
+            raise BadInput(f"it asks to run {module}.{name}, which no data needs: it was not read any further")
         # A class of its own for this file, so that nothing can be left behind on ours.
         return type(found.__name__, (found,), {}) if isinstance(found, type) else found
 
@@ -194,16 +194,25 @@ def read_pickle(content: bytes) -> dict[str, Any]:
     Raises:
         BadInput: it is no pickle, is damaged, or names anything but arrays.
     """
+    loaded = read_any_pickle(content)
+    if not isinstance(loaded, dict):
+        raise BadInput(f"it holds a {type(loaded).__name__} where a dict of arrays is needed")
+    return {str(key): value for key, value in loaded.items() if isinstance(key, str | bytes)}
+
+
+def read_any_pickle(content: bytes) -> Any:
+    """What a pickle holds, with stand-ins for its arrays; pass those to `resolve_array`.
+
+    Raises:
+        BadInput: it is no pickle, is damaged, or names anything but arrays.
+    """
     try:
         _check_steps(content)
-        loaded = _InertUnpickler(io.BytesIO(content), encoding="latin1").load()
+        return _InertUnpickler(io.BytesIO(content), encoding="latin1").load()
     except BadInput:
         raise
     except Exception as error:  # whatever a damaged or hostile file provokes in the unpickler
         raise BadInput(f"it is damaged or no pickle ({type(error).__name__}: {error})") from error
-    if not isinstance(loaded, dict):
-        raise BadInput(f"it holds a {type(loaded).__name__} where a dict of arrays is needed")
-    return {str(key): value for key, value in loaded.items() if isinstance(key, str | bytes)}
 
 
 def resolve_array(value: Any, depth: int = 0) -> np.ndarray:
@@ -229,12 +238,12 @@ def _check_steps(content: bytes) -> None:
     """Walk the instructions without following them: refuse what would only fill the memory."""
     for step, (instruction, argument, _) in enumerate(pickletools.genops(content), start=1):
         if step > MOST_STEPS:
-            raise BadInput(f"it has more than {MOST_STEPS} instructions: no body model")
+            raise BadInput(f"it has more than {MOST_STEPS} instructions: too many for arrays")
         # The unpickler makes room up to the largest number that it meets.
         if instruction.name in ("PUT", "BINPUT", "LONG_BINPUT") and argument > MOST_STEPS:
             raise BadInput("it numbers its objects in a way that only fills the memory")
         if instruction.name.startswith("EXT"):
-            raise BadInput("it uses registered extensions, which no body model needs")
+            raise BadInput("it uses registered extensions, which no data needs")
 
 
 def _array(content: bytes, number: NumberType, shape: tuple, order: str) -> np.ndarray:
