@@ -173,7 +173,7 @@ def test_an_interrupted_rendering_leaves_whole_frames_and_goes_on(made: Path, tm
     command += ["--frames", "60", "--size", "256", "--out", str(tmp_path)]
     running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
-    while not list((tmp_path / "frames").glob("*.png")) and time.monotonic() < deadline:
+    while not list((tmp_path / "frames").glob("[0-9]*.png")) and time.monotonic() < deadline:
         time.sleep(0.05)
     running.send_signal(signal.SIGINT)
     _, errors = running.communicate(timeout=60)

@@ -1,7 +1,7 @@
 """What a person is made of: parts, each a mesh with skinning weights and a material. NumPy throughout, metres."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int
@@ -19,6 +19,7 @@ class SurfaceSamples:
     """Size of a pixel on the surface, metres: finer detail than that may be left out."""
 
 
+@runtime_checkable
 class Material(Protocol):
     """How a part looks."""
 
@@ -54,3 +55,22 @@ class Part:
     """Cloth gets creases where joints bend, and may not be pierced by the body."""
     covers: Bool[np.ndarray, " skin"] | None = None
     """Which of the 13,380 base-mesh skin vertices lie under it: the body is hidden there, and held against it."""
+
+
+@dataclass(frozen=True)
+class PosedPerson:
+    """All parts in one pose, as one mesh in world space: y up, the floor at y = 0, metres."""
+
+    parts: tuple[Part, ...]
+    vertices: Float32[np.ndarray, "vertex 3"]
+    normals: Float32[np.ndarray, "vertex 3"]
+    """Unit length, pointing outwards."""
+    faces: Int[np.ndarray, "face 3"]
+    part_of_face: Int[np.ndarray, " face"]
+    """Index into `parts`."""
+    chart: Float32[np.ndarray, "vertex 3"]
+    """The parts' charts, in the order of `vertices`."""
+    uv: Float32[np.ndarray, "vertex 2"]
+    """The parts' uv, zero where a part has none."""
+    joints: Float[np.ndarray, "24 3"]
+    """Joint centres in world space, metres."""
