@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Float32
 
-from sherf.datasets.openpeople.colours import BRIGHTEST, DARKEST
+from sherf.datasets.openpeople.colours import BRIGHTEST, DARKEST, Colour
 from sherf.datasets.openpeople.noise import periodic_noise
 
 _ROW_LENGTH = 1024
@@ -67,6 +67,11 @@ class Fabric:
         """sRGB colour in [0, 1] at fabric coordinates (metres) for pixels of `footprint` metres."""
         found = self.pattern.sample(uv, footprint) * self.weave.sample(uv, footprint)
         return np.clip(found, 0, 1, out=found)
+
+    @property
+    def mean(self) -> Colour:
+        """The colour it has from afar."""
+        return self.pattern.levels[-1].reshape(-1, 3).mean(axis=0)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 
 from sherf.body.skeleton import ARMS
 from sherf.datasets.openpeople.body import NUM_SKIN, Figure, base_mesh
-from sherf.datasets.openpeople.mesh import Draft, loop_matrix, neighbours, vertex_normals
+from sherf.datasets.openpeople.mesh import Draft, border_edges, loop_matrix, neighbours, vertex_normals
 from sherf.datasets.openpeople.noise import ridges
 
 SUBDIVISIONS = 2
@@ -36,6 +36,10 @@ class Measures:
     @property
     def neck(self) -> Float[np.ndarray, "3"]:
         return self.figure.joints[12]
+
+    @property
+    def shoulder_y(self) -> float:
+        return float(self.figure.joints[16, 1])
 
     @property
     def chest_y(self) -> float:
@@ -77,6 +81,13 @@ class Measures:
         t = np.clip(self.down_leg(points), 0, 1)
         x = np.sign(points[:, 0]) * (hip[0] + (ankle[0] - hip[0]) * t)
         return np.stack([x, points[:, 1], hip[2] + (ankle[2] - hip[2]) * t], axis=1)
+
+    def ridge_y(self, x: float) -> float:
+        """Height of the shoulders' ridge at this distance from the middle."""
+        skin = self.figure.vertices[:NUM_SKIN]
+        near = (np.abs(np.abs(skin[:, 0]) - x) < 0.008) & (skin[:, 1] < self.neck[1] + 0.03)
+        near &= skin[:, 1] > self.chest_y
+        return float(skin[near, 1].max())
 
     def surface(self, x: float, y: float, front: bool = True) -> tuple[float, float, float]:
         """The skin's point seen at (x, y) from the front or the back."""
@@ -145,12 +156,6 @@ def _draft(figure: Figure, surface: _Surface) -> Draft:
     return Draft(vertices, normals, np.zeros_like(vertices), surface.weights, surface.arm, surface.faces)
 
 
-def smooth(x: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Smoothstep: 0 at `low`, 1 at `high` (which may be smaller)."""
-    t = np.clip((x - low) / (high - low), 0, 1)
-    return t * t * (3 - 2 * t)
-
-
 def wrinkles(draft: Draft, size: float, seed: int) -> Float[np.ndarray, " vertex"]:
     """Folds of cloth about `size` metres apart, roughly -0.5 to 0.5."""
     stretched = (draft.chart / np.array([size, 0.8 * size, size])).astype(np.float32)
@@ -170,20 +175,34 @@ def lifted(draft: Draft, under: list[Draft], clearance: float) -> Draft:
     return draft
 
 
+def draped(
+    draft: Draft, rounds: int, clearance: float, where: Float[np.ndarray, " vertex"], hems_move: bool = False
+) -> Draft:
+    """Let cloth span hollows of the body as it does when it hangs: smoothed, but never nearer than `clearance`.
+
+    Args:
+        where: share of smoothing at each vertex, 0 to 1.
+        hems_move: let borders follow sideways; otherwise they stay.
+    """
+    mean = neighbours(draft.faces, len(draft.chart))
+    share = np.repeat(where[:, None], 3, axis=1)
+    border = np.unique(border_edges(draft.faces))
+    share[border, 1 if hems_move else slice(None)] = 0
+    vertices = draft.vertices
+    for _ in range(rounds):
+        vertices = vertices + share * 0.7 * (mean @ vertices - vertices)
+    draft = draft.moved(vertices - draft.vertices)
+    off = (draft.offset * draft.normals).sum(axis=1)
+    return draft.moved(draft.normals * np.maximum(clearance - off, 0)[:, None])
+
+
 def covered(figure: Figure, draft: Draft, margin: float, reach: float = 0.06) -> Bool[np.ndarray, " 13380"]:
     """Skin that lies under cloth and not within `margin` metres of its border."""
     skin = figure.vertices[:NUM_SKIN]
     tree = cKDTree(draft.chart)
     distance, _ = tree.query(skin, distance_upper_bound=reach)
-    border = draft.chart[np.unique(_border(draft.faces))]
+    border = draft.chart[np.unique(border_edges(draft.faces))]
     if not len(border):
         return np.isfinite(distance)
     to_border, _ = cKDTree(border).query(skin, distance_upper_bound=max(margin, 1e-6))
     return np.isfinite(distance) & ~np.isfinite(to_border)
-
-
-def _border(faces: Int[np.ndarray, "face 3"]) -> np.ndarray:
-    from sherf.datasets.openpeople.mesh import border_edges
-
-    edges = border_edges(faces)
-    return edges.ravel()
