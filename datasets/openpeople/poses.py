@@ -14,7 +14,7 @@ from sherf.photo.prior import LOWER, STANCE, STIFFNESS, UPPER
 Joints = Float[np.ndarray, "24 3"]
 NATURAL_SHARE, MOTION_SHARE = 0.6, 0.2
 """Of drawn poses; the others are random."""
-LOOSENESS = 0.55
+LOOSENESS = 0.42
 """Standard deviation of random poses as a share of the fit's prior."""
 
 
@@ -57,7 +57,7 @@ class _Pose:
 
     def standing(self) -> None:
         """Legs a little apart, sometimes the weight on one."""
-        apart = abs(self.about(0.06, 0.05))
+        apart = self.about(-0.01, 0.04)
         for side in ("left", "right"):
             self.leg(side, self.about(0.0, 0.03), apart, abs(self.about(0.04, 0.03)), abs(self.about(0.12, 0.1)))
         if self.rng.random() < 0.4:
@@ -73,7 +73,7 @@ class _Pose:
         other = "right" if side == "left" else "left"
         bend = self.rng.uniform(0.2, 0.45)
         self.leg(side, 0.0, -tilt, 0.03)
-        self.leg(other, 0.5 * bend, 0.09 + tilt, bend, 0.25)
+        self.leg(other, 0.5 * bend, 0.03 + tilt, bend, 0.25)
 
     def looking(self) -> None:
         """The head turns and nods a little."""
@@ -98,7 +98,7 @@ def _one_on_hip(p: _Pose) -> None:
 
 
 def _hand_on_hip(p: _Pose, side: str) -> None:
-    p.arm(side, p.about(0.78, 0.05), p.about(-0.28, 0.06), p.about(1.05, 0.08), p.about(1.62, 0.07), -0.3)
+    p.arm(side, p.about(0.70, 0.05), p.about(-0.25, 0.06), p.about(1.05, 0.08), p.about(1.62, 0.07), -0.3)
 
 
 def _in_pockets(p: _Pose) -> None:
@@ -153,7 +153,7 @@ def _level(p: _Pose) -> None:
 
 
 def _walking(p: _Pose) -> None:
-    step, side = p.rng.uniform(0.25, 0.5), str(p.rng.choice(["left", "right"]))
+    step, side = p.rng.uniform(0.2, 0.4), str(p.rng.choice(["left", "right"]))
     other = "right" if side == "left" else "left"
     p.leg(side, step, 0.02, p.about(0.12, 0.04))
     p.leg(other, -0.8 * step, 0.02, p.about(0.5, 0.12))
