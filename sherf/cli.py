@@ -12,7 +12,7 @@ import tyro
 
 from sherf import __version__
 from sherf.errors import MissingAsset, OutputError, SherfError
-from sherf.options import BenchmarkOptions, OutputOptions, PhotoOptions, RenderOptions
+from sherf.options import BenchmarkOptions, GenerateOptions, OutputOptions, PhotoOptions, RenderOptions
 
 Photo = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="PHOTO")]
 Source = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="PHOTO|AVATAR")]
@@ -138,6 +138,26 @@ def benchmark(
         _print_paths([out / "results.json", out / "report.html"])
 
 
+def generate(
+    name: Annotated[Literal["openpeople"], tyro.conf.Positional, tyro.conf.arg(metavar="openpeople")],
+    options: Annotated[GenerateOptions, Flat],
+) -> None:
+    """Make people to train and test on: dressed, posed, seen from all around, free of licences.
+
+    Args:
+        name: the data set.
+    """
+    from sherf.datasets.openpeople.generate import generate_openpeople
+    from sherf.datasets.openpeople.preview import PREVIEW, write_preview
+
+    assert name == "openpeople"
+    seeds = generate_openpeople(options)
+    print(f"{len(seeds)} people in {options.out}")
+    if options.preview:
+        write_preview(options.out, seeds)
+        print(options.out / PREVIEW)
+
+
 COMMANDS = {
     "doctor": doctor,
     "reconstruct": reconstruct,
@@ -145,6 +165,7 @@ COMMANDS = {
     "animate": animate,
     "motions": motions,
     "benchmark": benchmark,
+    "generate": generate,
 }
 
 

@@ -86,7 +86,7 @@ def make_bag(
         Band((0.0, 1.0, 0.0), body[0][:, 1].mean() - 0.004, body[0][:, 1].mean() + 0.004, shade(ink, 0.9)),
     )
     if kind == "backpack" and rng.random() < 0.6:
-        at = np.array([0.0, body[0][:, 1].mean() + 0.08, body[0][:, 2].min()])
+        at = np.array([0.0, middle + 0.08, body[0][:, 2].min()])
         picture = random_print(rng, [tuple(float(v) for v in ink)])
         width = min(0.12, 0.12 * picture.shape[1] / picture.shape[0])
         details = (*details, Decal(picture, Sheet(at, "back"), width, width * picture.shape[0] / picture.shape[1]))
@@ -133,7 +133,7 @@ def _shoulder_bag(
     end = (hip * 0.85, y + half[1] * 0.8)
     straps = [
         outside.strap([(shoulder, top), end], True, 0.03),
-        outside.strap([(shoulder, top), (hip * 0.9, y + half[1] + 0.04)], False, 0.03),
+        outside.strap([(shoulder, top), (hip * 0.75, y + half[1] + 0.04)], False, 0.03),
     ]
     z = centre[2] + half[2]
     sheet = Sheet((centre[0], y + 0.02, z), reach=0.06)

@@ -127,7 +127,7 @@ def _peak(centre: Float[np.ndarray, "3"], radii: tuple[float, float], length: fl
     reach = length * np.cos(angle / 1.15 * np.pi / 2) ** 0.5
     outer = inner + reach[:, None] * np.array([0.0, -0.18, 1.0])
     outer[:, 1] -= 6 * inner[:, 0] ** 2 * 0.3
-    rows = np.stack([inner, outer, outer + [0, 0.0035, 0], inner + [0, 0.006, 0]]) + centre
+    rows = np.stack([inner, outer, outer + np.array([0, 0.0035, 0]), inner + np.array([0, 0.006, 0])]) + centre
     number = np.arange(100).reshape(4, 25)
     faces = []
     for a, b in ((0, 1), (1, 2), (2, 3)):

@@ -9,6 +9,7 @@ from scipy.spatial import cKDTree
 from sherf.body.lbs import joint_transforms
 from sherf.body.skeleton import PARENTS, joint_index
 from sherf.datasets.openpeople.body import NUM_SKIN, Figure, base_mesh
+from sherf.datasets.openpeople.casting import Caster
 from sherf.datasets.openpeople.mesh import vertex_normals
 from sherf.datasets.openpeople.noise import value_noise
 from sherf.datasets.openpeople.part import Part, PosedPerson
@@ -21,6 +22,8 @@ SKIN_CLEARANCE_M, LAYER_M = 0.002, 0.002
 """How far the innermost cloth keeps from the skin, and each further layer from the one before."""
 TOUCH_M = 0.05
 """Cloth and skin that are farther apart than this do not meet."""
+COVER_REACH_M = 0.3
+"""Cloth that hangs farther off than this covers nothing."""
 LAYERS = {"socks": 0, "bottom": 1, "shoes": 1, "top": 2, "top collar": 3, "outer": 4, "tail": 4, "outer collar": 5}
 
 
@@ -65,26 +68,31 @@ def skinned_joints(figure: Figure, T_posed_rest: Float[np.ndarray, "24 4 4"]) ->
     return np.einsum("jik,jk->ji", T_posed_rest[:, :3, :3], figure.joints) + T_posed_rest[:, :3, 3]
 
 
-def protrusion(parts: tuple[Part, ...], posed: PosedPerson, figure: Figure, joints: Float[np.ndarray, "24 3"]) -> float:
+def protrusion(posed: PosedPerson, figure: Figure, joints: Float[np.ndarray, "24 3"]) -> float:
     """How far the body sticks out of the clothes that cover it, metres: the farthest of 999 in 1000 vertices.
 
-    Measured from each covered skin vertex to the nearest vertex of the garment, along the garment's normal.
+    A covered skin vertex sticks out where a ray from it along its normal meets no cloth; it does so by its height over
+    the nearest cloth.
     """
+    cloth = np.isin(posed.part_of_face, [i for i, part in enumerate(posed.parts) if part.is_cloth])
+    covers = hidden_skin(posed.parts)
+    if not cloth.any() or not covers.any():
+        return 0.0
     T = transforms(figure, joints)
     skin = skinned(figure.vertices[:NUM_SKIN], base_mesh().weights[:NUM_SKIN], T)
-    skin = skin + (posed.joints[0] - skinned_joints(figure, T)[0])
-    worst, start = 0.0, 0
-    for part in parts:
-        stop = start + len(part.vertices)
-        if part.is_cloth and part.covers is not None and part.covers.any():
-            vertices, normals = posed.vertices[start:stop], posed.normals[start:stop]
-            distance, nearest = cKDTree(vertices).query(skin[part.covers], distance_upper_bound=TOUCH_M)
-            met = np.isfinite(distance)
-            if met.any():
-                away = skin[part.covers][met] - vertices[nearest[met]]
-                worst = max(worst, float(np.quantile((away * normals[nearest[met]]).sum(axis=1), 0.999)))
-        start = stop
-    return worst
+    normals = vertex_normals(skin, base_mesh().skin_faces)[covers]
+    skin = (skin + (posed.joints[0] - skinned_joints(figure, T)[0]))[covers]
+    faces = posed.faces[cloth]
+    # Start a little inside, so that cloth which lies on the skin is met.
+    rays = np.concatenate([skin - 0.001 * normals, normals], axis=1).astype(np.float32)
+    bare = ~Caster(posed.vertices, faces).is_blocked(rays, 0.0, COVER_REACH_M)
+    if not bare.any():
+        return 0.0
+    used = np.unique(faces)
+    nearest = used[cKDTree(posed.vertices[used]).query(skin[bare])[1]]
+    height = np.zeros(len(skin))
+    height[bare] = ((skin[bare] - posed.vertices[nearest]) * posed.normals[nearest]).sum(axis=1)
+    return max(float(np.quantile(height, 0.999)), 0.0)
 
 
 def crossing(figure: Figure, joints: Float[np.ndarray, "24 3"]) -> float:

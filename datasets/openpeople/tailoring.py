@@ -196,8 +196,13 @@ def draped(
     return draft.moved(draft.normals * np.maximum(clearance - off, 0)[:, None])
 
 
-def covered(figure: Figure, draft: Draft, margin: float, reach: float = 0.06) -> Bool[np.ndarray, " 13380"]:
-    """Skin that lies under cloth and not within `margin` metres of its border."""
+def covered(figure: Figure, draft: Draft, margin: float, reach: float | None = None) -> Bool[np.ndarray, " 13380"]:
+    """Skin that lies under cloth and not within `margin` metres of its border.
+
+    Args:
+        reach: how far the cloth's chart may be from the skin, metres; less than the margin unless given.
+    """
+    reach = 0.8 * margin if reach is None else reach
     skin = figure.vertices[:NUM_SKIN]
     tree = cKDTree(draft.chart)
     distance, _ = tree.query(skin, distance_upper_bound=reach)

@@ -33,7 +33,7 @@ FABRICS: dict[str, tuple[str, ...]] = {
     ),
     "denim": ("denim", "corduroy"),
     "trousers": (
-        "plain", "plain", "plain", "brushed", "pinstripe", "houndstooth", "plaid", "herringbone", "windowpane",
+        "plain", "plain", "plain", "pinstripe", "houndstooth", "plaid", "herringbone", "windowpane",
         "corduroy",
     ),
     "suiting": ("plain", "plain", "pinstripe", "houndstooth", "plaid", "herringbone", "windowpane"),
