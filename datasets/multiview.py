@@ -5,7 +5,7 @@ lens distortion, pixel centres. It hands over pictures as they lie on disk: noth
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -27,6 +27,7 @@ class View(OnDevice):
     """Distance of the clothed surface along the camera's z axis, metres, 0 where nothing is; None: not known."""
 
 
+@runtime_checkable
 class MultiviewData(Protocol):
     """What every adapter offers. Random access, safe from many workers at once; nothing is kept open."""
 

@@ -52,7 +52,7 @@ def rotation(axis_angle: Float[np.ndarray, "3"]) -> Float[np.ndarray, "3 3"]:
 
 def to_view(
     picture: UInt8[np.ndarray, "h w 3"],
-    mask: UInt8[np.ndarray, "h w"],
+    mask: UInt8[np.ndarray, "mask_h mask_w"],
     camera: Camera,
     pose: BodyPose,
     vertices: Float[torch.Tensor, "vertex 3"],

@@ -93,4 +93,4 @@ class GenerateOptions:
     workers: int | None = None
     """Processes; as many as there are cores if not given."""
     preview: bool = False
-    """Also write preview.jpg: up to 100 people on one sheet."""
+    """Also write preview.png: up to 100 people on one sheet."""

@@ -81,10 +81,8 @@ def make_bag(
             body, straps, details = _shoulder_bag(measures, outside, rng)
         case "belt bag":
             body, straps, details = _belt_bag(measures, outside)
-    details = (
-        *details,
-        Band((0.0, 1.0, 0.0), body[0][:, 1].mean() - 0.004, body[0][:, 1].mean() + 0.004, shade(ink, 0.9)),
-    )
+    middle = float(body[0][:, 1].mean())
+    details = (*details, Band((0.0, 1.0, 0.0), middle - 0.004, middle + 0.004, shade(ink, 0.9)))
     if kind == "backpack" and rng.random() < 0.6:
         at = np.array([0.0, middle + 0.08, body[0][:, 2].min()])
         picture = random_print(rng, [tuple(float(v) for v in ink)])

@@ -100,9 +100,12 @@ class _Tailor:
             hidden = covered(self.figure, draft, COVER_MARGIN_M)
             self._add(name, draft, fabric, "bottom", details, hidden, 0.006)
             return
-        above = self.figure.vertices[:NUM_SKIN, 1] > lower + SKIRT_MARGIN_M
-        hidden = covered(self.figure, draft, COVER_MARGIN_M, SKIRT_REACH_M) & above
-        if shape.opening is not None or shape.slit is not None:
+        skin = self.figure.vertices[:NUM_SKIN]
+        hidden = covered(self.figure, draft, COVER_MARGIN_M, SKIRT_REACH_M) & (skin[:, 1] > lower + SKIRT_MARGIN_M)
+        if shape.slit is not None:
+            # The slit shows the left leg.
+            hidden &= (skin[:, 0] < -0.01) | (skin[:, 1] > shape.slit + SKIRT_MARGIN_M)
+        if shape.opening is not None:
             hidden &= False
         self._add(name, draft, fabric, "skirt", details, hidden, 0.006)
 

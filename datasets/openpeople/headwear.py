@@ -87,7 +87,7 @@ def make_hat(figure: Figure, face: Face, kind: str, rng: np.random.Generator, is
             details = (Ribs((0.0, 1.0, 0.0), low - 0.04, low + 0.021),)
         case "brimmed hat" | "bucket hat":
             wide = 1.9 if kind == "brimmed hat" else 1.45
-            drop = 0.012 if kind == "brimmed hat" else 0.045
+            drop = 0.012 if kind == "brimmed hat" else 0.026
             brim = np.array([[wide, -drop], [wide, 0.003 - drop], [1.3, 0.004 - 0.4 * drop], [1.02, 0.008]])
             top = np.array([[1.0, 0.8 * height], [0.9, height], [0.5, height - 0.008], [0.001, height - 0.012]])
             mesh = revolved(np.concatenate([brim, top]), centre, radii)

@@ -45,7 +45,7 @@ class Look:
 
 def draw_look(rng: np.random.Generator, masculine: bool, age: float) -> Look:
     """Draw one at random."""
-    melanin = rng.beta(1.3, 1.3)
+    melanin = rng.beta(1.1, 1.8)
     skin = (PALE + (DEEP - PALE) * melanin) * (1 + 0.03 * rng.normal(size=3))
     made_up = not masculine and rng.random() < 0.45
     lips = skin * np.array([0.92, 0.62, 0.62])

@@ -9,7 +9,7 @@ from sherf.datasets.openpeople.store import folder_of, read_picture, read_record
 from sherf.output import atomic_output
 from sherf.progress import progress
 
-PREVIEW = "preview.jpg"
+PREVIEW = "preview.png"
 MOST_PEOPLE, COLUMNS, CELL_PX = 100, 10, 200
 PAPER = 235.0
 
@@ -26,7 +26,7 @@ def write_preview(root: Path, seeds: list[int]) -> None:
     cells += [blank] * (-len(cells) % COLUMNS)
     rows = [np.concatenate(cells[i : i + COLUMNS], axis=1) for i in range(0, len(cells), COLUMNS)]
     with atomic_output(root / PREVIEW) as partial:
-        cv2.imwrite(str(partial), np.concatenate(rows)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])
+        cv2.imwrite(str(partial), np.concatenate(rows)[..., ::-1])
 
 
 def _cell(root: Path, seed: int) -> np.ndarray:

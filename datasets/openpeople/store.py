@@ -170,11 +170,9 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def camera_record(
-    K: Float[np.ndarray, "3 3"], R: Float[np.ndarray, "3 3"], T: Float[np.ndarray, "3"]
-) -> dict[str, Any]:
+def camera_record(camera: Camera) -> dict[str, Any]:
     """A camera as JSON: OpenCV axes, pixels and metres, the top-left pixel's centre at (0.5, 0.5)."""
-    return {"K": K.tolist(), "R": R.tolist(), "T": T.tolist()}
+    return {"K": camera.K.tolist(), "R": camera.R.tolist(), "T": camera.T.tolist()}
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """What is sewn onto trousers, skirts and shoes: pockets, belts, seams, stripes, laces."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from sherf.datasets.openpeople.blank import BRASS, STEEL, Blank, Trimming
@@ -110,14 +112,18 @@ def _side_stripes(blank: Blank, rng: np.random.Generator) -> list[Detail]:
     """Stripes down the outside of both legs."""
     m, ink = blank.measures, blank.ink(rng)
     count, width = int(rng.integers(1, 4)), rng.uniform(0.007, 0.016)
-    hip, ankle = m.figure.joints[1], m.figure.joints[7]
+    outwards, heights, forwards = m.figure.joints[[7, 4, 1]].T
+    # Short pieces: each reaches only as deep as its own stretch of the leg.
+    levels = np.linspace(blank.upper, max(blank.lower, m.ankle_y) - 0.02, 7)
     lines: list[Detail] = []
     sides: tuple[tuple[int, Side], ...] = ((1, "left"), (-1, "right"))
     for i in range(count):
         off = (i - (count - 1) / 2) * 2 * width
         for s, side in sides:
-            ends = [(s * (hip[0] + 0.08), blank.upper, hip[2] + off), (s * (ankle[0] + 0.04), ankle[1], ankle[2] + off)]
-            lines.append(Line(tuple(ends), ink, side, width, reach=0.06))
+            path = [
+                (s * (np.interp(y, heights, outwards) + 0.05), y, np.interp(y, heights, forwards) + off) for y in levels
+            ]
+            lines += [Line(ends, ink, side, width, reach=0.05) for ends in pairwise(path)]
     return lines
 
 

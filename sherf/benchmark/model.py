@@ -1,6 +1,6 @@
 """What a benchmark asks of a model, and the models that there are."""
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 
@@ -12,6 +12,7 @@ from sherf.sequence import Renderer
 from sherf.template.model import encode
 
 
+@runtime_checkable
 class BenchmarkModel(Protocol):
     """Photo in, avatar out; avatar, camera and pose in, picture out."""
 
