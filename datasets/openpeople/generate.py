@@ -17,7 +17,7 @@ from sherf.datasets.openpeople.backgrounds import compose, make_background
 from sherf.datasets.openpeople.lighting import random_lighting
 from sherf.datasets.openpeople.part import PosedPerson
 from sherf.datasets.openpeople.person import VERSION, Person, make_person, stream
-from sherf.datasets.openpeople.poses import Joints, draw_pose, natural_pose
+from sherf.datasets.openpeople.poses import Joints, draw_pose, eased, natural_pose
 from sherf.datasets.openpeople.posing import crossing, protrusion
 from sherf.datasets.openpeople.stage import Stage
 from sherf.datasets.openpeople.store import (
@@ -42,7 +42,7 @@ from sherf.progress import progress, say
 MOST_PROTRUSION_M = 0.005
 MOST_CROSSING_M = 0.03
 """Poses in which the body sticks out of the clothes, or an arm lies inside the body, farther than this are refused."""
-POSE_ATTEMPTS = 12
+POSE_ATTEMPTS, EASINGS = 12, 6
 
 
 def generate_openpeople(options: GenerateOptions) -> list[int]:
@@ -90,7 +90,11 @@ def fitting_pose(person: Person, number: int) -> tuple[str, Joints, PosedPerson]
     rng = stream(person.seed, f"pose {number}")
     for _ in range(POSE_ATTEMPTS):
         name, joints = draw_pose(rng)
-        if crossing(person.figure, joints) > MOST_CROSSING_M:
+        for _ in range(EASINGS):
+            if crossing(person.figure, joints) <= MOST_CROSSING_M:
+                break
+            joints = eased(joints)
+        else:
             continue
         posed = person.pose(joints)
         if protrusion(posed, person.figure, joints) <= MOST_PROTRUSION_M:

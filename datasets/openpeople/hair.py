@@ -56,7 +56,6 @@ STYLES: dict[str, tuple[str, ...]] = {
         "bob",
         "bob_bangs",
         "long_straight",
-        "long_wavy",
         "side_part",
         "ponytail",
         "top_knot",

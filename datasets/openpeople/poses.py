@@ -14,6 +14,8 @@ from sherf.photo.prior import LOWER, STANCE, STIFFNESS, UPPER
 Joints = Float[np.ndarray, "24 3"]
 NATURAL_SHARE, MOTION_SHARE = 0.6, 0.2
 """Of drawn poses; the others are random."""
+EASING = 0.07
+"""Radians by which arms give way at a time."""
 LOOSENESS = 0.42
 """Standard deviation of random poses as a share of the fit's prior."""
 
@@ -98,12 +100,12 @@ def _one_on_hip(p: _Pose) -> None:
 
 
 def _hand_on_hip(p: _Pose, side: str) -> None:
-    p.arm(side, p.about(0.70, 0.05), p.about(-0.25, 0.06), p.about(1.05, 0.08), p.about(1.62, 0.07), -0.3)
+    p.arm(side, p.about(0.55, 0.05), p.about(-0.25, 0.06), p.about(1.4, 0.08), p.about(1.8, 0.06), -0.3)
 
 
 def _in_pockets(p: _Pose) -> None:
     for side in ("left", "right"):
-        p.arm(side, p.about(1.13, 0.04), p.about(-0.22, 0.05), p.about(0.75, 0.1), p.about(0.72, 0.06))
+        p.arm(side, p.about(1.2, 0.04), p.about(-0.2, 0.05), p.about(0.6, 0.08), p.about(0.9, 0.06))
 
 
 def _crossed(p: _Pose) -> None:
@@ -226,6 +228,16 @@ def draw_pose(rng: np.random.Generator) -> tuple[str, Joints]:
     if kind < NATURAL_SHARE + MOTION_SHARE:
         return motion_pose(rng)
     return random_pose(rng)
+
+
+def eased(joints: Joints) -> Joints:
+    """Both arms a little farther from the body."""
+    opened = joints.copy()
+    for name, sign in (("left_shoulder", 1.0), ("right_shoulder", -1.0)):
+        joint = joint_index(name)
+        away = Rotation.from_euler("z", sign * EASING)
+        opened[joint] = (away * Rotation.from_rotvec(joints[joint])).as_rotvec()
+    return opened
 
 
 @cache

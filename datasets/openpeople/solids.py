@@ -9,7 +9,7 @@ from sherf.datasets.openpeople.colours import Colour
 from sherf.datasets.openpeople.noise import value_noise
 from sherf.datasets.openpeople.part import SurfaceSamples
 
-Mesh = tuple[Float[np.ndarray, "vertex 3"], Int[np.ndarray, "face 3"]]
+Mesh = tuple[Float[np.ndarray, "_ 3"], Int[np.ndarray, "_ 3"]]
 
 
 @dataclass(frozen=True)
