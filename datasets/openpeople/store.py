@@ -198,7 +198,8 @@ def _write(path: Path, image: np.ndarray) -> None:
 def _read(path: Path, channels: int, kind: type) -> np.ndarray:
     if not path.is_file():
         raise BadInput(f"{path} is missing. Generate the person anew.")
-    image = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
+    content = np.frombuffer(path.read_bytes(), np.uint8)
+    image = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if len(content) else None
     found = None if image is None else (1 if image.ndim == 2 else image.shape[2])
     if image is None or image.dtype != kind or found != channels:
         raise BadInput(f"{path} is no {np.dtype(kind).itemsize * 8}-bit PNG of {channels} channels. Generate it anew.")

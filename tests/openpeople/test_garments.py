@@ -78,7 +78,9 @@ def test_trousers_end_at_their_length_and_stay_on_their_side(person: Figure) -> 
 
 def test_skirts_flare_from_the_waist(person: Figure) -> None:
     measures = Measures(person)
-    narrow, wide = (sew_skirt(person, Skirt(measures.knee_y, measures.waist_y - 0.03, flare), 1) for flare in (0.0, 0.5))
+    narrow, wide = (
+        sew_skirt(person, Skirt(measures.knee_y, measures.waist_y - 0.03, flare), 1) for flare in (0.0, 0.5)
+    )
     hem = wide.chart[:, 1] < measures.knee_y + 0.02
     assert np.ptp(wide.vertices[hem, 0]) > np.ptp(narrow.vertices[hem, 0]) + 0.1
     assert wide.chart[:, 1].min() == pytest.approx(measures.knee_y, abs=1e-6)
