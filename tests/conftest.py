@@ -1,6 +1,9 @@
 """Fixtures for all tests: a toy body small enough to be posed many times, the open body, and a photo of it."""
 
 import math
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -80,3 +83,15 @@ def body() -> BodyModel:
 @pytest.fixture(scope="session")
 def subject(body: BodyModel) -> Subject:
     return photograph(body, standing(math.radians(20)), camera_in_front())
+
+
+@pytest.fixture(scope="session")
+def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """OpenPeople's persons 8 (validation) and 9 (test): 2 poses, 3 views of 64 x 64, photos and a preview."""
+    out = tmp_path_factory.mktemp("people")
+    options = ("--people", "2", "--seed-start", "8", "--views", "3", "--poses", "2", "--size", "64")
+    command = [sys.executable, "-m", "sherf.cli", "generate", "openpeople", *options, "--photos", "--preview"]
+    done = subprocess.run([*command, "--out", str(out)], capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    return out

@@ -36,44 +36,34 @@ def generate(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Persons 8 (validation) and 9 (test)."""
-    out = tmp_path_factory.mktemp("people")
-    done = generate("--people", "2", "--seed-start", "8", *OPTIONS, "--photos", "--preview", "--out", out)
-    assert done.returncode == 0, done.stderr
-    assert "Traceback" not in done.stderr
-    return out
-
-
 @pytest.fixture
-def copy(made: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(made, tmp_path / "copy"))
+def copy(people: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(people, tmp_path / "copy"))
 
 
 def state(folder: Path) -> dict[str, int]:
     return {str(p.relative_to(folder)): p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file()}
 
 
-def test_what_lies_in_the_folder(made: Path) -> None:
-    manifest = json.loads((made / MANIFEST).read_text())
+def test_what_lies_in_the_folder(people: Path) -> None:
+    manifest = json.loads((people / MANIFEST).read_text())
     assert {name: person["split"] for name, person in manifest["people"].items()} == {
         "000008": "validation", "000009": "test",
     }  # fmt: skip
-    files = {p.name for p in (made / "000008").iterdir()}
+    files = {p.name for p in (people / "000008").iterdir()}
     assert files == {
         RECORD, *(f"p{p:02d}_v{v:02d}{s}.png" for p in (0, 1) for v in range(3) for s in ("", "_depth")),
         "p00_photo.jpg", "p01_photo.jpg",
     }  # fmt: skip
-    assert Image.open(made / "000008/p00_photo.jpg").size == (64, 64)
-    assert Image.open(made / PREVIEW).size[0] > 400
-    record = json.loads((made / "000008" / RECORD).read_text())
+    assert Image.open(people / "000008/p00_photo.jpg").size == (64, 64)
+    assert Image.open(people / PREVIEW).size[0] > 400
+    record = json.loads((people / "000008" / RECORD).read_text())
     assert record["person"]["seed"] == 8 and len(record["poses"][1]["cameras"]) == 3
 
 
-def test_the_adapter_shows_the_body_inside_the_picture(made: Path, body: BodyModel) -> None:
+def test_the_adapter_shows_the_body_inside_the_picture(people: Path, body: BodyModel) -> None:
     """Camera, pose and picture agree: the naked body's outline lies in the mask, its surface near the depth."""
-    data = OpenPeople(made)
+    data = OpenPeople(people)
     assert isinstance(data, MultiviewData)
     assert data.subjects == ("000008", "000009")
     for subject in data.subjects:
@@ -99,16 +89,16 @@ def test_the_adapter_shows_the_body_inside_the_picture(made: Path, body: BodyMod
                 assert torch.cdist(points, view.vertices).amin(1).median() < 0.04
 
 
-def test_splits_are_chosen(made: Path) -> None:
-    assert OpenPeople(made, "test").subjects == ("000009",)
+def test_splits_are_chosen(people: Path) -> None:
+    assert OpenPeople(people, "test").subjects == ("000009",)
     with pytest.raises(BadInput, match="train"):
-        OpenPeople(made, "train")
+        OpenPeople(people, "train")
 
 
-def test_the_protocol_observes_the_photo_and_asks_for_all_else(made: Path) -> None:
+def test_the_protocol_observes_the_photo_and_asks_for_all_else(people: Path) -> None:
     import random
 
-    items, missing = PROTOCOLS["openpeople"].items(OpenPeople(made), "000009", random.Random(0))
+    items, missing = PROTOCOLS["openpeople"].items(OpenPeople(people), "000009", random.Random(0))
     assert not missing
     assert [i.kind for i in items] == ["novel_view"] * 2 + ["novel_pose"] * 3
     assert all(i.observation == ("000009", 0, 0) for i in items)
