@@ -158,6 +158,29 @@ def generate(
         print(options.out / PREVIEW)
 
 
+def import_checkpoint(
+    file: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")],
+    out: Path,
+    ema: bool = False,
+    overwrite: bool = False,
+) -> None:
+    """Turn SHERF's published training snapshot into weights for this program, without running any of its code.
+
+    Writes the weights to OUT and a JSON beside it: options, body model, and the snapshot's SHA-256.
+
+    Args:
+        file: the published .pkl, a pickle of G, D and G_ema.
+        out: the weights' file, *.safetensors.
+        ema: take G_ema, the running average of the network, not G, which made the published figures.
+        overwrite: replace weights that are there already.
+    """
+    from sherf.import_checkpoint import import_checkpoint as run
+
+    imported = run(file, out, "G_ema" if ema else "G", overwrite)
+    print(f"{imported.taken} tensors taken, {imported.ignored} ignored")
+    _print_paths([imported.weights, imported.about])
+
+
 COMMANDS = {
     "doctor": doctor,
     "reconstruct": reconstruct,
@@ -166,6 +189,7 @@ COMMANDS = {
     "motions": motions,
     "benchmark": benchmark,
     "generate": generate,
+    "import-checkpoint": import_checkpoint,
 }
 
 

@@ -1,45 +1,23 @@
 """Read SMPL's published pickles without executing anything.
 
-A pickle is a program: it names functions and calls them. Here every name leads to a stand-in of this file, which only
-keeps what it is handed; arrays are built from the kept bytes after their sizes were checked. Known names are numpy's
-array, dtype and scalar, chumpy's and scipy.sparse's classes, and what Python 2 and 3 wrap around them; any other name
-is refused.
+Every name in them leads to a stand-in of this file, which only keeps what it is handed; arrays are built from the kept
+bytes after their sizes were checked. Known names are numpy's array, dtype and scalar, chumpy's and scipy.sparse's
+classes, and what Python 2 and 3 wrap around them; any other name is refused.
 """
 
 import io
-import pickle
-import pickletools
-from collections.abc import Callable
+import reprlib
 from typing import Any
 
 import numpy as np
 
 from sherf.errors import BadInput
+from sherf.inert_pickle import EncodedText, Ignored, Inert, Maker, reconstruct, shown, walk
 
-MOST_STEPS = 2_000_000
-"""Instructions in one pickle; SMPL's files have a few thousand."""
 MOST_ARRAY_BYTES = 2**28
 """SMPL's largest array, 207 pose blend shapes in double precision, takes 34 MB."""
 DEEPEST_SELECTION = 8
 NUMBER_TYPES = frozenset("?bBhHiIlLqQefd") | {f"{kind}{size}" for kind in "iuf" for size in (1, 2, 4, 8)} | {"b1"}
-
-
-class Inert:
-    """Keeps what the pickle hands over and does nothing with it."""
-
-    def __new__(cls, *_: Any) -> "Inert":
-        return super().__new__(cls)
-
-    def __init__(self, *arguments: Any) -> None:
-        self.arguments = arguments
-        self.state: Any = None
-
-    def __setstate__(self, state: Any) -> None:
-        self.state = state
-
-
-class Ignored(Inert):
-    """A value that no body model needs."""
 
 
 class ArrayType(Inert):
@@ -53,7 +31,8 @@ class NumberType(Inert):
         code = self.arguments[0] if self.arguments else None
         order = self.state[1] if isinstance(self.state, tuple) and len(self.state) > 1 else "="
         if not isinstance(code, str) or code not in NUMBER_TYPES or order not in ("<", ">", "|", "="):
-            raise BadInput(f"an array of {code!r} values in byte order {order!r}; only plain numbers are read")
+            said = f"{reprlib.repr(code)} values in byte order {reprlib.repr(order)}"
+            raise BadInput(f"an array of {said}; only plain numbers are read")
         return np.dtype(code).newbyteorder(order)
 
 
@@ -87,16 +66,6 @@ class Scalar(Inert):
         raise BadInput("a number whose description is not numpy's")
 
 
-class EncodedText(Inert):
-    """_codecs.encode(text, 'latin1'): how Python 3 writes bytes in old protocols."""
-
-    def resolve(self) -> bytes:
-        match self.arguments:
-            case (str() as text, "latin1" | "latin-1"):
-                return text.encode("latin1")
-        raise BadInput("bytes in an unknown encoding")
-
-
 class ChumpyArray(Inert):
     """Any class of chumpy: its value lies in `x`, in `r`, or is a selection `idxs` out of another's, `a`."""
 
@@ -109,7 +78,8 @@ class ChumpyArray(Inert):
             chosen = resolve_array(state["a"], depth + 1).ravel()[resolve_array(state["idxs"], depth + 1)]
             shape = state.get("preferred_shape")
             return chosen if shape is None else chosen.reshape(resolve_array(shape, depth + 1).tolist())
-        raise BadInput(f"a chumpy object without a stored value (it holds: {', '.join(map(str, state)) or 'nothing'})")
+        held = shown(", ".join(map(str, state))) or "nothing"
+        raise BadInput(f"a chumpy object without a stored value (it holds: {held})")
 
 
 class SparseByColumns(Inert):
@@ -140,14 +110,7 @@ class SparseByRows(SparseByColumns):
     by_columns = False
 
 
-def _reconstructor(cls: Any, *_: Any) -> Inert:
-    """copyreg._reconstructor(cls, object, None): how protocols 0 and 1 make an instance."""
-    if not (isinstance(cls, type) and issubclass(cls, Inert)):
-        raise BadInput("an object made of something that is no class")
-    return cls()
-
-
-def _stand_in(module: str, name: str) -> Callable[..., Any] | None:
+def _stand_in(module: str, name: str) -> Maker | None:
     """What a name in a pickle leads to, None if it is unknown."""
     match module.split("."), name:
         case ["numpy", *_], "ndarray":
@@ -169,23 +132,10 @@ def _stand_in(module: str, name: str) -> Callable[..., Any] | None:
         case ["scipy", "sparse", *_], "csr_matrix" | "csr_array":
             return SparseByRows
         case ["copy_reg" | "copyreg"], "_reconstructor":
-            # A new function each time: a pickle can set attributes on what it names.
-            return lambda *arguments: _reconstructor(*arguments)
+            return reconstruct
         case ["__builtin__" | "builtins"], "object" | "set" | "frozenset":
             return Ignored
     return None
-
-
-class _InertUnpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Callable[..., Any]:
-        found = _stand_in(module, name)
-        if found is None:
-            raise BadInput(f"it asks to run {module}.{name}, which no data needs: it was not read any further")
-        # A class of its own for this file, so that nothing can be left behind on ours.
-        return type(found.__name__, (found,), {}) if isinstance(found, type) else found
-
-    def persistent_load(self, pid: Any) -> Any:
-        raise BadInput("it refers to objects outside the file")
 
 
 def read_pickle(content: bytes) -> dict[str, Any]:
@@ -206,13 +156,7 @@ def read_any_pickle(content: bytes) -> Any:
     Raises:
         BadInput: it is no pickle, is damaged, or names anything but arrays.
     """
-    try:
-        _check_steps(content)
-        return _InertUnpickler(io.BytesIO(content), encoding="latin1").load()
-    except BadInput:
-        raise
-    except Exception as error:  # whatever a damaged or hostile file provokes in the unpickler
-        raise BadInput(f"it is damaged or no pickle ({type(error).__name__}: {error})") from error
+    return walk(io.BytesIO(content), _stand_in)
 
 
 def resolve_array(value: Any, depth: int = 0) -> np.ndarray:
@@ -234,30 +178,18 @@ def resolve_array(value: Any, depth: int = 0) -> np.ndarray:
     raise BadInput(f"a {type(value).__name__} where an array is needed")
 
 
-def _check_steps(content: bytes) -> None:
-    """Walk the instructions without following them: refuse what would only fill the memory."""
-    for step, (instruction, argument, _) in enumerate(pickletools.genops(content), start=1):
-        if step > MOST_STEPS:
-            raise BadInput(f"it has more than {MOST_STEPS} instructions: too many for arrays")
-        # The unpickler makes room up to the largest number that it meets.
-        if instruction.name in ("PUT", "BINPUT", "LONG_BINPUT") and argument > MOST_STEPS:
-            raise BadInput("it numbers its objects in a way that only fills the memory")
-        if instruction.name.startswith("EXT"):
-            raise BadInput("it uses registered extensions, which no data needs")
-
-
 def _array(content: bytes, number: NumberType, shape: tuple, order: str) -> np.ndarray:
     dtype = number.resolve()
     size = int(np.prod(_shape(shape), dtype=object))
     if len(content) > MOST_ARRAY_BYTES or size * dtype.itemsize != len(content):
-        raise BadInput(f"an array of shape {shape} and type {dtype} with {len(content)} bytes of content")
+        raise BadInput(f"an array of shape {reprlib.repr(shape)} and type {dtype} with {len(content)} bytes of content")
     return np.frombuffer(content, dtype).reshape(shape, order=order)
 
 
 def _shape(shape: Any, axes: int | None = None) -> tuple[int, ...]:
     if isinstance(shape, tuple) and all(type(n) is int and n >= 0 for n in shape) and axes in (None, len(shape)):
         return shape
-    raise BadInput(f"an array of shape {shape!r}")
+    raise BadInput(f"an array of shape {reprlib.repr(shape)}")
 
 
 def _bytes(content: Any) -> bytes:
