@@ -19,7 +19,7 @@ from sherf.motion import apply, leg_height, read_motion
 from sherf.options import OutputOptions
 from sherf.photo.read import read_photo
 from sherf.reconstruct import AVATAR, obtain_avatar
-from sherf.sequence import Renderer
+from sherf.renderer import make_renderer
 from sherf.template.clothing import clothed
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -35,7 +35,7 @@ def row(photo: Path, motion: str) -> Tensor:
         obtain_avatar(photo, OutputOptions(Path(folder)))
         avatar = load_avatar(Path(folder) / AVATAR, body)
     pose = avatar.bank.subject.pose
-    renderer = Renderer(avatar, body, choose_backend("cpu"))
+    renderer = make_renderer(avatar, body, choose_backend("cpu"))
     base, centre = frame_person(
         clothed(body, body.pose(pose), avatar.bank.stand_off), avatar.bank.subject.camera, (HEIGHT, HEIGHT)
     )

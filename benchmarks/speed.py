@@ -35,7 +35,7 @@ def warm_frame(avatar_path: Path) -> tuple[float, float]:
     from sherf.devices import choose_backend
     from sherf.framing import frame_person
     from sherf.motion import apply, read_motion
-    from sherf.sequence import Renderer
+    from sherf.renderer import make_renderer
 
     body = load_body_model("openbody")
     avatar = load_avatar(avatar_path, body)
@@ -43,7 +43,7 @@ def warm_frame(avatar_path: Path) -> tuple[float, float]:
     base, centre = frame_person(body.pose(subject.pose).vertices, subject.camera, (512, 512))
     cameras = turntable(base, centre, WARM_FRAMES)
     poses = apply(read_motion("walk"), subject.pose)
-    renderer = Renderer(avatar, body, choose_backend("cpu"))
+    renderer = make_renderer(avatar, body, choose_backend("cpu"))
     renderer.frame(cameras[0], subject.pose)
 
     def median(shots: list) -> float:

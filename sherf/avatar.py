@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -10,16 +11,23 @@ from safetensors.torch import save
 from torch import Tensor
 
 from sherf import __version__
+from sherf.avatar_network import network_tensors, restore_network
 from sherf.body.model import BodyModel
+from sherf.config import SherfConfig
+from sherf.config_file import config_record, read_config
 from sherf.errors import BadInput
+from sherf.features.bank import FeatureBank
+from sherf.model import Sherf
 from sherf.output import atomic_output
 from sherf.scene import BodyPose, Camera, Subject
 from sherf.template.model import TemplateBank, assemble
 
 FORMAT = "sherf-avatar"
-FORMAT_VERSION = 1
-MAX_BYTES = 256 * 2**20
-SHAPES = {
+FORMAT_VERSION = 2
+"""1 holds the template's avatars, 2 also networks'."""
+MAX_BYTES = 512 * 2**20
+TEMPLATE, NETWORK = "template", "network"
+SHAPES: dict[str, tuple[int | None, ...]] = {
     "image": (3, None, None),
     "mask": (None, None),
     "K": (3, 3),
@@ -29,18 +37,19 @@ SHAPES = {
     "joints": (24, 3),
     "R_world_body": (3, 3),
     "T_world_body": (3,),
-    "stand_off": (None,),
-    "fill": (None, 3),
 }
+TEMPLATE_SHAPES: dict[str, tuple[int | None, ...]] = {"stand_off": (None,), "fill": (None, 3)}
 
 
 @dataclass(frozen=True)
 class Avatar:
     """Everything that is needed to render a person, without the photo."""
 
-    bank: TemplateBank
+    bank: TemplateBank | FeatureBank
     report: dict
     """Scores of the fit and provenance, as in report.json."""
+    network: Sherf | None = None
+    """What reads a FeatureBank; its encoder is not needed any more."""
 
 
 def is_avatar(path: Path) -> bool:
@@ -63,17 +72,23 @@ def save_avatar(avatar: Avatar, path: Path) -> None:
         "joints": subject.pose.joints,
         "R_world_body": subject.pose.R_world_body,
         "T_world_body": subject.pose.T_world_body,
-        "stand_off": avatar.bank.stand_off,
-        "fill": avatar.bank.fill,
     }
     header = {
         "format": FORMAT,
-        "version": str(FORMAT_VERSION),
-        "model": "template",
+        "version": "1",
+        "model": TEMPLATE,
         "body_model": subject.body_model,
         "tool": f"sherf {__version__}",
         "report": json.dumps(avatar.report),
     }
+    bank = avatar.bank
+    if isinstance(bank, TemplateBank):
+        tensors |= {"stand_off": bank.stand_off, "fill": bank.fill}
+    else:
+        assert avatar.network is not None
+        tensors |= network_tensors(bank, avatar.network)
+        config = json.dumps(config_record(avatar.network.config))
+        header |= {"version": str(FORMAT_VERSION), "model": NETWORK, "config": config}
     with atomic_output(path) as partial:
         partial.write_bytes(save({name: x.cpu().contiguous() for name, x in tensors.items()}, header))
 
@@ -86,6 +101,8 @@ class SavedAvatar:
     body_model: str
     report: dict
     tensors: dict[str, Tensor]
+    config: SherfConfig | None
+    """The network's; None: the avatar is a template's."""
 
 
 def load_avatar(path: Path, body: BodyModel) -> Avatar:
@@ -106,8 +123,8 @@ def restore(saved: SavedAvatar, body: BodyModel) -> Avatar:
             "Shape coefficients of one body model mean nothing to another: "
             f"pass --body-model {saved.body_model} or reconstruct the photo again."
         )
-    for name in ("stand_off", "fill"):
-        if len(tensors[name]) != len(body.v_template):
+    for name in ("vertices",) if saved.config else ("stand_off", "fill"):
+        if name in tensors and len(tensors[name]) != len(body.v_template):
             raise BadInput(
                 f"{path}: '{name}' has {len(tensors[name])} vertices, the body model {len(body.v_template)}.\n"
                 "The avatar was made with another build of that body model: reconstruct the photo again."
@@ -116,15 +133,22 @@ def restore(saved: SavedAvatar, body: BodyModel) -> Avatar:
     camera = Camera(tensors["K"], tensors["R"], tensors["T"], (image.shape[1], image.shape[2]))
     pose = BodyPose(tensors["betas"], tensors["joints"], tensors["R_world_body"], tensors["T_world_body"])
     subject = Subject(image, mask, camera, pose, body.name)
+    if saved.config is not None:
+        bank, network = restore_network(path, tensors, saved.config, subject)
+        return Avatar(bank, saved.report, network)
     return Avatar(assemble(subject, body, tensors["stand_off"], tensors["fill"]), saved.report)
 
 
 def _report(path: Path, header: dict[str, str]) -> dict:
-    try:
-        report = json.loads(header.get("report", ""))
-    except ValueError as error:
-        raise BadInput(f"{path} is a damaged avatar file: its report is no JSON ({error}).") from error
+    report = _json(path, header, "report")
     return report if isinstance(report, dict) else {}
+
+
+def _json(path: Path, header: dict[str, str], key: str) -> Any:
+    try:
+        return json.loads(header.get(key, ""))
+    except (ValueError, RecursionError) as error:
+        raise BadInput(f"{path} is a damaged avatar file: its {key} is no JSON ({error}).") from error
 
 
 def read_avatar(path: Path) -> SavedAvatar:
@@ -148,7 +172,8 @@ def read_avatar(path: Path) -> SavedAvatar:
             f"{path} is an avatar of format version {header.get('version')}; this is sherf {__version__}, "
             f"which reads up to {FORMAT_VERSION}. Install a newer sherf."
         )
-    for name, shape in SHAPES.items():
+    is_network = header.get("model") == NETWORK
+    for name, shape in (SHAPES if is_network else SHAPES | TEMPLATE_SHAPES).items():
         if name not in tensors:
             raise BadInput(f"{path}: the tensor '{name}' is missing. Make it again with `sherf reconstruct`.")
         found = tuple(tensors[name].shape)
@@ -160,7 +185,8 @@ def read_avatar(path: Path) -> SavedAvatar:
             )
     if tensors["image"].shape[1:] != tensors["mask"].shape:
         raise BadInput(f"{path}: image and mask differ in size. Make it again with `sherf reconstruct`.")
-    return SavedAvatar(path, header.get("body_model", ""), _report(path, header), tensors)
+    config = read_config(path, _json(path, header, "config")) if is_network else None
+    return SavedAvatar(path, header.get("body_model", ""), _report(path, header), tensors, config)
 
 
 def _to_bytes(image: Tensor) -> Tensor:

@@ -18,8 +18,8 @@ from sherf.motion import Motion, apply, leg_height, on_the_spot, read_motion, re
 from sherf.options import OutputOptions, PhotoOptions, RenderOptions
 from sherf.reconstruct import obtain_avatar, tell_warnings
 from sherf.scene import BodyPose, Camera
-from sherf.sequence import Renderer, Shots, write_sequence
-from sherf.template.clothing import clothed
+from sherf.renderer import make_renderer
+from sherf.sequence import Shots, write_sequence
 
 MIN_SIZE, MAX_SIZE = 16, 2048
 MAX_FRAMES = 20_000
@@ -37,14 +37,15 @@ def render_views(
     """Render an avatar, still, from many sides; return the videos."""
     _check(options, frames)
     given = read_cameras(cameras) if cameras else None
-    avatar, body = obtain_avatar(source, output, photo)
+    backend = choose_backend(options.device)
+    avatar, body = obtain_avatar(source, output, photo, backend)
     tell_warnings(avatar)
     pose = avatar.bank.subject.pose
     shots = Shots(given or _path(path, avatar, body, pose, frames, options), pose)
     identity = {"avatar": _identity(avatar), "path": path, "frames": frames}
     if cameras:
         identity |= {"path": file_sha256(cameras), "frames": len(shots.cameras)}
-    return write_sequence(Renderer(avatar, body, choose_backend(options.device)), shots, output, options, identity)
+    return write_sequence(make_renderer(avatar, body, backend), shots, output, options, identity)
 
 
 def animate_motion(
@@ -60,13 +61,14 @@ def animate_motion(
     """Render an avatar while it moves; return the videos."""
     played = _played(read_motion(motion), frames, in_place, options.fps)
     _check(options, len(played))
-    avatar, body = obtain_avatar(source, output, photo)
+    backend = choose_backend(options.device)
+    avatar, body = obtain_avatar(source, output, photo, backend)
     tell_warnings(avatar)
     pose = avatar.bank.subject.pose
     poses = apply(played, pose, leg_height_m=leg_height(body.rest_joints(pose.betas)))
     shots = Shots(_path(path, avatar, body, poses, len(played), options), poses)
     identity = {"avatar": _identity(avatar), "motion": _motion_identity(played), "path": path, "frames": len(played)}
-    return write_sequence(Renderer(avatar, body, choose_backend(options.device)), shots, output, options, identity)
+    return write_sequence(make_renderer(avatar, body, backend), shots, output, options, identity)
 
 
 def _played(motion: Motion, frames: int | None, in_place: bool, fps: float) -> Motion:
@@ -97,7 +99,7 @@ def _path(path: str, avatar: Avatar, body: BodyModel, poses: BodyPose, frames: i
     """Cameras that keep the person, clothes included, in the picture in all poses."""
     single = poses.joints.ndim == 2
     moments = [poses] if single else [poses[i] for i in range(0, frames, max(frames // 40, 1))]
-    surfaces = torch.stack([clothed(body, body.pose(pose), avatar.bank.stand_off) for pose in moments])
+    surfaces = torch.stack([avatar.bank.outline(body, body.pose(pose)) for pose in moments])
     base, centre = frame_person(surfaces, avatar.bank.subject.camera, (options.size, options.size))
     match path:
         case "turntable":
@@ -109,10 +111,10 @@ def _path(path: str, avatar: Avatar, body: BodyModel, poses: BodyPose, frames: i
 
 
 def _identity(avatar: Avatar) -> str:
-    """What tells one avatar from another: its photo, its pose and its surface."""
-    bank, pose = avatar.bank, avatar.bank.subject.pose
-    photo = str(avatar.report.get("photo_sha256", ""))
-    return tensors_sha256(pose.betas, pose.joints, bank.subject.camera.T, bank.stand_off, bank.fill, start=photo)
+    """What tells one avatar from another: its photo, its pose and what the model made of them."""
+    subject = avatar.bank.subject
+    start = f"{avatar.report.get('photo_sha256', '')} {avatar.report.get('options', {}).get('model', '')}"
+    return tensors_sha256(subject.pose.betas, subject.pose.joints, subject.camera.T, *avatar.bank.made, start=start)
 
 
 def _motion_identity(motion: Motion) -> str:

@@ -9,9 +9,10 @@ from sherf.errors import MissingAsset
 from sherf.render.backend import Backend
 from sherf.render.nerfacc_backend import compiled_kernels, composite_dense, composite_packed
 from sherf.render.open3d_surface import Open3dSurface
-from sherf.render.pytorch3d_surface import Pytorch3dSurface
+from sherf.render.pytorch3d_surface import Pytorch3dSurface, Pytorch3dVertices
 from sherf.render.sampling import sample_rays
 from sherf.render.torch_backend import composite
+from sherf.render.vertex_tree import VertexTree
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +38,8 @@ def choose_backend(device: Literal["auto", "cpu", "cuda"] = "auto") -> Backend:
 
 
 def cpu_backend() -> Backend:
-    """Open3D's nearest surface, the torch sampler, nerfacc's dense compositing."""
-    return Backend("cpu", torch.device("cpu"), Open3dSurface, sample_rays, composite_dense)
+    """Open3D's nearest surface, SciPy's nearest vertex, the torch sampler, nerfacc's dense compositing."""
+    return Backend("cpu", torch.device("cpu"), Open3dSurface, VertexTree, sample_rays, composite_dense)
 
 
 def cuda_backend() -> Backend:
@@ -47,5 +48,10 @@ def cuda_backend() -> Backend:
     if not packed:
         log.info("compositing in torch: nerfacc's CUDA kernels need nvcc, which is not on the PATH")
     return Backend(
-        "cuda", torch.device("cuda"), Pytorch3dSurface, sample_rays, composite_packed if packed else composite
+        "cuda",
+        torch.device("cuda"),
+        Pytorch3dSurface,
+        Pytorch3dVertices,
+        sample_rays,
+        composite_packed if packed else composite,
     )

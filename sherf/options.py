@@ -16,8 +16,15 @@ class PhotoOptions:
     """Your own mask of the person: white on black, of the photo's size."""
     allow_partial: bool = False
     """Go on although an important part of the person is outside the photo."""
-    body_model: str = "openbody"
-    """openbody (ships), smpl (your own file in $SHERF_SMPL_FOLDER), or the path of an SMPL .npz or .pkl."""
+    model: str = "template"
+    """The model that makes the avatar: template needs no learned weights; else a checkpoint's .safetensors file."""
+    body_model: str | None = None
+    """openbody (ships), smpl (your own file in $SHERF_SMPL_FOLDER), or the path of an SMPL .npz or .pkl; the model's
+    own if not given."""
+    pose: int | None = None
+    """Of a data set's subject folder: the frame that is the photo; the first if not given."""
+    view: int | None = None
+    """Of a data set's subject folder: the camera that takes the photo; the first if not given."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +49,6 @@ class RenderOptions:
     """Pictures a second in the video."""
     gif: bool = False
     """Write video.gif beside video.mp4."""
-    model: Literal["template"] = "template"
-    """The model that makes the avatar: template needs no learned weights."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute."""
 
@@ -54,8 +59,8 @@ class BenchmarkOptions:
 
     data: Path
     """Folder of the data set."""
-    model: Literal["template"] = "template"
-    """The model to score."""
+    model: str = "template"
+    """The model to score: template, or a checkpoint's .safetensors file."""
     body_model: str | None = None
     """openbody for openpeople, else smpl (your own file in $SHERF_SMPL_FOLDER) or the path of an SMPL .npz or .pkl."""
     split: Literal["train", "validation", "test"] = "test"

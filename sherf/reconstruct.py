@@ -11,10 +11,13 @@ from torch import Tensor
 
 from sherf import __version__
 from sherf.avatar import Avatar, SavedAvatar, is_avatar, read_avatar, restore, save_avatar
+from sherf.avatar_model import AvatarModel, body_for, load_avatar_model
 from sherf.body.files import load_body_model
 from sherf.body.model import BodyModel
 from sherf.camera import project
-from sherf.digest import file_sha256
+from sherf.datasets.subject_folder import data_set_of, read_subject_folder
+from sherf.devices import Backend, choose_backend
+from sherf.digest import file_sha256, tensors_sha256
 from sherf.errors import BadInput
 from sherf.export.video import write_png
 from sherf.options import OutputOptions, PhotoOptions
@@ -28,7 +31,6 @@ from sherf.photo.read import Photo, read_mask, read_photo
 from sherf.photo.scores import score
 from sherf.progress import say
 from sherf.scene import Camera, Subject
-from sherf.template.model import encode
 
 AVATAR, OVERLAY, REPORT = "avatar.safetensors", "overlay.png", "report.json"
 CROP_MARGIN = 0.1  # of the person's box, kept around it
@@ -41,7 +43,7 @@ class Reconstruction:
     overlay: Float[Tensor, "3 h w"]
 
 
-def reconstruct(photo: Path, options: PhotoOptions = PhotoOptions()) -> Reconstruction:
+def reconstruct(photo: Path, model: AvatarModel, options: PhotoOptions = PhotoOptions()) -> Reconstruction:
     """Turn one photo into an avatar.
 
     Raises:
@@ -50,7 +52,7 @@ def reconstruct(photo: Path, options: PhotoOptions = PhotoOptions()) -> Reconstr
         MissingAsset: a model file is not there.
     """
     start = time.perf_counter()
-    body = load_body_model(options.body_model)
+    body = body_for(model, options.body_model)
     picture = read_photo(photo)
     people = detect_people(picture.image)
     person = choose_person(people, options.person)
@@ -61,13 +63,12 @@ def reconstruct(photo: Path, options: PhotoOptions = PhotoOptions()) -> Reconstr
     fit = fit_body(body, person, picture.image.shape[1:], picture.focal_px)
     scores = score(body, fit, person)
     whole = Subject(picture.image, person.mask, fit.camera, fit.pose, body.name)
-    bank = encode(_cropped(whole, body, person), body)
     if scores.verdict == "poor":
         warnings.append("the body does not lie well on the person: expect a wrong shape (see overlay.png).")
     report = {
         "photo": photo.name,
         "photo_sha256": picture.sha256,
-        "options": _settings(options),
+        "options": _settings(options, model),
         "keypoint_error": round(scores.keypoint_error, 3),
         "silhouette_iou": round(scores.silhouette_iou, 4),
         "landmarks_seen": round(scores.seen, 3),
@@ -75,52 +76,90 @@ def reconstruct(photo: Path, options: PhotoOptions = PhotoOptions()) -> Reconstr
         "warnings": warnings,
         "people": [{"box": [round(float(x), 1) for x in p.box], "score": round(float(p.score), 3)} for p in people],
         "person": options.person or 1,
-        "model": "template",
+        "model": model.name,
         "body_model": body.name,
         "tool": f"sherf {__version__}",
-        "seconds": round(time.perf_counter() - start, 2),
     }
-    return Reconstruction(Avatar(bank, report), body, draw_overlay(picture.image, person, body, fit))
+    avatar = model.encode(_cropped(whole, body, person), body, report)
+    report["seconds"] = round(time.perf_counter() - start, 2)
+    return Reconstruction(avatar, body, draw_overlay(picture.image, person, body, fit))
+
+
+def observe(folder: Path, model: AvatarModel, options: PhotoOptions = PhotoOptions()) -> Reconstruction:
+    """Turn a picture of a data set's subject into an avatar: body, camera and mask are given.
+
+    Raises:
+        BadInput: the folder is no subject's, has no such picture, or its body is not the model's.
+        MissingAsset: its body model is not there.
+    """
+    start = time.perf_counter()
+    body = body_for(model, options.body_model, "openbody" if data_set_of(folder) == "openpeople" else "smpl")
+    view = read_subject_folder(folder, body, options.pose, options.view)
+    report = {
+        "photo": folder.resolve().name,
+        "photo_sha256": tensors_sha256(view.subject.image, view.subject.mask),
+        "options": _settings(options, model),
+        "warnings": [],
+        "model": model.name,
+        "body_model": body.name,
+        "tool": f"sherf {__version__}",
+    }
+    avatar = model.encode(replace(view.subject, body_model=body.name), body, report, view.vertices)
+    report["seconds"] = round(time.perf_counter() - start, 2)
+    return Reconstruction(avatar, body, view.subject.image * view.subject.mask)
 
 
 def obtain_avatar(
-    source: Path, output: OutputOptions, options: PhotoOptions = PhotoOptions()
+    source: Path, output: OutputOptions, options: PhotoOptions = PhotoOptions(), backend: Backend | None = None
 ) -> tuple[Avatar, BodyModel]:
-    """Read an avatar file, or reconstruct a photo into `output.out` unless that is already done there.
+    """Read an avatar file, or reconstruct a photo or a data set's subject into `output.out` unless that is done there.
 
     Writes overlay.png, report.json and, last, avatar.safetensors when it reconstructs.
 
+    Args:
+        backend: where networks compute; the CPU if not given.
+
     Raises:
-        BadInput: the source is neither, or the folder holds the avatar of another photo.
+        BadInput: the source is none of these, or the folder holds the avatar of another photo.
         OutputError: the folder cannot be written.
     """
     _check_file(source)
     out = prepare_output_folder(output.out)
-    if is_avatar(source):
+    if source.is_file() and is_avatar(source):
         saved = read_avatar(source)
         # The avatar knows its body model by name; one's own file has to be named again.
-        default = options.body_model == PhotoOptions.body_model
-        body = load_body_model(saved.body_model if default else options.body_model)
+        body = load_body_model(options.body_model or saved.body_model)
         return restore(saved, body), body
+    model = load_avatar_model(options.model, backend or choose_backend("cpu"))
     before = _avatar_there(out)
-    if before is not None:
+    if before is not None and source.is_file():
         sha256 = file_sha256(source)
-        made_of = {"photo_sha256": sha256, "options": _settings(options), "tool": f"sherf {__version__}"}
+        made_of = {"photo_sha256": sha256, "options": _settings(options, model), "tool": f"sherf {__version__}"}
         if all(before.report.get(key) == value for key, value in made_of.items()):
-            body = load_body_model(options.body_model)
+            body = body_for(model, options.body_model)
             with suppress(BadInput):  # from another build of the body model: it is made anew
                 return restore(before, body), body
-        if before.report.get("photo_sha256") != sha256 and not output.overwrite:
-            raise BadInput(
-                f"{out / AVATAR} was made from another photo ({before.report.get('photo')}).\n"
-                "Choose another --out, or pass --overwrite to replace it."
-            )
-    say(f"reconstructing {source.name}, about 10 seconds ...")
-    result = reconstruct(source, options)
+        if before.report.get("photo_sha256") != sha256:
+            _refuse_to_replace(before, output)
+    if source.is_dir():
+        result = observe(source, model, options)
+        if before is not None and before.report.get("photo_sha256") != result.avatar.report["photo_sha256"]:
+            _refuse_to_replace(before, output)
+    else:
+        say(f"reconstructing {source.name}, about 10 seconds ...")
+        result = reconstruct(source, model, options)
     write_png(out / OVERLAY, result.overlay)
     write_json(out / REPORT, result.avatar.report)
     save_avatar(result.avatar, out / AVATAR)
     return result.avatar, result.body
+
+
+def _refuse_to_replace(before: SavedAvatar, output: OutputOptions) -> None:
+    if not output.overwrite:
+        raise BadInput(
+            f"{before.path} was made from another photo ({before.report.get('photo')}).\n"
+            "Choose another --out, or pass --overwrite to replace it."
+        )
 
 
 def tell_warnings(avatar: Avatar) -> None:
@@ -132,9 +171,13 @@ def tell_warnings(avatar: Avatar) -> None:
 def _check_file(path: Path) -> None:
     if not path.exists():
         raise BadInput(f"there is no file {path}. Give a photo (JPEG, PNG, WebP ...) or an avatar.safetensors.")
-    if not path.is_file():
-        kind = "a folder" if path.is_dir() else "not a regular file"
-        raise BadInput(f"{path} is {kind}. Give one photo (JPEG, PNG, WebP ...) or an avatar.safetensors.")
+    if path.is_dir() and data_set_of(path) is None:
+        raise BadInput(
+            f"{path} is a folder, and no subject of a data set. Give one photo (JPEG, PNG, WebP ...) or an "
+            "avatar.safetensors."
+        )
+    if not path.is_file() and not path.is_dir():
+        raise BadInput(f"{path} is not a regular file. Give one photo (JPEG, PNG, WebP ...) or an avatar.safetensors.")
 
 
 def _avatar_there(out: Path) -> SavedAvatar | None:
@@ -147,12 +190,12 @@ def _avatar_there(out: Path) -> SavedAvatar | None:
         return None
 
 
-def _settings(options: PhotoOptions) -> dict:
-    """The options as they stand in report.json; a mask by its content, if it has any."""
+def _settings(options: PhotoOptions, model: AvatarModel) -> dict:
+    """The options as they stand in report.json; model and mask by their content, if they have any."""
     mask = options.mask
     if mask is not None:
         mask = file_sha256(mask) if mask.is_file() else str(mask)
-    return {**asdict(options), "mask": mask}
+    return {**asdict(options), "mask": mask, "model": model.identity}
 
 
 def _mask(picture: Photo, person: Person, options: PhotoOptions) -> Float[Tensor, "h w"]:

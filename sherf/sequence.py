@@ -4,21 +4,14 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from sherf import __version__
-from sherf.avatar import Avatar
-from sherf.body.model import BodyModel
-from sherf.devices import Backend
 from sherf.errors import BadInput
 from sherf.export.video import frame_path, parse_colour, write_frame, write_video
 from sherf.options import OutputOptions, RenderOptions
 from sherf.output import prepare_output_folder, write_json
 from sherf.progress import progress, say
-from sherf.render.march import render
-from sherf.render.sampling import OccupancyGrid
-from sherf.scene import BodyPose, Camera, Frame
-from sherf.template.model import TemplateField
+from sherf.renderer import Renderer
+from sherf.scene import BodyPose, Camera
 
 SETTINGS = "render.json"
 
@@ -35,24 +28,6 @@ class Shots:
     @property
     def moves(self) -> bool:
         return self.poses.joints.ndim == 3
-
-
-class Renderer:
-    """Renders an avatar; the posed field is kept while the pose stays the same."""
-
-    def __init__(self, avatar: Avatar, body: BodyModel, backend: Backend):
-        self.bank, self.body = avatar.bank.to(backend.device), body.to(backend.device)
-        self.backend = backend
-        self._pose: BodyPose | None = None
-
-    def frame(self, camera: Camera, pose: BodyPose) -> Frame:
-        if pose is not self._pose:
-            self._pose = pose
-            posed = self.body.pose(pose.to(self.backend.device))
-            self._field = TemplateField(self.bank, self.body, posed, self.backend)
-            self._grid = OccupancyGrid.around(self._field.vertices, self.body.faces, self._field.reach)
-        with torch.no_grad():
-            return render(self._field, camera.to(self.backend.device), self._grid, self.backend)
 
 
 def write_sequence(
@@ -96,7 +71,6 @@ def _claim(output: OutputOptions, frames: Path, options: RenderOptions, identity
         **identity,
         "size": options.size,
         "background": options.background,
-        "model": options.model,
         "tool": f"sherf {__version__}",
     }
     existing = sorted(frames.glob("*.png")) if frames.is_dir() else []

@@ -13,7 +13,7 @@ from sherf.body.model import BodyModel
 from sherf.devices import choose_backend
 from sherf.errors import BadInput
 from sherf.scene import Subject
-from sherf.sequence import Renderer
+from sherf.renderer import make_renderer
 from sherf.template.model import encode
 
 
@@ -34,7 +34,9 @@ def test_a_saved_avatar_renders_the_same_frame(avatar: Avatar, body: BodyModel, 
     again = load_avatar(path, body)
     assert again.report == avatar.report
     subject = avatar.bank.subject
-    frames = [Renderer(a, body, choose_backend("cpu")).frame(subject.camera, subject.pose) for a in (avatar, again)]
+    frames = [
+        make_renderer(a, body, choose_backend("cpu")).frame(subject.camera, subject.pose) for a in (avatar, again)
+    ]
     torch.testing.assert_close(frames[0].rgb, frames[1].rgb, atol=1e-6, rtol=0)
 
 

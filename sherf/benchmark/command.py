@@ -5,15 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from sherf import __version__
-from sherf.benchmark.model import BenchmarkModel, TemplateModel
+from sherf.avatar_model import body_for, load_avatar_model
+from sherf.benchmark.model import BenchmarkModel
 from sherf.benchmark.protocols import PROTOCOLS
 from sherf.benchmark.report import write_report
 from sherf.benchmark.runner import Run, plan, run_items
 from sherf.benchmark.summary import paper_rows, results, table, write_subjects
-from sherf.body.files import load_body_model
-from sherf.body.model import BodyModel
 from sherf.datasets.open_data import open_data
-from sherf.devices import Backend, choose_backend
+from sherf.devices import choose_backend
 from sherf.errors import BadInput
 from sherf.options import BenchmarkOptions
 from sherf.output import prepare_output_folder, write_json
@@ -31,17 +30,18 @@ def run_benchmark(name: str, options: BenchmarkOptions) -> tuple[dict[str, Any],
             another run.
         OutputError: the folder cannot be written.
     """
-    body = load_body_model(options.body_model or ("openbody" if name == "openpeople" else "smpl"))
+    backend = choose_backend(options.device)
+    model = load_avatar_model(options.model, backend)
+    body = body_for(model, options.body_model, "openbody" if name == "openpeople" else "smpl")
     protocol = PROTOCOLS[name]
     data = open_data(name, options.data, body, options.split)  # type: ignore[arg-type]
     subjects = _subjects(name, data.subjects, protocol.choose_subjects(data.subjects), options)
     out = prepare_output_folder(options.out or Path("out") / f"benchmark-{name}")
-    settings = _claim(out, name, options, subjects)
+    settings = _claim(out, name, options, model.identity, subjects)
     run = Run([])
     items = plan(data, protocol, subjects, run, QUICK_PICTURES if options.quick else None)
-    model = _model(options.model, body, choose_backend(options.device))
     say(f"{name}: {len(items)} pictures of {len(subjects)} subjects, model {model.name}")
-    run_items(data, protocol, model, items, out, run)
+    run_items(data, protocol, BenchmarkModel(model, body, backend), items, out, run)
     for what, why in run.left_out.items():
         say(f"left out: {what}: {why}")
     if not run.records:
@@ -69,11 +69,11 @@ def _subjects(name: str, listed: tuple[str, ...], chosen: list[str], options: Be
     return chosen[:QUICK_SUBJECTS] if options.quick else chosen
 
 
-def _claim(out: Path, name: str, options: BenchmarkOptions, subjects: list[str]) -> dict[str, Any]:
+def _claim(out: Path, name: str, options: BenchmarkOptions, model: str, subjects: list[str]) -> dict[str, Any]:
     """Note what this folder's scores belong to, and refuse to mix them with others."""
     settings = {
         "benchmark": name,
-        "model": options.model,
+        "model": model,
         "body_model": options.body_model,
         "data": str(options.data.resolve().name),
         "split": options.split,
@@ -105,10 +105,3 @@ def _timing_before(out: Path) -> dict[str, float]:
         return json.loads((out / "results.json").read_text())["timing"]
     except (OSError, ValueError, KeyError):
         return {}
-
-
-def _model(name: str, body: BodyModel, backend: Backend) -> BenchmarkModel:
-    match name:
-        case "template":
-            return TemplateModel(body, backend)
-    raise BadInput(f"there is no model {name!r}.\nThere is: template.")

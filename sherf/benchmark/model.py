@@ -1,45 +1,25 @@
-"""What a benchmark asks of a model, and the models that there are."""
+"""What a benchmark does with a model: an avatar from an observation, pictures from the avatar."""
 
-from typing import Any, Protocol, runtime_checkable
+from dataclasses import dataclass
 
-import torch
+from jaxtyping import Float
+from torch import Tensor
 
-from sherf.avatar import Avatar
+from sherf.avatar_model import AvatarModel
 from sherf.body.model import BodyModel
 from sherf.devices import Backend
-from sherf.scene import BodyPose, Camera, Frame, Subject
-from sherf.sequence import Renderer
-from sherf.template.model import encode
+from sherf.renderer import Renderer, make_renderer
+from sherf.scene import Subject
 
 
-@runtime_checkable
-class BenchmarkModel(Protocol):
-    """Photo in, avatar out; avatar, camera and pose in, picture out."""
+@dataclass(frozen=True)
+class BenchmarkModel:
+    """A model on a body and a device."""
 
-    name: str
+    model: AvatarModel
+    body: BodyModel
+    backend: Backend
 
-    def encode(self, subject: Subject) -> Any:
-        """What the model keeps of an observation. The photo is black outside the person."""
-        ...
-
-    def frame(self, avatar: Any, camera: Camera, pose: BodyPose) -> Frame:
-        """The person from a camera, in a pose."""
-        ...
-
-
-class TemplateModel:
-    """The avatar without learned weights."""
-
-    name = "template"
-
-    def __init__(self, body: BodyModel, backend: Backend):
-        self.body, self.backend = body, backend
-
-    def encode(self, subject: Subject) -> Renderer:
-        """Gather the template's bank."""
-        with torch.no_grad():
-            return Renderer(Avatar(encode(subject, self.body), {}), self.body, self.backend)
-
-    def frame(self, avatar: Renderer, camera: Camera, pose: BodyPose) -> Frame:
-        """Render it."""
-        return avatar.frame(camera, pose)
+    def encode(self, subject: Subject, vertices: Float[Tensor, "vertex 3"]) -> Renderer:
+        """What shows the observed person. The photo is black outside of them; the data set gives the vertices."""
+        return make_renderer(self.model.encode(subject, self.body, {}, vertices), self.body, self.backend)

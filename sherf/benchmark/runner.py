@@ -6,7 +6,6 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -24,6 +23,7 @@ from sherf.datasets.multiview import MultiviewData
 from sherf.datasets.pairs import CachedViews, Key
 from sherf.errors import BadInput
 from sherf.progress import progress, say
+from sherf.renderer import Renderer
 from sherf.scene import BodyPose, Camera, Subject
 
 SEED = 0
@@ -113,7 +113,7 @@ class _Runner:
         self.protocol, self.model, self.out = protocol, model, out
         self.lpips, self.timing = Lpips(), Timing()
         self._observed: Key | None = None
-        self._avatar: Any = None
+        self._renderer: Renderer | None = None
         self._pose: tuple[Key, BodyPose] | None = None
 
     def score(self, item: Item) -> Record:
@@ -124,7 +124,9 @@ class _Runner:
         size = inputs.mask.shape
         camera = house_camera(inputs.camera, size)
         subject = _observed_subject(inputs, self.views[item.observation].subject.body_model)
-        prediction, seconds = self._predict(item, subject, camera, inputs.pose)
+        if item.observation != self._observed:
+            self._observe(item, subject, inputs, camera)
+        prediction, seconds = self._predict(item, camera, inputs)
         target = np.moveaxis(inputs.image, 0, -1)
         box = inputs.rays.hit.reshape(size)
         if not box.any() or not inputs.mask.any():
@@ -139,31 +141,32 @@ class _Runner:
         write_strip(self.out / "pictures" / record.subject / record.picture, observed, target, prediction)
         return record
 
-    def _predict(
-        self, item: Item, subject: Subject, camera: Camera, pose: BodyPose
-    ) -> tuple[Float[np.ndarray, "h w 3"], float]:
+    def _observe(self, item: Item, subject: Subject, inputs: PublishedInputs, camera: Camera) -> None:
+        """Encode another photo; the first one is timed."""
+        vertices = torch.from_numpy(inputs.observed_vertices)
+        is_first = self._observed is None
+        self._renderer, self._observed, self._pose = self.model.encode(subject, vertices), item.observation, None
+        if is_first:
+            self._predict(item, camera, inputs)
+            self.timing.cold_s = time.perf_counter() - self.timing.start
+            start = time.perf_counter()
+            self._renderer, self._pose = self.model.encode(subject, vertices), None
+            self._predict(item, camera, inputs)
+            self.timing.warm_s = time.perf_counter() - start
+            self.timing.frames.clear()
+
+    def _predict(self, item: Item, camera: Camera, inputs: PublishedInputs) -> tuple[Float[np.ndarray, "h w 3"], float]:
         """The picture, on black, and the seconds for rendering it."""
-        if item.observation != self._observed:
-            first = self._observed is None
-            self._avatar, self._observed, self._pose = self.model.encode(subject), item.observation, None
-            if first:
-                self._measure_start(subject, camera, pose)
-        # models keep what belongs to a pose while they are handed the same one
+        # renderers keep what belongs to a pose while they are handed the same one
         place = item.target._replace(view=0)
         if self._pose is None or self._pose[0] != place:
-            self._pose = (place, pose)
+            self._pose = (place, inputs.pose)
+        assert self._renderer is not None
         start = time.perf_counter()
-        frame = self.model.frame(self._avatar, camera, self._pose[1])
+        frame = self._renderer.frame(camera, self._pose[1], torch.from_numpy(inputs.vertices))
         seconds = time.perf_counter() - start
         self.timing.frames.append(seconds)
-        return frame.rgb.permute(1, 2, 0).numpy(), seconds
-
-    def _measure_start(self, subject: Subject, camera: Camera, pose: BodyPose) -> None:
-        self.model.frame(self._avatar, camera, pose)
-        self.timing.cold_s = time.perf_counter() - self.timing.start
-        start = time.perf_counter()
-        self.model.frame(self.model.encode(subject), camera, pose)
-        self.timing.warm_s = time.perf_counter() - start
+        return frame.rgb.permute(1, 2, 0).cpu().numpy(), seconds
 
 
 def _observed_subject(inputs: PublishedInputs, body_model: str) -> Subject:

@@ -4,6 +4,7 @@ import io
 import os
 import zipfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ OPEN_BODY = Path(__file__).with_name("openbody.npz")
 SMPL_FILES = ("SMPL_NEUTRAL.npz", "basicmodel_neutral_lbs_10_207_0_v1.1.0.pkl", "SMPL_NEUTRAL.pkl")
 """Names under which SMPL's neutral body is published, in the order in which they are tried."""
 SMPL_FOLDER_VARIABLE = "SHERF_SMPL_FOLDER"
+SMPL_MESH = (6890, 13776)
+"""Vertices and faces."""
 MOST_FILE_BYTES = 2**29
 MOST_VERTICES = 1_000_000
 NEEDED = ("v_template", "shapedirs", "J_regressor", "weights", "kintree_table", "f")
@@ -30,7 +33,8 @@ def load_body_model(name_or_path: str | Path, smpl_folder: Path | None = None) -
     """Read a body model on the CPU.
 
     Args:
-        name_or_path: "openbody", "smpl", or a .npz or .pkl file in SMPL's layout.
+        name_or_path: "openbody", "smpl", or a .npz or .pkl file in SMPL's layout; one with as many vertices and faces
+            as SMPL's counts as "smpl", whatever its name.
         smpl_folder: where "smpl" looks for its file; by default the folder that SHERF_SMPL_FOLDER names.
 
     Raises:
@@ -46,7 +50,9 @@ def load_body_model(name_or_path: str | Path, smpl_folder: Path | None = None) -
         raise BadInput(
             f'unknown body model "{name_or_path}": use openbody, smpl, or a .npz or .pkl file in SMPL\'s layout'
         )
-    return read_body_model(path, "smpl" if path.name in SMPL_FILES else path.stem.lower())
+    body = read_body_model(path, path.stem.lower())
+    has_smpls_mesh = (len(body.v_template), len(body.faces)) == SMPL_MESH
+    return replace(body, name="smpl") if has_smpls_mesh or path.name in SMPL_FILES else body
 
 
 def read_body_model(path: Path, name: str) -> BodyModel:

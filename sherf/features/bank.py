@@ -36,6 +36,16 @@ class FeatureBank(OnDevice):
     pixels: Float[Tensor, "channel h w"] | None
     """Feature map of the masked photo, half its size."""
 
+    @property
+    def made(self) -> tuple[Tensor, ...]:
+        """What the network made of the photo."""
+        maps = (self.planes, self.pixels, *(volume.features for volume in self.volumes))
+        return tuple(x for x in maps if x is not None)
+
+    def outline(self, body: BodyModel, posed: PosedBody) -> Float[Tensor, "vertex 3"]:
+        """The posed body, world space, metres: clothes are known only to the field."""
+        return posed.vertices
+
 
 @dataclass(frozen=True)
 class CanonicalSpace(OnDevice):
@@ -137,8 +147,19 @@ class FeatureEncoder(nn.Module):
 
 def published_pixels(camera: Camera, points: Float[Tensor, "point 3"]) -> Float[Tensor, "point 2"]:
     """Pixel coordinates in the published convention: the top-left pixel's centre is (0, 0)."""
-    homogeneous = (points @ camera.R.T + camera.T) @ camera.K.T
-    return homogeneous[:, :2] / (homogeneous[:, 2:] + DEPTH_EPS) - 0.5
+    projection = published_projection(camera)
+    return divide(points @ projection[:, :3].T + projection[:, 3])
+
+
+def published_projection(camera: Camera) -> Float[Tensor, "3 4"]:
+    """World point to homogeneous pixel (x z, y z, z), published convention."""
+    half = camera.K.new_tensor([[0.0, 0.0, 0.5], [0.0, 0.0, 0.5], [0.0, 0.0, 0.0]])
+    return (camera.K - half) @ torch.cat([camera.R, camera.T[:, None]], dim=1)
+
+
+def divide(homogeneous: Float[Tensor, "point 3"]) -> Float[Tensor, "point 2"]:
+    """Pixel coordinates of homogeneous pixels."""
+    return homogeneous[:, :2] / (homogeneous[:, 2:] + DEPTH_EPS)
 
 
 def published_grid(pixels: Float[Tensor, "point 2"], size: tuple[int, int]) -> Float[Tensor, "point 2"]:

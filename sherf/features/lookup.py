@@ -11,6 +11,9 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
+FARTHEST = 2.0**24
+"""Places further out than this, in grid points, are nowhere."""
+
 
 def rows_of_image(image: Float[Tensor, "channel h w"]) -> Float[Tensor, "row channel"]:
     """The table of an image, row by row."""
@@ -26,25 +29,24 @@ def corners(
         places: in index units, slowest axis first: the first grid point of an axis is at 0.
         size: grid points along each axis, slowest first.
     """
+    limit = torch.tensor(size, device=places.device)
+    # what is not finite lies outside: a point in the camera's own plane has no place in its picture
+    places = torch.where(places.abs() < FARTHEST, places, -2.0)
     low = places.floor()
     share = places - low
-    index = low.long()
-    flat, weight = [], []
-    for corner in product((0, 1), repeat=len(size)):
-        row = torch.zeros_like(index[:, 0])
-        w = torch.ones_like(places[:, 0])
-        for axis, step in enumerate(corner):
-            at = index[:, axis] + step
-            inside = (at >= 0) & (at < size[axis])
-            row = row * size[axis] + at.clamp(0, size[axis] - 1)
-            w = w * (share[:, axis] if step else 1 - share[:, axis]) * inside
-        flat.append(row)
-        weight.append(w)
-    return torch.stack(flat, dim=1), torch.stack(weight, dim=1)
+    # the two grid points along each axis: (point, axis, 2)
+    index = torch.stack([low, low + 1], dim=-1)
+    weight = torch.stack([1 - share, share], dim=-1) * ((index >= 0) & (index < limit[:, None]))
+    index = torch.minimum(index.clamp_min(0), limit[:, None] - 1).int()
+    rows, weights = index[:, 0], weight[:, 0]
+    for axis in range(1, len(size)):
+        rows = (rows[:, :, None] * size[axis] + index[:, axis, None]).flatten(start_dim=1)
+        weights = (weights[:, :, None] * weight[:, axis, None]).flatten(start_dim=1)
+    return rows, weights
 
 
 def weigh(
     table: Float[Tensor, "row channel"], rows: Int[Tensor, "point corner"], weights: Float[Tensor, "point corner"]
 ) -> Float[Tensor, "point channel"]:
     """The weighted sum of each point's rows. Differentiable in the table and in the weights."""
-    return F.embedding_bag(rows, table, mode="sum", per_sample_weights=weights)
+    return F.embedding_bag(rows.contiguous(), table, mode="sum", per_sample_weights=weights.contiguous())

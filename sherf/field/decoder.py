@@ -22,7 +22,9 @@ class NerfDecoder(nn.Module):
         self.trunk = nn.ModuleList(nn.Linear(w, width) for w in widths)
         self.density = nn.Linear(width, 1)
         self.feature = nn.Linear(width, width)
-        self.view = nn.Linear(width + encoded_width(3, DIRECTION_OCTAVES) + token_width, width // 2)
+        self.others = encoded_width(3, DIRECTION_OCTAVES) + token_width
+        """Inputs of the view layer besides the feature."""
+        self.view = nn.Linear(width + self.others, width // 2)
         self.colour = nn.Linear(width // 2, 3)
 
     def forward(
@@ -39,8 +41,10 @@ class NerfDecoder(nn.Module):
             hidden = F.relu(layer(hidden))
             if i == self.skip_after:
                 hidden = torch.cat([inputs, hidden], dim=-1)
-        view = torch.cat(
-            [self.feature(hidden), positional_encoding(directions, DIRECTION_OCTAVES), colour_token], dim=-1
-        )
-        colour = torch.sigmoid(self.colour(F.relu(self.view(view))))
+        # Two linear maps in a row are one: the feature need not be made.
+        from_hidden, from_others = self.view.weight.split([len(self.feature.weight), self.others], dim=1)
+        bias = self.view.bias + from_hidden @ self.feature.bias
+        others = torch.cat([positional_encoding(directions, DIRECTION_OCTAVES), colour_token], dim=-1)
+        view = F.linear(hidden, from_hidden @ self.feature.weight, bias) + F.linear(others, from_others)
+        colour = torch.sigmoid(self.colour(F.relu(view)))
         return self.density(hidden)[..., 0], colour * (1 + 2 * COLOUR_PADDING) - COLOUR_PADDING

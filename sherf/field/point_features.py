@@ -7,7 +7,7 @@ the photo's encoded colour is not linear in the photo.
 """
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from sherf.config import TOKENS, SherfConfig
@@ -43,77 +43,84 @@ class Tables:
     def __init__(self, bank: FeatureBank, space: CanonicalSpace, reprojection: Reprojection):
         self.bias = reprojection.join.bias.repeat(TOKENS)
         self.bank, self.space = bank, space
-        self.planes: list[Tensor] = []
+        self.planes: Tensor | None = None
         if bank.planes is not None:
             own = reprojection.join.weight.split(reprojection.shares, dim=1)[0]
-            self.planes = [rows_of_image(plane) @ own.T for plane in bank.planes]
+            self.planes = torch.cat([rows_of_image(plane) @ own.T for plane in bank.planes])
+        self.image: Tensor | None = None
+        wide: list[Tensor] = []
         if bank.pixels is not None:
             matrix, channels = reprojection.of_level(1), bank.pixels.shape[0]
-            self.pixels, self.from_colour = rows_of_image(bank.pixels) @ matrix[:, :channels].T, matrix[:, channels:]
+            wide.append(rows_of_image(bank.pixels) @ matrix[:, :channels].T)
+            self.from_colour = matrix[:, channels:]
             self.image = rows_of_image(bank.subject.image * bank.subject.mask)
-        self.volumes: list[tuple[Tensor, Tensor, tuple[int, int, int]]] = []
+        self.finest = self.bias.new_tensor(voxel_grid(space.volume_bounds))
+        self.volumes: list[tuple[Tensor, tuple[int, int, int]]] = []
+        """For each scale the row of each voxel, and the voxels along z, y, x."""
         if bank.volumes and reprojection.point is not None:
             matrix = reprojection.of_level(2)
             self.bias = self.bias + matrix @ reprojection.point.bias
             matrices = (matrix @ reprojection.point.weight).split([v.features.shape[1] for v in bank.volumes], dim=1)
-            self.volumes = [_voxel_rows(v, m) for v, m in zip(bank.volumes, matrices, strict=True)]
+            for volume, own in zip(bank.volumes, matrices, strict=True):
+                self.volumes.append((_row_of_voxel(volume, sum(map(len, wide))), volume.shape))
+                rows = volume.features @ own.T
+                wide += [torch.zeros_like(rows[:1]), rows]
+        self.wide = torch.cat(wide) if wide else None
+        """The photo's feature map, then each scale's voxels: what adds to all tokens of a point alike."""
 
     def tokens(
         self, points: Float[Tensor, "point 3"], pixels: Float[Tensor, "point 2"]
     ) -> Float[Tensor, "point 3 width"]:
         """Tokens of canonical points whose places in the photo are `pixels` (published convention)."""
+        found: list[tuple[Tensor, Tensor]] = []
         total = self.bias.expand(len(points), -1)
-        if self.planes:
+        if self.image is not None and self.bank.pixels is not None:
+            size = self.bank.subject.camera.size
+            grid = (published_grid(pixels, size).flip(-1) + 1) / 2
+            found.append(_aligned(grid, tuple(self.bank.pixels.shape[-2:])))
+            colour = weigh(self.image, *_aligned(grid, size))
+            total = torch.addmm(total, encode_colour(colour), self.from_colour.T)
+        if self.planes is not None:
             total = total + self._from_planes(points)
-        if self.bank.pixels is not None:
-            total = total + self._from_pixels(pixels)
-        if self.volumes:
-            total = total + self._from_volumes(points)
+        found += self._voxels(points)
+        if found and self.wide is not None:
+            rows, weights = (torch.cat(x, dim=1) for x in zip(*found, strict=True))
+            total = total + weigh(self.wide, rows, weights)
         return total.unflatten(1, (TOKENS, -1))
 
     def _from_planes(self, points: Float[Tensor, "point 3"]) -> Float[Tensor, "point out"]:
-        assert self.bank.planes is not None
+        assert self.bank.planes is not None and self.planes is not None
         low, high = self.space.plane_bounds
-        size = tuple(self.bank.planes.shape[-2:])
+        side = self.bank.planes.shape[-1]
         # align_corners=False: the first cell's centre lies half a cell inside
-        places = (points - low) / (high - low) * points.new_tensor(size[0]) - 0.5
-        parts = [
-            weigh(table, *corners(places[:, [row, column]], size))
-            for table, (column, row) in zip(self.planes, PLANE_AXES, strict=True)
-        ]
-        return torch.cat(parts, dim=1)
+        places = (points - low) / (high - low) * side - 0.5
+        order = [axis for column, row in PLANE_AXES for axis in (row, column)]
+        rows, weights = corners(places[:, order].view(-1, 2), (side, side))
+        first = torch.arange(len(PLANE_AXES), device=rows.device, dtype=rows.dtype) * side**2
+        rows = (rows.view(-1, len(PLANE_AXES), 4) + first[:, None]).view(-1, 4)
+        return weigh(self.planes, rows, weights).view(len(points), -1)
 
-    def _from_pixels(self, pixels: Float[Tensor, "point 2"]) -> Float[Tensor, "point out"]:
-        assert self.bank.pixels is not None
-        grid = published_grid(pixels, self.bank.subject.camera.size)
-        found = _look_up_aligned(self.pixels, grid, tuple(self.bank.pixels.shape[-2:]))
-        colour = _look_up_aligned(self.image, grid, self.bank.subject.camera.size)
-        return found + encode_colour(colour) @ self.from_colour.T
-
-    def _from_volumes(self, points: Float[Tensor, "point 3"]) -> Float[Tensor, "point out"]:
-        bounds = self.space.volume_bounds
+    def _voxels(self, points: Float[Tensor, "point 3"]) -> list[tuple[Tensor, Tensor]]:
+        """Rows and weights of the voxels around points, at each scale."""
         # as published, every scale is normalised by the finest grid's size, corners aligned
-        share = (points - bounds[0]).flip(-1) / VOXEL_M / points.new_tensor(voxel_grid(bounds))
-        parts = []
-        for row_of_voxel, rows, shape in self.volumes:
-            index, weights = corners(share * (points.new_tensor(shape) - 1), shape)
-            parts.append(weigh(rows, row_of_voxel[index], weights))
-        return torch.stack(parts).sum(dim=0)
+        share = (points - self.space.volume_bounds[0]).flip(-1) / VOXEL_M / self.finest
+        found = []
+        for row_of_voxel, shape in self.volumes:
+            index, weights = _aligned(share, shape)
+            found.append((row_of_voxel[index], weights))
+        return found
 
 
-def _voxel_rows(
-    volume: SparseVolume, matrix: Float[Tensor, "out channel"]
-) -> tuple[Tensor, Tensor, tuple[int, int, int]]:
-    """The row of each voxel (row 0 is empty space), the rows, and the voxels along z, y, x."""
-    rows = volume.features @ matrix.T
-    row_of_voxel = torch.zeros(volume.shape, dtype=torch.long, device=rows.device)
+def _row_of_voxel(volume: SparseVolume, first: int) -> Int[Tensor, " voxel"]:
+    """The row of each voxel: `first` for empty space, then the sites in their order, which are all different."""
+    row_of_voxel = torch.full(volume.shape, first, dtype=torch.int32, device=volume.sites.device)
     z, y, x = volume.sites[:, 1:].unbind(1)
-    row_of_voxel[z, y, x] = torch.arange(1, len(rows) + 1, device=rows.device)
-    return row_of_voxel.flatten(), torch.cat([torch.zeros_like(rows[:1]), rows]), volume.shape
+    rows = torch.arange(first + 1, first + 1 + len(volume.sites), dtype=torch.int32, device=volume.sites.device)
+    return row_of_voxel.index_put_((z, y, x), rows).flatten()
 
 
-def _look_up_aligned(
-    table: Float[Tensor, "row channel"], grid: Float[Tensor, "point 2"], size: tuple[int, ...]
-) -> Float[Tensor, "point channel"]:
-    """Bilinear at grid coordinates (x, y) whose -1 and 1 are the outermost pixels' centres."""
-    return weigh(table, *corners((grid.flip(-1) + 1) / 2 * (grid.new_tensor(size) - 1), size))
+def _aligned(
+    share: Float[Tensor, "point axis"], size: tuple[int, ...]
+) -> tuple[Int[Tensor, "point corner"], Float[Tensor, "point corner"]]:
+    """Corners of places given as shares of a grid whose outermost points lie at 0 and 1, slowest axis first."""
+    return corners(share * (share.new_tensor(size) - 1), size)

@@ -23,6 +23,12 @@ class Surface(Protocol):
 MakeSurface = Callable[[Float[Tensor, "vertex 3"], Int[Tensor, "face 3"]], Surface]
 """Vertices and outward-facing triangles -> Surface."""
 
+NearestVertex = Callable[[Float[Tensor, "point 3"]], Int[Tensor, " point"]]
+"""Points -> the index of the vertex that is nearest to each. No gradients."""
+
+MakeNearestVertex = Callable[[Float[Tensor, "vertex 3"]], NearestVertex]
+"""A set of vertices -> its search."""
+
 Sample = Callable[[Rays, OccupancyGrid, float], RaySamples]
 """Rays (one axis), grid and step in metres -> the samples whose middles lie in occupied voxels."""
 
@@ -41,5 +47,6 @@ class Backend:
     name: str
     device: torch.device
     surface: MakeSurface
+    nearest_vertex: MakeNearestVertex
     sample: Sample
     composite: Composite

@@ -59,6 +59,11 @@ def render(
         render_rays(field, Rays(*some), grid, backend, options)
         for some in zip(*(x.split(RAYS_PER_CHUNK) for x in _fields(rays)), strict=True)
     ]
+    return picture(camera, rays, parts)
+
+
+def picture(camera: Camera, rays: Rays, parts: list[RayColours]) -> Frame:
+    """The colours of all of a camera's rays, row by row, as a frame."""
     height, width = camera.size
     # distance along the ray -> depth along the camera's z axis
     along_axis = rays.directions @ camera.R[2]
@@ -81,7 +86,11 @@ def render_rays(
         grid: where the field is not empty.
     """
     options = options or MarchOptions()
-    samples = backend.sample(rays, grid, options.step)
+    return follow(field, rays, backend.sample(rays, grid, options.step), backend, options)
+
+
+def follow(field: Field, rays: Rays, samples: RaySamples, backend: Backend, options: MarchOptions) -> RayColours:
+    """Colours of rays whose samples are known."""
     count = torch.bincount(samples.ray, minlength=samples.num_rays)
     following = count.cumsum(dim=0) - count
     alive = count.nonzero()[:, 0]

@@ -1,4 +1,4 @@
-"""Nearest surface points on CUDA: PyTorch3D's knn finds nearby vertices, whose triangles are then measured exactly."""
+"""Nearest vertices on CUDA by PyTorch3D's knn, and nearest surface points: the triangles around those, measured."""
 
 import torch
 from jaxtyping import Float, Int
@@ -12,6 +12,20 @@ NEIGHBOURS = 4
 
 POINTS_PER_CHUNK = 2**16
 """Bounds memory at about 500 MB: a point has some 30 candidate triangles."""
+
+
+class Pytorch3dVertices:
+    """Same answers as `torch_backend.BruteForceVertices`."""
+
+    def __init__(self, vertices: Float[Tensor, "vertex 3"]) -> None:
+        self.vertices = vertices.detach()
+
+    def __call__(self, points: Float[Tensor, "point 3"]) -> Int[Tensor, " point"]:
+        """The index of the vertex that is nearest to each point. No gradients."""
+        from pytorch3d.ops import knn_points
+
+        with torch.no_grad():
+            return knn_points(points[None], self.vertices[None], K=1).idx[0, :, 0]
 
 
 class Pytorch3dSurface:

@@ -38,6 +38,21 @@ class BruteForceSurface:
         return face, barycentric[torch.arange(len(points), device=points.device), face]
 
 
+class BruteForceVertices:
+    """Measures the distance to every vertex."""
+
+    def __init__(self, vertices: Float[Tensor, "vertex 3"]) -> None:
+        self.vertices = vertices.detach()
+
+    def __call__(self, points: Float[Tensor, "point 3"]) -> Int[Tensor, " point"]:
+        """The index of the nearest vertex; the first of several that are equally near."""
+        chunk = max(1, 8 * PAIRS_PER_CHUNK // len(self.vertices))
+        found = [
+            (some[:, None] - self.vertices).square().sum(dim=-1).argmin(dim=1) for some in points.detach().split(chunk)
+        ]
+        return torch.cat(found)
+
+
 def composite(
     density: Float[Tensor, " sample"], samples: RaySamples, light: Float[Tensor, " ray"]
 ) -> tuple[Float[Tensor, " sample"], Float[Tensor, " ray"]]:
@@ -64,4 +79,4 @@ def composite(
 
 def torch_backend(device: torch.device) -> Backend:
     """The definition of all operations, on any device."""
-    return Backend("torch", device, BruteForceSurface, sample_rays, composite)
+    return Backend("torch", device, BruteForceSurface, BruteForceVertices, sample_rays, composite)

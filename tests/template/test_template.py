@@ -13,7 +13,7 @@ from sherf.camera import turntable
 from sherf.devices import choose_backend
 from sherf.render.raycast import cast
 from sherf.scene import Frame, Subject
-from sherf.sequence import Renderer
+from sherf.renderer import TemplateRenderer
 from sherf.template.clothing import NOMINAL_M, clothed, stand_off
 from sherf.template.model import TemplateBank, encode
 
@@ -25,7 +25,7 @@ def bank(subject: Subject, body: BodyModel) -> TemplateBank:
 
 def _frame(bank: TemplateBank, body: BodyModel, degrees: float) -> Frame:
     camera = turntable(bank.subject.camera, torch.zeros(3), 2, degrees=2.0 * degrees)[1]
-    return Renderer(Avatar(bank, {}), body, choose_backend("cpu")).frame(camera, bank.subject.pose)
+    return TemplateRenderer(bank, body, choose_backend("cpu")).frame(camera, bank.subject.pose)
 
 
 def test_the_photos_own_view_shows_the_photo(bank: TemplateBank, body: BodyModel) -> None:

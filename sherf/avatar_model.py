@@ -1,0 +1,125 @@
+"""The models that make avatars: the template, or a network from a checkpoint."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from sherf.avatar import Avatar
+from sherf.body.files import load_body_model
+from sherf.body.model import BodyModel
+from sherf.checkpoint import load_checkpoint
+from sherf.devices import Backend
+from sherf.digest import file_sha256
+from sherf.errors import BadInput
+from sherf.model import Sherf
+from sherf.scene import Subject
+from sherf.template.model import encode as encode_template
+
+TEMPLATE = "template"
+DEFAULT_BODY = "openbody"
+
+
+@runtime_checkable
+class AvatarModel(Protocol):
+    """Photo in, avatar out."""
+
+    name: str
+    body_model: str | None
+    """The only body model that its weights know; None: any."""
+    identity: str
+    """Tells it from other models and other weights."""
+
+    def encode(
+        self, subject: Subject, body: BodyModel, report: dict, vertices: Float[Tensor, "vertex 3"] | None = None
+    ) -> Avatar:
+        """The avatar of an observation.
+
+        Args:
+            report: kept beside it.
+            vertices: of the body in the photo where a data set gives them; else the pose does.
+        """
+        ...
+
+
+class TemplateModel:
+    """No learned weights."""
+
+    name, body_model, identity = TEMPLATE, None, TEMPLATE
+
+    def encode(
+        self, subject: Subject, body: BodyModel, report: dict, vertices: Float[Tensor, "vertex 3"] | None = None
+    ) -> Avatar:
+        """See `AvatarModel`; the pose says where the body is."""
+        with torch.no_grad():
+            return Avatar(encode_template(subject, body), report)
+
+
+@dataclass(frozen=True)
+class NetworkModel:
+    """A trained network."""
+
+    network: Sherf
+    backend: Backend
+    identity: str
+
+    @property
+    def name(self) -> str:
+        """As its configuration calls it."""
+        return self.network.config.name
+
+    @property
+    def body_model(self) -> str:
+        """Whose shapes the weights were trained on."""
+        return self.network.config.body_model
+
+    def encode(
+        self, subject: Subject, body: BodyModel, report: dict, vertices: Float[Tensor, "vertex 3"] | None = None
+    ) -> Avatar:
+        """See `AvatarModel`."""
+        device = self.backend.device
+        with torch.no_grad():
+            placed = None if vertices is None else vertices.to(device)
+            bank = self.network.to(device).encode(subject.to(device), body.to(device), placed)
+        return Avatar(bank, report, self.network)
+
+
+def load_avatar_model(name: str, backend: Backend) -> AvatarModel:
+    """A model by name or by the path of its checkpoint.
+
+    Raises:
+        BadInput: there is no such model, or the file is no checkpoint.
+    """
+    if name == TEMPLATE:
+        return TemplateModel()
+    path = Path(name)
+    if not path.is_file():
+        raise BadInput(
+            f"there is no model {name!r}.\nThere is: {TEMPLATE}; or give the .safetensors file of a checkpoint, as "
+            "`sherf import-checkpoint` writes it."
+        )
+    return NetworkModel(load_checkpoint(path), backend, file_sha256(path))
+
+
+def body_for(model: AvatarModel, asked: str | None, default: str = DEFAULT_BODY) -> BodyModel:
+    """The body model to go with a model of avatars.
+
+    Args:
+        asked: name or file that the user chose; None leaves it to the model.
+        default: for models that take any.
+
+    Raises:
+        BadInput: the user's choice is not the model's.
+        MissingAsset: it may not ship and is not there.
+    """
+    body = load_body_model(asked or model.body_model or default)
+    if model.body_model is not None and body.name != model.body_model:
+        raise BadInput(
+            f"the model {model.name} was trained with the body model '{model.body_model}', but '{body.name}' was asked "
+            f"for.\nShapes and surfaces of one body model mean nothing to another: pass --body-model "
+            f"{model.body_model}, or another --model."
+        )
+    return body

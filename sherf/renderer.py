@@ -1,0 +1,103 @@
+"""Avatar, camera and pose in, picture out; what belongs to a pose is kept while the pose stays the same."""
+
+from dataclasses import replace
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from sherf.avatar import Avatar
+from sherf.body.model import BodyModel
+from sherf.devices import Backend
+from sherf.features.bank import CanonicalSpace, FeatureBank
+from sherf.model import Sherf, SherfField
+from sherf.render.box import box_rays, box_samples
+from sherf.render.march import MarchOptions, follow, picture, render
+from sherf.render.sampling import OccupancyGrid
+from sherf.scene import BodyPose, Camera, Frame, Radiance
+from sherf.template.model import TemplateBank, TemplateField
+
+
+@runtime_checkable
+class Renderer(Protocol):
+    """Renders one avatar."""
+
+    def frame(self, camera: Camera, pose: BodyPose, vertices: Float[Tensor, "vertex 3"] | None = None) -> Frame:
+        """The avatar from a camera, in a pose.
+
+        Args:
+            vertices: of the posed body, world space, where a data set gives them; else the pose does.
+        """
+        ...
+
+
+def make_renderer(avatar: Avatar, body: BodyModel, backend: Backend) -> Renderer:
+    """The renderer of an avatar's kind."""
+    if isinstance(avatar.bank, FeatureBank):
+        assert avatar.network is not None
+        return NetworkRenderer(avatar.bank, avatar.network, body, backend)
+    return TemplateRenderer(avatar.bank, body, backend)
+
+
+class TemplateRenderer:
+    """Renders the avatar without learned weights."""
+
+    def __init__(self, bank: TemplateBank, body: BodyModel, backend: Backend):
+        self.bank, self.body, self.backend = bank.to(backend.device), body.to(backend.device), backend
+        self._pose: BodyPose | None = None
+
+    def frame(self, camera: Camera, pose: BodyPose, vertices: Float[Tensor, "vertex 3"] | None = None) -> Frame:
+        """See `Renderer`; the clothed surface follows the pose, not `vertices`."""
+        if pose is not self._pose:
+            posed = self.body.pose(pose.to(self.backend.device))
+            self._field = TemplateField(self.bank, self.body, posed, self.backend)
+            self._grid = OccupancyGrid.around(self._field.vertices, self.body.faces, self._field.reach)
+            self._pose = pose
+        with torch.no_grad():
+            return render(self._field, camera.to(self.backend.device), self._grid, self.backend)
+
+
+class NetworkRenderer:
+    """Renders SHERF's network: samples in the body's box, near the body, front to back."""
+
+    OPTIONS = MarchOptions(block=4, points_per_chunk=2**14)
+
+    def __init__(
+        self,
+        bank: FeatureBank,
+        network: Sherf,
+        body: BodyModel,
+        backend: Backend,
+        options: MarchOptions = OPTIONS,
+    ):
+        self.body, self.backend, self.options = body.to(backend.device), backend, options
+        self.network = network.to(backend.device).eval()
+        with torch.no_grad():
+            self.tables = self.network.tables(bank.to(backend.device), CanonicalSpace.of(self.body))
+        self._pose: BodyPose | None = None
+
+    def frame(self, camera: Camera, pose: BodyPose, vertices: Float[Tensor, "vertex 3"] | None = None) -> Frame:
+        """See `Renderer`. The photo's share of each colour is not known: visibility is 0."""
+        with torch.no_grad():
+            if pose is not self._pose:
+                self._place(pose, vertices)
+            camera = camera.to(self.backend.device)
+            rays = box_rays(camera, self._field.vertices)
+            samples = box_samples(rays, self._grid, self.network.config.samples)
+            axis = camera.R[2]
+
+            def field(points: Float[Tensor, "point 3"], directions: Float[Tensor, "point 3"]) -> Radiance:
+                # published: directions are of depth 1, not of unit length
+                return self._field(points, directions / (directions @ axis)[:, None])
+
+            return picture(camera, rays, [follow(field, rays, samples, self.backend, self.options)])
+
+    def _place(self, pose: BodyPose, vertices: Float[Tensor, "vertex 3"] | None) -> None:
+        device = self.backend.device
+        posed = self.body.pose(pose.to(device))
+        if vertices is not None:
+            posed = replace(posed, vertices=vertices.to(device))
+        self._field = SherfField(self.network, self.tables, self.body, posed, self.backend.nearest_vertex)
+        self._grid = OccupancyGrid.around(posed.vertices, self.body.faces, self.network.config.near_body_m)
+        self._pose = pose
