@@ -1,4 +1,4 @@
-"""The published network at 512 x 512 beside its bare per-point part: `python benchmarks/network.py`, nothing else running.
+"""The published network at 512 x 512 beside its bare per-point part: `python benchmarks/network.py`, alone.
 
 The subject is the synthetic one of tests/golden at full size, weights and body stand in for the published ones; neither
 changes how much there is to compute. The bar is to run nothing but fusion and decoder over the samples near the body,
@@ -30,7 +30,6 @@ from sherf.devices import choose_backend  # noqa: E402
 from sherf.field.encoding import positional_encoding  # noqa: E402
 from sherf.model import Sherf  # noqa: E402
 from sherf.render.box import box_rays, box_samples  # noqa: E402
-from sherf.render.march import MarchOptions  # noqa: E402
 from sherf.render.sampling import OccupancyGrid  # noqa: E402
 from sherf.renderer import NetworkRenderer, make_renderer  # noqa: E402
 
@@ -111,7 +110,7 @@ def main() -> None:
         warm = seconds(lambda c=camera, p=target.subject.pose, v=vertices: renderer.frame(c, p, v))
         whole = NetworkRenderer(bank, model, body, backend, replace(NetworkRenderer.OPTIONS, stop=0.0))
         whole.frame(camera, target.subject.pose, vertices)
-        every = seconds(lambda c=camera, p=target.subject.pose, v=vertices: whole.frame(c, p, v), 3)
+        every = seconds(lambda r=whole, c=camera, p=target.subject.pose, v=vertices: r.frame(c, p, v), 3)
         rows += [
             (f"{name}: bare network, plain, {kept} samples", plain, "1"),
             (f"{name}: bare network, ours, {kept} samples", ours, f"{ours / plain:.2f}"),

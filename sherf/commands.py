@@ -17,8 +17,8 @@ from sherf.framing import frame_person
 from sherf.motion import Motion, apply, leg_height, on_the_spot, read_motion, repeated, resample, trim
 from sherf.options import OutputOptions, PhotoOptions, RenderOptions
 from sherf.reconstruct import obtain_avatar, tell_warnings
-from sherf.scene import BodyPose, Camera
 from sherf.renderer import make_renderer
+from sherf.scene import BodyPose, Camera
 from sherf.sequence import Shots, write_sequence
 
 MIN_SIZE, MAX_SIZE = 16, 2048

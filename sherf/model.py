@@ -115,7 +115,11 @@ class SherfField:
         return self.model.radiance(self.tables, canonical, turned, pixels)
 
     def __call__(self, points: Float[Tensor, "point 3"], directions: Float[Tensor, "point 3"]) -> Radiance:
-        """Density (1/m) and colour at world points; empty further than the configured distance from the body."""
+        """Density (1/m) and colour at world points; empty further than the configured distance from the body.
+
+        Args:
+            directions: as `near` wants them.
+        """
         vertex = self.nearest_posed(points)
         squared = (points - self.vertices[vertex]).square().sum(dim=1)
         near = (squared < self.model.config.near_body_m**2).nonzero()[:, 0]

@@ -13,9 +13,9 @@ from sherf.devices import Backend
 from sherf.features.bank import CanonicalSpace, FeatureBank
 from sherf.model import Sherf, SherfField
 from sherf.render.box import box_rays, box_samples
-from sherf.render.march import MarchOptions, follow, picture, render
+from sherf.render.march import MarchOptions, RayColours, follow, picture, render
 from sherf.render.sampling import OccupancyGrid
-from sherf.scene import BodyPose, Camera, Frame, Radiance
+from sherf.scene import BodyPose, Camera, Frame, Rays
 from sherf.template.model import TemplateBank, TemplateField
 
 
@@ -80,20 +80,24 @@ class NetworkRenderer:
     def frame(self, camera: Camera, pose: BodyPose, vertices: Float[Tensor, "vertex 3"] | None = None) -> Frame:
         """See `Renderer`. The photo's share of each colour is not known: visibility is 0."""
         with torch.no_grad():
-            if pose is not self._pose:
-                self._place(pose, vertices)
+            self._place(pose, vertices)
             camera = camera.to(self.backend.device)
             rays = box_rays(camera, self._field.vertices)
-            samples = box_samples(rays, self._grid, self.network.config.samples)
-            axis = camera.R[2]
+            return picture(camera, rays, [self._follow(rays)])
 
-            def field(points: Float[Tensor, "point 3"], directions: Float[Tensor, "point 3"]) -> Radiance:
-                # published: directions are of depth 1, not of unit length
-                return self._field(points, directions / (directions @ axis)[:, None])
+    def colours(self, rays: Rays, pose: BodyPose, vertices: Float[Tensor, "vertex 3"] | None = None) -> RayColours:
+        """What given rays see; directions of depth 1, near and far on the body's box (`box_rays`)."""
+        with torch.no_grad():
+            self._place(pose, vertices)
+            return self._follow(rays)
 
-            return picture(camera, rays, [follow(field, rays, samples, self.backend, self.options)])
+    def _follow(self, rays: Rays) -> RayColours:
+        samples = box_samples(rays, self._grid, self.network.config.samples)
+        return follow(self._field, rays, samples, self.backend, self.options)
 
     def _place(self, pose: BodyPose, vertices: Float[Tensor, "vertex 3"] | None) -> None:
+        if pose is self._pose:
+            return
         device = self.backend.device
         posed = self.body.pose(pose.to(device))
         if vertices is not None:

@@ -113,7 +113,7 @@ class Subject(OnDevice):
 
 @dataclass(frozen=True)
 class Rays:
-    """Rays with unit directions."""
+    """Rays with unit directions, but for those of `render/box.py`."""
 
     origins: Float[Tensor, "*ray 3"]
     directions: Float[Tensor, "*ray 3"]
@@ -133,6 +133,13 @@ class RaySamples:
     """Distance along the ray at which the sample's interval begins, metres."""
     end: Float[Tensor, " sample"]
     num_rays: int
+    at: Float[Tensor, " sample"] | None = None
+    """Where the field is asked, in lengths of the ray's direction; None: in the middle, the directions being unit."""
+
+    @property
+    def place(self) -> Float[Tensor, " sample"]:
+        """Where the field is asked."""
+        return (self.start + self.end) / 2 if self.at is None else self.at
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from sherf.avatar import Avatar, is_avatar, load_avatar, save_avatar
 from sherf.body.model import BodyModel
 from sherf.devices import choose_backend
 from sherf.errors import BadInput
-from sherf.scene import Subject
 from sherf.renderer import make_renderer
+from sherf.scene import Subject
 from sherf.template.model import encode
 
 

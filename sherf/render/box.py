@@ -1,5 +1,8 @@
 """SHERF's sampling: evenly spaced samples between the two hits of a ray on the body's box (section 3.4), of which only
-those near the body are kept."""
+those near the body are kept.
+
+As published, a ray's direction is not of unit length: the camera's z of it is 1, so that places along it are depths.
+"""
 
 import torch
 from jaxtyping import Float
@@ -11,16 +14,23 @@ from sherf.scene import Camera, Rays, RaySamples
 
 BOX_MARGIN_M = 0.06
 """Published: 5 cm around the body and another 1 cm when rays are cut."""
+SMALLEST_DIRECTION = 1e-8
+RAYS_PER_CHUNK = 2**14
+"""Bounds memory: some 30 MB of candidates."""
 
 
-def box_rays(camera: Camera, vertices: Float[Tensor, "vertex 3"], margin: float = BOX_MARGIN_M) -> Rays:
-    """The rays of a camera through its pixels' centres, cut with the box around a body; far <= near where they miss."""
+def box_rays(camera: Camera, vertices: Float[Tensor, "vertex 3"]) -> Rays:
+    """The rays of a camera through its pixels' centres, directions of depth 1, cut with the box around a body.
+
+    Rays that miss the box have far <= near.
+    """
     rays = camera_rays(camera)
-    inverse = 1 / torch.where(rays.directions == 0, 1e-8, rays.directions)
-    first = (vertices.amin(dim=0) - margin - rays.origins) * inverse
-    last = (vertices.amax(dim=0) + margin - rays.origins) * inverse
+    directions = rays.directions / (rays.directions @ camera.R[2])[:, None]
+    divisor = torch.where(directions == 0, SMALLEST_DIRECTION, directions)
+    first = (vertices.amin(dim=0) - BOX_MARGIN_M - rays.origins) / divisor
+    last = (vertices.amax(dim=0) + BOX_MARGIN_M - rays.origins) / divisor
     near, far = torch.minimum(first, last).amax(dim=1), torch.maximum(first, last).amin(dim=1)
-    return Rays(rays.origins, rays.directions, near.clamp_min(0), far)
+    return Rays(rays.origins, directions, near.clamp_min(0), far)
 
 
 def box_samples(rays: Rays, grid: OccupancyGrid, samples: int) -> RaySamples:
@@ -30,17 +40,20 @@ def box_samples(rays: Rays, grid: OccupancyGrid, samples: int) -> RaySamples:
     and an endless one for the last; intervals have the same lengths, and the last sample lies on the box, where nothing
     is near the body.)
     """
+    share = torch.arange(samples, dtype=rays.near.dtype, device=rays.near.device) / (samples - 1)
     hit = (rays.far > rays.near).nonzero()[:, 0]
-    near, spacing = rays.near[hit, None], (rays.far - rays.near)[hit, None] / (samples - 1)
-    distance = near + spacing * torch.arange(samples, device=near.device, dtype=near.dtype)
-    keep = torch.cat([
-        grid.contains(rays.origins[some, None] + at[..., None] * rays.directions[some, None])
-        for some, at in zip(hit.split(RAYS_PER_CHUNK), distance.split(RAYS_PER_CHUNK), strict=True)
-    ]) if len(hit) else torch.zeros_like(distance, dtype=torch.bool)  # fmt: skip
-    half = (spacing / 2).expand_as(distance)[keep]
-    middle = distance[keep]
-    return RaySamples(hit[:, None].expand_as(keep)[keep], middle - half, middle + half, len(rays.near))
+    parts = [_kept(rays, grid, share, some) for some in (hit.split(RAYS_PER_CHUNK) if len(hit) else [hit])]
+    ray, at, half = (torch.cat(x) for x in zip(*parts, strict=True))
+    length = rays.directions[ray].norm(dim=1)
+    return RaySamples(ray, (at - half) * length, (at + half) * length, len(rays.near), at)
 
 
-RAYS_PER_CHUNK = 2**14
-"""Bounds memory: some 30 MB of candidates."""
+def _kept(
+    rays: Rays, grid: OccupancyGrid, share: Float[Tensor, " sample"], some: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Ray, place and half the spacing of the samples of some rays in occupied voxels."""
+    extent = (rays.far - rays.near)[some, None]
+    at = rays.near[some, None] + share * extent
+    keep = grid.contains(rays.origins[some, None] + at[..., None] * rays.directions[some, None])
+    half = (extent * share[1] / 2).expand_as(at)
+    return some[:, None].expand_as(at)[keep], at[keep], half[keep]

@@ -101,10 +101,10 @@ def follow(field: Field, rays: Rays, samples: RaySamples, backend: Backend, opti
     while len(alive) > 0:
         block = _next_block(samples, following, left.clamp(max=options.block))
         ray = alive[block.ray]
-        middle = (block.start + block.end) / 2
-        radiance = _evaluate(field, rays, ray, middle, options.points_per_chunk)
+        place = block.place
+        radiance = _evaluate(field, rays, ray, place, options.points_per_chunk)
         weights, light = backend.composite(radiance.density, block, light)
-        values = [radiance.colour, middle[:, None], radiance.visibility[:, None], torch.ones_like(middle)[:, None]]
+        values = [radiance.colour, place[:, None], radiance.visibility[:, None], torch.ones_like(place)[:, None]]
         sums = sums.index_add(0, ray, weights[:, None] * torch.cat(values, dim=1))
 
         following, left = following + options.block, left - options.block
@@ -119,7 +119,8 @@ def _next_block(samples: RaySamples, first: Tensor, count: Tensor) -> RaySamples
     """Of each ray, `count` packed samples from `first` on; rays renumbered from 0."""
     ray = torch.repeat_interleave(count)
     index = torch.arange(len(ray), device=ray.device) + (first - (count.cumsum(dim=0) - count))[ray]
-    return RaySamples(ray, samples.start[index], samples.end[index], len(count))
+    at = None if samples.at is None else samples.at[index]
+    return RaySamples(ray, samples.start[index], samples.end[index], len(count), at)
 
 
 def _evaluate(field: Field, rays: Rays, ray: Tensor, distance: Tensor, points_per_chunk: int) -> Radiance:

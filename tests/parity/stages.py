@@ -27,6 +27,7 @@ from sherf.model import COLOUR_TOKEN, DENSITY_TOKEN, Sherf, SherfField
 from sherf.render.published import EMPTY_DENSITY, PublishedColours, composite_published, published_depths
 from sherf.render.vertex_tree import VertexTree
 from sherf.renderer import NetworkRenderer
+from sherf.scene import Rays
 
 OF_SCALE = 1e-4
 """Tolerance of a stage, of the largest golden number."""
@@ -209,17 +210,20 @@ class Parity:
     def renderer(self, bank: FeatureBank) -> Iterator[Check]:
         """The picture as the program renders it: another sampler, and rays end behind solid matter."""
         inputs = self.inputs
-        camera = house_camera(inputs.camera, inputs.subject.camera.size)
-        renderer = NetworkRenderer(bank, self.model, self.body, cpu_backend())
-        frame = renderer.frame(camera, inputs.pose, inputs.vertices)
-        for name, published in (("rgb", (self.golden["out/image"][0] + 1) / 2), ("opacity", self._result("weights"))):
-            yield Check(f"renderer, {name}", float((getattr(frame, name) - published).abs().max()), RENDERED)
-        off = (frame.depth - self._result("depth"))[self._result("weights") > SOLID]
+        far = torch.where(inputs.near > 0, inputs.far, 0)  # published: a ray that misses has near 0 and far 1
+        rays = Rays(inputs.origins, inputs.directions, inputs.near, far)
+        seen = NetworkRenderer(bank, self.model, self.body, cpu_backend()).colours(rays, inputs.pose, inputs.vertices)
+        picture = (self.golden["out/image"][0] + 1) / 2
+        for ours, name, published in (
+            (seen.rgb.T, "rgb", picture.flatten(start_dim=1)), (seen.opacity, "opacity", self._result("weights")),
+        ):  # fmt: skip
+            yield Check(f"renderer, {name}", float((ours - published).abs().max()), RENDERED)
+        off = (seen.distance - self._result("depth"))[self._result("weights") > SOLID]
         yield Check("renderer, depth", float(off.abs().max()), RENDERED, "of solid pixels")
 
     def _result(self, which: Literal["weights", "depth"]) -> Tensor:
         name = {"weights": "out/weights_image", "depth": "out/image_depth"}[which]
-        return self.golden[name].reshape(self.inputs.subject.camera.size)
+        return self.golden[name].flatten()
 
     def results(self, bank: FeatureBank) -> Iterator[Check]:
         """The picture, the plain way."""

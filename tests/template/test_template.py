@@ -7,13 +7,12 @@ import pytest
 import torch
 from stage import camera_in_front, photograph, standing
 
-from sherf.avatar import Avatar
 from sherf.body.model import BodyModel
 from sherf.camera import turntable
 from sherf.devices import choose_backend
 from sherf.render.raycast import cast
-from sherf.scene import Frame, Subject
 from sherf.renderer import TemplateRenderer
+from sherf.scene import Frame, Subject
 from sherf.template.clothing import NOMINAL_M, clothed, stand_off
 from sherf.template.model import TemplateBank, encode
 

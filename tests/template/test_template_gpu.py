@@ -6,8 +6,8 @@ import torch
 from sherf.avatar import Avatar
 from sherf.body.model import BodyModel
 from sherf.devices import choose_backend
-from sherf.scene import Subject
 from sherf.renderer import make_renderer
+from sherf.scene import Subject
 from sherf.template.model import encode
 
 

@@ -1,0 +1,24 @@
+"""The network with stand-in weights and the body that stands in for SMPL, made once."""
+
+from pathlib import Path
+
+import pytest
+from stand_in import stand_in_model
+
+from sherf.body.files import read_body_model
+from sherf.body.model import BodyModel
+from sherf.config import PAPER
+from sherf.model import Sherf
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+
+
+@pytest.fixture(scope="session")
+def stand_in_body() -> BodyModel:
+    return read_body_model(GOLDEN / "smpl_standin.npz", "stand-in")
+
+
+@pytest.fixture(scope="session")
+def network() -> Sherf:
+    """In evaluation mode; tests that change it put it back."""
+    return stand_in_model(PAPER)
