@@ -132,14 +132,17 @@ def decimate(
     for part, detail in DETAIL.items():
         half.detail[np.unique(faces[is_left & (labels == part)])] = detail
     _shrink(half, target)
-    # before any hole is closed: of a mesh that shrank too far even that is not possible
-    if (number := half.count_both_halves()) != target:
-        raise SherfError(f"decimation ended at {number} vertices; it has to be {target}, closed")
     left = np.array([face for face in half.faces if face is not None])
     whole = np.concatenate([left, mirror[left][:, [0, 2, 1]]])
-    closed = np.concatenate([whole, *(_lid(vertices, loop) for loop in border_loops(whole))])
-    if border_loops(closed):
-        raise SherfError(f"decimation left a mesh of {target} vertices open; it has to be closed")
+    number, state = half.count_both_halves(), "closed"
+    try:
+        closed = np.concatenate([whole, *(_lid(vertices, loop) for loop in border_loops(whole))])
+        if border_loops(closed):
+            state = "open"
+    except SherfError:  # shrunk so far that faces fell onto each other
+        state = "no manifold"
+    if number != target or state != "closed":
+        raise SherfError(f"decimation ended at {number} vertices, {state}; it has to be {target}, closed")
     return closed
 
 

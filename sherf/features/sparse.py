@@ -46,8 +46,8 @@ class SparseVolume(OnDevice):
 class Pairs:
     """Which input row feeds which output row, for each cell of the kernel."""
 
-    rows_in: tuple[Int[Tensor, " pair"], ...]
-    rows_out: tuple[Int[Tensor, " pair"], ...]
+    rows_in: tuple[Int[Tensor, " _"], ...]
+    rows_out: tuple[Int[Tensor, " _"], ...]
     num_out: int
 
 
