@@ -28,11 +28,16 @@ def main(argv: list[str] | None = None) -> int:
     """The exit status."""
     options = _options(argv)
     try:
-        body = read_body_model(options.body or _body_beside(options.file), "stand-in")
-        golden = Golden(options.file)
-    except (SherfError, OSError, ValueError) as error:
+        return compare(options)
+    except SherfError as error:
         print(f"{options.file}: {error}", file=sys.stderr)
         return 1
+
+
+def compare(options: argparse.Namespace) -> int:
+    """Print all differences; 1 if one is too large."""
+    golden = Golden(options.file)
+    body = read_body_model(options.body or _body_beside(options.file), "stand-in")
     model = stand_in_model(PAPER, options.salt)
     statistics = options.batch_norm or _named_statistics(options.file) or fitting_statistics(golden, model)
     use_statistics(model, statistics)

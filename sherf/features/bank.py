@@ -33,7 +33,7 @@ class FeatureBank(OnDevice):
     """Tri-planes over canonical (x, y), (x, z), (z, y)."""
     volumes: tuple[SparseVolume, ...]
     """Point-level features at three scales, canonical space; none if that level is off."""
-    pixels: Float[Tensor, "channel h w"] | None
+    pixels: Float[Tensor, "feature h2 w2"] | None
     """Feature map of the masked photo, half its size."""
 
     @property

@@ -4,7 +4,6 @@ A map is a table of rows, one for each pixel or voxel. A point finds the rows ar
 outside has weight zero.
 """
 
-
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int

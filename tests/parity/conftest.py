@@ -1,8 +1,10 @@
 """The network with stand-in weights and the body that stands in for SMPL, made once."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from stand_in import stand_in_model
 
 from sherf.body.files import read_body_model
@@ -11,6 +13,15 @@ from sherf.config import PAPER
 from sherf.model import Sherf
 
 GOLDEN = Path(__file__).parents[1] / "golden"
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """A second thread gains a tenth of the time, and loses tenfold where the processor is shared."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,8 @@ which shrink.py wrote, leaves out the inputs that a file beside it holds (`input
 some numbers only: `at/…` are their places in the flattened stage, `shape/…` is the stage's shape.
 """
 
+import zipfile
+import zlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +17,7 @@ from scipy.linalg import rq
 from torch import Tensor
 
 from sherf.benchmark.published import PublishedCamera, house_camera
+from sherf.errors import BadInput
 from sherf.scene import BodyPose, Subject
 
 
@@ -32,7 +35,13 @@ class Golden:
         return name in self.arrays
 
     def array(self, name: str) -> np.ndarray:
-        """What is stored; the sites of a sparse stage in ascending order, as the published order is arbitrary."""
+        """What is stored; the sites of a sparse stage in ascending order, as the published order is arbitrary.
+
+        Raises:
+            BadInput: the file does not hold it.
+        """
+        if name not in self.arrays:
+            raise BadInput(f"{self.path.name} holds no {name}")
         values = self.arrays[name]
         if name.startswith("mid/sp.") and "conv0" not in name and f"at/{name}" not in self:
             sites = self.arrays[name.replace("_feat", "_ind")]
@@ -40,20 +49,21 @@ class Golden:
         return values
 
     def __getitem__(self, name: str) -> Tensor:
-        """A whole array, without the batch axis of one that many have: floats in single precision."""
-        assert f"at/{name}" not in self, f"{self.path.name} holds only some of {name}"
+        """A whole array: floats in single precision."""
         values = torch.from_numpy(self.array(name))
+        if f"at/{name}" in self:
+            raise BadInput(f"{self.path.name} holds only some of {name}")
         return values.float() if values.dtype == torch.float64 else values
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Of the whole stage, without axes of one."""
+        shape = self.arrays[f"shape/{name}"] if f"at/{name}" in self else self.array(name).shape
+        return tuple(int(n) for n in shape if n != 1)
 
     def pair(self, name: str, ours: Tensor) -> tuple[Tensor, Tensor]:
         """The golden numbers and ours at the same places, flat. `ours` has the stage's shape, but for axes of one."""
-        golden = torch.from_numpy(self.array(name)).flatten()
-        stored = f"at/{name}" in self
-        shape = tuple(self.arrays[f"shape/{name}"]) if stored else self.arrays[name].shape
-        shapes = [tuple(n for n in s if n != 1) for s in (shape, ours.shape)]
-        assert shapes[0] == shapes[1], f"{name}: shape {tuple(ours.shape)}, golden {tuple(shape)}"
-        ours = ours.detach().flatten()
-        return golden, ours[torch.from_numpy(self.arrays[f"at/{name}"]).long()] if stored else ours
+        golden, ours = torch.from_numpy(self.array(name)).flatten(), ours.detach().flatten()
+        return golden, ours[torch.from_numpy(self.arrays[f"at/{name}"]).long()] if f"at/{name}" in self else ours
 
     @cached_property
     def inputs(self) -> "GoldenInputs":
@@ -112,5 +122,8 @@ class GoldenInputs:
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
-    with np.load(path) as stored:
-        return dict(stored)
+    try:
+        with np.load(path) as stored:
+            return dict(stored)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise BadInput(f"{path} cannot be read ({error})") from error

@@ -4,6 +4,7 @@ A stage agrees where no number is further off than its tolerance. Choices (a nea
 is kept) are counted where they differ for more than a rounding of their inputs.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -14,7 +15,6 @@ from golden_file import Golden, GoldenInputs
 from scipy.spatial import cKDTree
 from torch import Tensor, nn
 
-from sherf.benchmark.published import house_camera
 from sherf.body.model import BodyModel
 from sherf.body.warp import vertex_warp, warp_directions, warp_points
 from sherf.config import TOKENS, SherfConfig
@@ -79,16 +79,26 @@ class Parity:
         self.encoder = model.encoder
 
     def _close(self, name: str, ours: Tensor) -> Iterator[Check]:
-        if name in self.golden:
+        if self._comparable(name, ours):
             golden, ours = self.golden.pair(name, ours)
             scale = float(golden.abs().max())
             largest = float((ours.double() - golden.double()).abs().max())
-            yield Check(name.removeprefix("mid/"), largest, OF_SCALE * scale, f"of {scale:.3g}")
+            yield Check(_short(name), largest, OF_SCALE * scale, f"of {scale:.3g}")
+        elif name in self.golden:
+            yield self._other_shape(name, ours)
 
     def _same(self, name: str, ours: Tensor) -> Iterator[Check]:
-        if name in self.golden:
+        if self._comparable(name, ours):
             golden, ours = self.golden.pair(name, ours)
-            yield Check(name.removeprefix("mid/"), int((golden != ours).sum()), 0, f"of {len(golden)} differ")
+            yield Check(_short(name), int((golden != ours).sum()), 0, f"of {len(golden)} differ")
+        elif name in self.golden:
+            yield self._other_shape(name, ours)
+
+    def _comparable(self, name: str, ours: Tensor) -> bool:
+        return name in self.golden and self.golden.shape(name) == tuple(n for n in ours.shape if n != 1)
+
+    def _other_shape(self, name: str, ours: Tensor) -> Check:
+        return Check(_short(name), math.inf, 0, f"shape {tuple(ours.shape)}, golden {self.golden.shape(name)}")
 
     def canonical_space(self) -> Iterator[Check]:
         """The big pose and its boxes, made from the body alone."""
@@ -257,6 +267,10 @@ class Parity:
         both = golden & seen.kept
         vertex = torch.from_numpy(np.ravel(self.golden["mid/inmask_vertex_id"].numpy())).long()[both[golden]]
         yield self._nearest("inmask_vertex_id", seen.points[both], self.inputs.vertices, vertex)
+
+
+def _short(name: str) -> str:
+    return name.removeprefix("mid/")
 
 
 def _picking(model: Sherf, level: int) -> Reprojection:

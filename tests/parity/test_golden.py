@@ -48,10 +48,8 @@ def test_whose_statistics_were_used_shows_in_the_first_stage(name: str, network:
 @pytest.mark.parametrize(
     ("weight", "stage"),
     [
-        ("encoder.synthesis.const", "planes"),
         ("encoder.pixels.stages.0.1.norm2.bias", "obs_input_feature"),
         ("encoder.volume.stages.2.convs.1.weight", "sp.conv2_feat"),
-        ("reprojection.join.weight", "fused_reprojected"),
         ("fusion.layers.0.to_qkv.weight", "fused_transformer"),
         ("decoder.density.weight", "sigma"),
     ],

@@ -41,6 +41,7 @@ def test_opacity_of_a_slab_is_beer_and_lamberts(ray: tuple[int, ...], length: fl
 @pytest.mark.parametrize("ray", SHAPES)
 def test_slow_reference(ray: tuple[int, ...]) -> None:
     raw, colour, depths, directions = _rays(ray)
+    raw[..., 0] = 1.0  # no ray is empty
     seen = composite_published(raw, colour, depths, directions, (torch.tensor(0.0), torch.tensor(100.0)))
     weights = published_weights(raw, depths, directions)
     light, rgb, total = torch.ones(ray), torch.zeros(*ray, 3), torch.zeros(ray)

@@ -1,0 +1,62 @@
+"""A data set's subject as a photo."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from sherf.body.model import BodyModel
+from sherf.camera import project
+from sherf.datasets.multiview import View
+from sherf.datasets.subject_folder import data_set_of, read_subject_folder, upright
+from sherf.errors import BadInput
+from sherf.scene import Subject
+
+THUMAN = Path(__file__).parent.parent / "golden" / "thuman_layout" / "subject_000"
+
+
+def test_the_layout_tells_the_data_set(people: Path, tmp_path: Path) -> None:
+    assert data_set_of(THUMAN) == "thuman"
+    assert data_set_of(people / "000008") == "openpeople"
+    assert data_set_of(tmp_path) is None
+    (tmp_path / "cameras.json").touch()
+    assert data_set_of(tmp_path) == "renderpeople"
+    (tmp_path / "smpl_params").mkdir()
+    assert data_set_of(tmp_path) == "humman"
+    (tmp_path / "annots.npy").touch()
+    assert data_set_of(tmp_path) == "zju-mocap"
+
+
+def test_a_persons_first_view_is_the_photo(people: Path, body: BodyModel) -> None:
+    view = read_subject_folder(people / "000008", body, None, None)
+    assert view.subject.camera.size == (64, 64) and view.subject.body_model == "openbody"
+    other = read_subject_folder(people / "000008", body, 1, 2)
+    assert not torch.equal(view.subject.pose.joints, other.subject.pose.joints)
+
+
+@pytest.mark.parametrize(("pose", "view", "said"), [(7, None, "no pose 7; it has 0 to 1"), (0, 9, "no view 9")])
+def test_what_is_not_there_is_said(people: Path, body: BodyModel, pose: int, view: int | None, said: str) -> None:
+    with pytest.raises(BadInput, match=said):
+        read_subject_folder(people / "000008", body, pose, view)
+
+
+def test_another_folder_is_refused_with_what_was_looked_for(tmp_path: Path, body: BodyModel) -> None:
+    with pytest.raises(BadInput, match=r"annots\.npy, cameras\.json nor person\.json"):
+        read_subject_folder(tmp_path, body, None, None)
+
+
+@pytest.mark.parametrize("up", [(0.0, 0.0, 1.0), (1.0, 0.1, 0.0), (0.0, -1.0, 0.0), (0.0, 1.0, 0.1)])
+def test_turning_the_world_changes_no_picture(subject: Subject, body: BodyModel, up: tuple[float, ...]) -> None:
+    """Vertices, pose and camera turn together; `up` ends on +y unless it was near there."""
+    vertices = body.pose(subject.pose).vertices
+    before = View(subject, vertices)
+    after = upright(before, torch.tensor(up))
+    pixels, depth = project(subject.camera, vertices)
+    for seen in (after.vertices, body.pose(after.subject.pose).vertices):
+        turned_pixels, turned_depth = project(after.subject.camera, seen)
+        torch.testing.assert_close(turned_pixels, pixels, atol=2e-3, rtol=0)
+        torch.testing.assert_close(turned_depth, depth, atol=1e-5, rtol=0)
+    assert (after is before) == (up == (0.0, 1.0, 0.1))
+    again = upright(replace(after), torch.tensor([0.0, 1.0, 0.0]))
+    assert torch.equal(again.vertices, after.vertices)
