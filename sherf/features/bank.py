@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from sherf.body.model import BodyModel
-from sherf.body.warp import vertex_warp, warp_points
+from sherf.body.published import published_canonical
 from sherf.config import RGB_CHANNELS, RGB_OCTAVES, TOKENS, SherfConfig
 from sherf.features.resnet import ImageCode, ResnetStages
 from sherf.features.sparse import SparseVolume
@@ -60,7 +60,11 @@ class CanonicalSpace(OnDevice):
     @classmethod
     def of(cls, body: BodyModel) -> "CanonicalSpace":
         """Canonical space of a body model."""
-        vertices = body.pose(body.big_pose()).vertices
+        return cls.around(body.pose(body.big_pose()).vertices)
+
+    @classmethod
+    def around(cls, vertices: Float[Tensor, "vertex 3"]) -> "CanonicalSpace":
+        """Canonical space of a body in its big pose."""
         tight = torch.stack([vertices.min(dim=0).values, vertices.max(dim=0).values])
         outward = tight.new_tensor([[-1.0], [1.0]])
         volume = tight + outward * BOX_MARGIN_M
@@ -91,23 +95,28 @@ class FeatureEncoder(nn.Module):
             self.volume = PointVolume(config.volume_channels, config.volume_channels[0], statistics)
 
     def forward(
-        self, subjects: list[Subject], body: BodyModel, vertices: Float[Tensor, "batch vertex 3"] | None = None
+        self,
+        subjects: list[Subject],
+        body: BodyModel,
+        vertices: Float[Tensor, "batch vertex 3"] | None = None,
+        space: CanonicalSpace | None = None,
     ) -> list[FeatureBank]:
         """Encode photos of one size.
 
         Args:
             vertices: the bodies in world space where a data set gives them; else the subjects' poses do.
+            space: likewise; else the body's.
         """
         images = torch.stack([s.image * s.mask for s in subjects])
-        posed = [body.pose(s.pose) for s in subjects]
         if vertices is None:
-            vertices = torch.stack([p.vertices for p in posed])
+            vertices = torch.stack([body.pose(s.pose).vertices for s in subjects])
         pixels = None if self.pixels is None else self.pixels(images)
         planes = self._planes(images) if "global" in self.config.levels else None
         volumes: list[tuple[SparseVolume, ...]] = [() for _ in subjects]
         if "point" in self.config.levels:
             assert pixels is not None
-            volumes = self._volumes(subjects, body, posed, images, pixels, vertices)
+            bounds = (space or CanonicalSpace.of(body)).volume_bounds
+            volumes = self._volumes(subjects, body, images, pixels, vertices, bounds)
         keeps_pixels = pixels is not None and "pixel" in self.config.levels
         return [
             FeatureBank(
@@ -127,20 +136,17 @@ class FeatureEncoder(nn.Module):
         self,
         subjects: list[Subject],
         body: BodyModel,
-        posed: list[PosedBody],
         images: Float[Tensor, "batch 3 h w"],
         pixels: Float[Tensor, "batch channel h2 w2"],
         vertices: Float[Tensor, "batch vertex 3"],
+        bounds: Float[Tensor, "2 3"],
     ) -> list[tuple[SparseVolume, ...]]:
-        canonical = body.pose(body.big_pose())
-        bounds = CanonicalSpace.of(body).volume_bounds
-        every = torch.arange(vertices.shape[1], device=vertices.device)
         features, points = [], []
         for i, subject in enumerate(subjects):
             seen = vertex_features(images[i], pixels[i], subject.camera, vertices[i])
             facing = faces_camera(vertices[i], body.faces, subject.camera)
             features.append(self.vertex(seen) * facing[:, None])
-            points.append(warp_points(vertices[i], every, vertex_warp(posed[i], canonical)))
+            points.append(published_canonical(body, subject.pose, vertices[i]))
         scales = self.volume(voxelise(torch.stack(features), torch.stack(points), bounds))
         return [tuple(scale.input(i) for scale in scales) for i in range(len(subjects))]
 

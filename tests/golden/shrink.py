@@ -18,12 +18,13 @@ from golden_file import Golden  # noqa: E402
 POINTS, POINT_STEP = 1024, 16
 MOST_NUMBERS = 4096
 WHOLE = (
-    "in/t_world_bounds", "mid/code", "mid/ws0", "mid/obs_smpl_vertex_mask", "mid/obs_vertex_3d_feature",
+    "in/t_vertices", "in/t_world_bounds", "mid/code", "mid/ws0", "mid/obs_smpl_vertex_mask",
+    "mid/obs_vertex_3d_feature",
     "mid/obs_vertex_canonical", "mid/sp_out_sh", "mid/sp_bounds", "mid/pts_mask_packed", "mid/inmask_vertex_id",
     "out/image", "out/image_depth", "out/weights_image",
 )  # fmt: skip
 SAMPLED = (
-    "in/t_vertices", "mid/planes", "mid/obs_input_feature", "mid/obs_uv", "mid/obs_vertex_rgb", "mid/sp_coord",
+    "mid/planes", "mid/obs_input_feature", "mid/obs_uv", "mid/obs_vertex_rgb", "mid/sp_coord",
     *(f"mid/sp.conv{scale}_{what}" for scale in range(4) for what in ("ind", "feat")),
 )  # fmt: skip
 OF_POINTS = (

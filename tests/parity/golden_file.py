@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.linalg import rq
 from torch import Tensor
 
 from sherf.benchmark.published import PublishedCamera, house_camera
@@ -106,19 +105,6 @@ class GoldenInputs:
     directions: Tensor
     near: Tensor
     far: Tensor
-
-    @property
-    def camera(self) -> PublishedCamera:
-        """The target's, which no golden file holds: found from its rays, whose pixels are as many as the photo's."""
-        height, width = self.subject.camera.size
-        row, column = np.mgrid[:height, :width].reshape(2, -1)
-        pixels = np.stack([column, row, np.ones_like(row)], axis=1).astype(np.float64)
-        # directions = pixels @ (R^T K^-1)^T
-        to_rays = np.linalg.lstsq(pixels, self.directions.double().numpy(), rcond=None)[0].T
-        K, R = rq(np.linalg.inv(to_rays))
-        signs = np.sign(np.diag(K))
-        K, R = K * signs, R * signs[:, None]
-        return PublishedCamera(K / K[2, 2], R, -R @ self.origins[0].double().numpy())
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:

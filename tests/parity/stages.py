@@ -16,6 +16,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor, nn
 
 from sherf.body.model import BodyModel
+from sherf.body.published import published_canonical
 from sherf.body.warp import vertex_warp, warp_directions, warp_points
 from sherf.config import TOKENS, SherfConfig
 from sherf.devices import cpu_backend
@@ -65,7 +66,9 @@ def all_checks(golden: Golden, model: Sherf, body: BodyModel) -> Iterator[Check]
     for part in (parity.canonical_space, parity.images, parity.vertices, parity.volume, parity.points):
         yield from part()
     # nothing golden from here on but the inputs
-    bank = parity.encoder([parity.inputs.subject], body, parity.inputs.observed_vertices[None])[0]
+    # (published: the big pose's vertices belong to them)
+    parity.space = CanonicalSpace.around(golden["in/t_vertices"][0])
+    bank = parity.encoder([parity.inputs.subject], body, parity.inputs.observed_vertices[None], parity.space)[0]
     yield from parity.results(bank)
     yield from parity.renderer(bank)
 
@@ -129,8 +132,7 @@ class Parity:
         yield from self._close("mid/obs_vertex_rgb", colour)
         facing = self.golden["mid/obs_smpl_vertex_mask"][0]
         yield from self._close("mid/obs_vertex_3d_feature", self.encoder.vertex(seen) * facing[:, None])
-        warp = vertex_warp(self.body.pose(subject.pose), self.body.pose(self.body.big_pose()))
-        yield from self._close("mid/obs_vertex_canonical", warp_points(vertices, torch.arange(len(vertices)), warp))
+        yield from self._close("mid/obs_vertex_canonical", published_canonical(self.body, subject.pose, vertices))
 
     def volume(self) -> Iterator[Check]:
         """The sparse convolutions."""
@@ -301,10 +303,13 @@ def march(field: SherfField, inputs: GoldenInputs, config: SherfConfig) -> March
     """All rays, the plain way: every sample looks for its nearest vertex."""
     depths = published_depths(inputs.near, inputs.far, config.samples)
     points = inputs.origins[:, None] + depths[..., None] * inputs.directions[:, None]
-    tree = cKDTree(field.vertices.numpy())
-    found, vertex = tree.query(points.numpy(), distance_upper_bound=config.near_body_m + 2 * ROUNDING_M)
+    # published: measured in the body's frame and in single precision, to the last bit
+    R, T = inputs.pose.R_world_body, inputs.pose.T_world_body
+    in_body, vertices = (points - T) @ R, (inputs.vertices - T) @ R
+    found, vertex = cKDTree(vertices.numpy()).query(in_body.numpy(), distance_upper_bound=2 * config.near_body_m)
     distance, vertex = torch.from_numpy(found), torch.from_numpy(vertex)
-    kept = distance < config.near_body_m
+    x, y, z = (in_body - vertices[vertex.clamp_max(len(vertices) - 1)]).square().unbind(dim=-1)
+    kept = distance.isfinite() & (x + y + z < config.near_body_m**2)
     density, colour = torch.full(depths.shape, EMPTY_DENSITY), torch.zeros(*depths.shape, 3)
     near = (points[kept], inputs.directions[kept.nonzero()[:, 0]], vertex[kept])
     parts = [field.near(*some) for some in zip(*(x.split(POINTS_PER_CHUNK) for x in near), strict=True)]
