@@ -5,6 +5,7 @@ changes how much there is to compute. The bar is to run nothing but fusion and d
 16 k at a time, written plainly as the paper does.
 """
 
+import math
 import resource
 import statistics
 import sys
@@ -96,11 +97,8 @@ def main() -> None:
         rays = box_rays(camera, vertices)
         grid = OccupancyGrid.around(vertices, body.faces, PAPER.near_body_m)
         candidates = box_samples(rays, grid, PAPER.samples)
-        points = (
-            rays.origins[candidates.ray]
-            + ((candidates.start + candidates.end) / 2)[:, None] * rays.directions[candidates.ray]
-        )
-        nearest = backend.nearest_vertex(vertices)(points)
+        points = rays.origins[candidates.ray] + candidates.place[:, None] * rays.directions[candidates.ray]
+        nearest = backend.nearest_vertex(vertices, math.inf)(points)
         kept = int(((points - vertices[nearest]).square().sum(dim=1) < PAPER.near_body_m**2).sum())
         plain = seconds(over_samples(lambda *x: plain_network(model, *x), kept))
         ours = seconds(over_samples(model.decode, kept))

@@ -1,5 +1,7 @@
 """SHERF (Hu et al., ICCV 2023): the feature bank of a photo, and the radiance field that a posed body reads from it."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
@@ -73,7 +75,7 @@ class Sherf(nn.Module):
     ) -> tuple[Float[Tensor, " point"], Float[Tensor, "point 3"]]:
         """The bare network per point: fusion and decoder."""
         assert tokens.shape[1] == TOKENS
-        fused = self.fusion(tokens)
+        fused = self.fusion(tokens, max(DENSITY_TOKEN, COLOUR_TOKEN) + 1)
         return self.decoder(points, directions, fused[:, DENSITY_TOKEN], fused[:, COLOUR_TOKEN])
 
 
@@ -95,8 +97,8 @@ class SherfField:
         self.vertices = posed.vertices
         self.to_canonical = vertex_warp(posed, canonical)[:, :3]
         self.to_pixels = published_projection(subject.camera) @ vertex_warp(canonical, body.pose(subject.pose))
-        self.nearest_posed = nearest_vertex(self.vertices)
-        self.nearest_canonical = nearest_vertex(canonical.vertices)
+        self.nearest_posed = nearest_vertex(self.vertices, model.config.near_body_m)
+        self.nearest_canonical = nearest_vertex(canonical.vertices, math.inf)
 
     def near(
         self,

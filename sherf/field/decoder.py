@@ -38,7 +38,7 @@ class NerfDecoder(nn.Module):
         inputs = torch.cat([positional_encoding(points, POINT_OCTAVES), density_token], dim=-1)
         hidden = inputs
         for i, layer in enumerate(self.trunk):
-            hidden = F.relu(layer(hidden))
+            hidden = F.relu(layer(hidden), inplace=True)
             if i == self.skip_after:
                 hidden = torch.cat([inputs, hidden], dim=-1)
         # Two linear maps in a row are one: the feature need not be made.
@@ -46,5 +46,5 @@ class NerfDecoder(nn.Module):
         bias = self.view.bias + from_hidden @ self.feature.bias
         others = torch.cat([positional_encoding(directions, DIRECTION_OCTAVES), colour_token], dim=-1)
         view = F.linear(hidden, from_hidden @ self.feature.weight, bias) + F.linear(others, from_others)
-        colour = torch.sigmoid(self.colour(F.relu(view)))
+        colour = torch.sigmoid(self.colour(F.relu(view, inplace=True)))
         return self.density(hidden)[..., 0], colour * (1 + 2 * COLOUR_PADDING) - COLOUR_PADDING

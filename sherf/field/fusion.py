@@ -12,11 +12,19 @@ class FusionTransformer(nn.Module):
         super().__init__()
         self.layers = nn.ModuleList(_Layer(width, heads, head_width) for _ in range(depth))
 
-    def forward(self, tokens: Float[Tensor, "*point token width"]) -> Float[Tensor, "*point token width"]:
-        """Let the tokens of each point attend to each other."""
-        for layer in self.layers:
-            tokens = layer(tokens)
-        return tokens
+    def forward(
+        self, tokens: Float[Tensor, "*point token width"], needed: int | None = None
+    ) -> Float[Tensor, "*point needed width"]:
+        """Let the tokens of each point attend to each other.
+
+        Args:
+            needed: only so many of the first tokens are returned; the others still take part.
+        """
+        for layer in self.layers[:-1]:
+            tokens = layer(tokens, tokens.shape[-2])
+        for layer in self.layers[-1:]:
+            tokens = layer(tokens, tokens.shape[-2] if needed is None else needed)
+        return tokens[..., :needed, :]
 
 
 class _Layer(nn.Module):
@@ -29,13 +37,15 @@ class _Layer(nn.Module):
         self.mlp_norm = nn.LayerNorm(width)
         self.mlp = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, width))
 
-    def forward(self, tokens: Float[Tensor, "*point token width"]) -> Float[Tensor, "*point token width"]:
-        tokens = tokens + self._attend(self.attention_norm(tokens))
+    def forward(self, tokens: Float[Tensor, "*point token width"], needed: int) -> Float[Tensor, "*point needed width"]:
+        tokens = tokens[..., :needed, :] + self._attend(self.attention_norm(tokens), needed)
         return tokens + self.mlp(self.mlp_norm(tokens))
 
-    def _attend(self, tokens: Float[Tensor, "*point token width"]) -> Float[Tensor, "*point token width"]:
+    def _attend(self, tokens: Float[Tensor, "*point token width"], needed: int) -> Float[Tensor, "*point needed width"]:
         # Elementwise over all pairs: twice as fast as half a million products of 3 x 16 matrices.
-        q, k, v = self.to_qkv(tokens).unflatten(-1, (3, self.heads, -1)).unbind(-3)
+        to_q, to_kv = self.to_qkv.weight.split([len(self.to_qkv.weight) // 3, 2 * len(self.to_qkv.weight) // 3])
+        q = F.linear(tokens[..., :needed, :], to_q).unflatten(-1, (self.heads, -1))
+        k, v = F.linear(tokens, to_kv).unflatten(-1, (2, self.heads, -1)).unbind(-3)
         scores = (q[..., :, None, :, :] * k[..., None, :, :, :]).sum(dim=-1) * q.shape[-1] ** -0.5
         shares = F.softmax(scores, dim=-2)
         mixed = (shares[..., None] * v[..., None, :, :, :]).sum(dim=-3)

@@ -26,8 +26,8 @@ MakeSurface = Callable[[Float[Tensor, "vertex 3"], Int[Tensor, "face 3"]], Surfa
 NearestVertex = Callable[[Float[Tensor, "point 3"]], Int[Tensor, " point"]]
 """Points -> the index of the vertex that is nearest to each. No gradients."""
 
-MakeNearestVertex = Callable[[Float[Tensor, "vertex 3"]], NearestVertex]
-"""A set of vertices -> its search."""
+MakeNearestVertex = Callable[[Float[Tensor, "vertex 3"], float], NearestVertex]
+"""A set of vertices and a reach -> its search: points that are further from all vertices, metres, may get any."""
 
 Sample = Callable[[Rays, OccupancyGrid, float], RaySamples]
 """Rays (one axis), grid and step in metres -> the samples whose middles lie in occupied voxels."""

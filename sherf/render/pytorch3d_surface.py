@@ -1,5 +1,7 @@
 """Nearest vertices on CUDA by PyTorch3D's knn, and nearest surface points: the triangles around those, measured."""
 
+import math
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -17,7 +19,7 @@ POINTS_PER_CHUNK = 2**16
 class Pytorch3dVertices:
     """Same answers as `torch_backend.BruteForceVertices`."""
 
-    def __init__(self, vertices: Float[Tensor, "vertex 3"]) -> None:
+    def __init__(self, vertices: Float[Tensor, "vertex 3"], reach: float = math.inf) -> None:
         self.vertices = vertices.detach()
 
     def __call__(self, points: Float[Tensor, "point 3"]) -> Int[Tensor, " point"]:

@@ -1,5 +1,7 @@
 """The definition of every backend operation, in plain torch on any device: obvious first, fast second."""
 
+import math
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -41,7 +43,7 @@ class BruteForceSurface:
 class BruteForceVertices:
     """Measures the distance to every vertex."""
 
-    def __init__(self, vertices: Float[Tensor, "vertex 3"]) -> None:
+    def __init__(self, vertices: Float[Tensor, "vertex 3"], reach: float = math.inf) -> None:
         self.vertices = vertices.detach()
 
     def __call__(self, points: Float[Tensor, "point 3"]) -> Int[Tensor, " point"]:

@@ -1,6 +1,6 @@
 """Nearest vertices on the CPU through SciPy's k-d tree: exact, about 1 us a point and core."""
 
-import os
+import math
 
 import torch
 from jaxtyping import Float, Int
@@ -11,11 +11,13 @@ from torch import Tensor
 class VertexTree:
     """Same answers as `torch_backend.BruteForceVertices`."""
 
-    def __init__(self, vertices: Float[Tensor, "vertex 3"]) -> None:
+    def __init__(self, vertices: Float[Tensor, "vertex 3"], reach: float = math.inf) -> None:
         self._tree = cKDTree(vertices.detach().double().numpy())
-        self._device = vertices.device
+        self._reach = reach * (1 + 1e-4)
 
     def __call__(self, points: Float[Tensor, "point 3"]) -> Int[Tensor, " point"]:
-        """The index of the vertex that is nearest to each point. No gradients."""
-        _, vertex = self._tree.query(points.detach().numpy(), workers=min(torch.get_num_threads(), os.cpu_count() or 1))
-        return torch.from_numpy(vertex)
+        """The index of the vertex that is nearest to each point; any where none is within reach. No gradients."""
+        _, vertex = self._tree.query(
+            points.detach().numpy(), distance_upper_bound=self._reach, workers=torch.get_num_threads()
+        )
+        return torch.from_numpy(vertex).clamp_(max=self._tree.n - 1)  # SciPy says n where it found none
