@@ -179,7 +179,9 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise BadInput(f"{path} is missing: no complete OpenPeople lies there.") from None
+        raise BadInput(
+            f"{path} is missing: no complete OpenPeople lies there.\nMake it with: sherf generate openpeople --out {path.parent}"
+        ) from None
     except (OSError, ValueError) as error:
         raise BadInput(f"cannot read {path}: {error}") from error
     if not isinstance(content, dict):
