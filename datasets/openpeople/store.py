@@ -180,7 +180,8 @@ def _read_json(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise BadInput(
-            f"{path} is missing: no complete OpenPeople lies there.\nMake it with: sherf generate openpeople --out {path.parent}"
+            f"{path} is missing: no complete OpenPeople lies there.\n"
+            f"Make it with: sherf generate openpeople --out {path.parent}"
         ) from None
     except (OSError, ValueError) as error:
         raise BadInput(f"cannot read {path}: {error}") from error
