@@ -15,6 +15,7 @@ from sherf.avatar_model import AvatarModel, body_for, load_avatar_model
 from sherf.body.files import load_body_model
 from sherf.body.model import BodyModel
 from sherf.camera import project
+from sherf.datasets.multiview import View
 from sherf.datasets.subject_folder import data_set_of, read_subject_folder
 from sherf.devices import Backend, choose_backend
 from sherf.digest import file_sha256, tensors_sha256
@@ -85,19 +86,12 @@ def reconstruct(photo: Path, model: AvatarModel, options: PhotoOptions = PhotoOp
     return Reconstruction(avatar, body, draw_overlay(picture.image, person, body, fit))
 
 
-def observe(folder: Path, model: AvatarModel, options: PhotoOptions = PhotoOptions()) -> Reconstruction:
-    """Turn a picture of a data set's subject into an avatar: body, camera and mask are given.
-
-    Raises:
-        BadInput: the folder is no subject's, has no such picture, or its body is not the model's.
-        MissingAsset: its body model is not there.
-    """
+def observe(name: str, view: View, body: BodyModel, model: AvatarModel, options: PhotoOptions) -> Reconstruction:
+    """Turn a picture of a data set's subject into an avatar: body, camera and mask are given."""
     start = time.perf_counter()
-    body = body_for(model, options.body_model, "openbody" if data_set_of(folder) == "openpeople" else "smpl")
-    view = read_subject_folder(folder, body, options.pose, options.view)
     report = {
-        "photo": folder.resolve().name,
-        "photo_sha256": tensors_sha256(view.subject.image, view.subject.mask),
+        "photo": name,
+        "photo_sha256": _view_sha256(view),
         "options": _settings(options, model),
         "warnings": [],
         "model": model.name,
@@ -107,6 +101,10 @@ def observe(folder: Path, model: AvatarModel, options: PhotoOptions = PhotoOptio
     avatar = model.encode(replace(view.subject, body_model=body.name), body, report, view.vertices)
     report["seconds"] = round(time.perf_counter() - start, 2)
     return Reconstruction(avatar, body, view.subject.image * view.subject.mask)
+
+
+def _view_sha256(view: View) -> str:
+    return tensors_sha256(view.subject.image, view.subject.mask)
 
 
 def obtain_avatar(
@@ -131,35 +129,33 @@ def obtain_avatar(
         body = load_body_model(options.body_model or saved.body_model)
         return restore(saved, body), body
     model = load_avatar_model(options.model, backend or choose_backend("cpu"))
+    view = None
+    if source.is_dir():
+        body = body_for(model, options.body_model, "openbody" if data_set_of(source) == "openpeople" else "smpl")
+        view = read_subject_folder(source, body, options.pose, options.view)
     before = _avatar_there(out)
-    if before is not None and source.is_file():
-        sha256 = file_sha256(source)
+    if before is not None:
+        sha256 = file_sha256(source) if view is None else _view_sha256(view)
         made_of = {"photo_sha256": sha256, "options": _settings(options, model), "tool": f"sherf {__version__}"}
         if all(before.report.get(key) == value for key, value in made_of.items()):
-            body = body_for(model, options.body_model)
+            if view is None:
+                body = body_for(model, options.body_model)
             with suppress(BadInput):  # from another build of the body model: it is made anew
                 return restore(before, body), body
-        if before.report.get("photo_sha256") != sha256:
-            _refuse_to_replace(before, output)
-    if source.is_dir():
-        result = observe(source, model, options)
-        if before is not None and before.report.get("photo_sha256") != result.avatar.report["photo_sha256"]:
-            _refuse_to_replace(before, output)
-    else:
+        if before.report.get("photo_sha256") != sha256 and not output.overwrite:
+            raise BadInput(
+                f"{out / AVATAR} was made from another photo ({before.report.get('photo')}).\n"
+                "Choose another --out, or pass --overwrite to replace it."
+            )
+    if view is None:
         say(f"reconstructing {source.name}, about 10 seconds ...")
         result = reconstruct(source, model, options)
+    else:
+        result = observe(source.resolve().name, view, body, model, options)
     write_png(out / OVERLAY, result.overlay)
     write_json(out / REPORT, result.avatar.report)
     save_avatar(result.avatar, out / AVATAR)
     return result.avatar, result.body
-
-
-def _refuse_to_replace(before: SavedAvatar, output: OutputOptions) -> None:
-    if not output.overwrite:
-        raise BadInput(
-            f"{before.path} was made from another photo ({before.report.get('photo')}).\n"
-            "Choose another --out, or pass --overwrite to replace it."
-        )
 
 
 def tell_warnings(avatar: Avatar) -> None:

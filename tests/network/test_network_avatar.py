@@ -162,6 +162,9 @@ def test_a_subject_becomes_an_avatar_and_that_becomes_frames(people: Path, tmp_p
     assert done.returncode == 0, done.stderr
     report = json.loads((out / "report.json").read_text())
     assert report["model"] == "tiny" and report["body_model"] == "openbody"
+    before = (out / "avatar.safetensors").stat().st_mtime_ns
+    again = sherf("render", people / "000008", "--model", tmp_path / "tiny.safetensors", *small, "--out", out)
+    assert again.returncode == 0 and (out / "avatar.safetensors").stat().st_mtime_ns == before
     (tmp_path / "tiny.safetensors").unlink()
     avatar = out / "avatar.safetensors"
     done = sherf("animate", avatar, "--motion", "walk", "--size", "64", "--frames", "2", "--out", tmp_path / "b")
