@@ -33,6 +33,8 @@ class OpenPeople:
                 f"{root} holds {len(people)} people, none of the {split} split.\n"
                 "Of ten seeds in a row eight train, one validates and one tests: generate more, or choose --split."
             )
+        self.digests = {name: people[name].get("sha256") for name in self._subjects}
+        """What is in each person's folder: changes with the data."""
 
     @property
     def subjects(self) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 from sherf.camera import resize
 from sherf.datasets.multiview import MultiviewData, View
 from sherf.errors import BadInput
+from sherf.scene import OnDevice
 
 
 class Key(NamedTuple):
@@ -23,7 +24,7 @@ class Key(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Pair:
+class Pair(OnDevice):
     """What is given, and what is asked for."""
 
     observation: View

@@ -12,7 +12,7 @@ import tyro
 
 from sherf import __version__
 from sherf.errors import MissingAsset, OutputError, SherfError
-from sherf.options import BenchmarkOptions, GenerateOptions, OutputOptions, PhotoOptions, RenderOptions
+from sherf.options import BenchmarkOptions, GenerateOptions, OutputOptions, PhotoOptions, RenderOptions, TrainOptions
 
 Photo = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="PHOTO")]
 Source = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="PHOTO|AVATAR")]
@@ -158,6 +158,22 @@ def generate(
         print(options.out / PREVIEW)
 
 
+def train(
+    config: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="CONFIG")],
+    options: Annotated[TrainOptions, Flat],
+) -> None:
+    """Train a network: OUT/checkpoint.safetensors, log.csv, validation.csv, TensorBoard, pictures.
+
+    Under torchrun it uses all processes. Ctrl-C saves and stops; the same command goes on.
+
+    Args:
+        config: sherf-small, sherf-paper, or a JSON file of options.
+    """
+    from sherf.training.command import run_training
+
+    _print_paths(run_training(config, options))
+
+
 def import_checkpoint(
     file: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")],
     out: Path,
@@ -189,6 +205,7 @@ COMMANDS = {
     "motions": motions,
     "benchmark": benchmark,
     "generate": generate,
+    "train": train,
     "import-checkpoint": import_checkpoint,
 }
 

@@ -4,7 +4,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 Level = Literal["global", "point", "pixel"]
-"""The levels of the feature bank: tri-planes, the sparse volume of the body's vertices, the image's features."""
+"""The levels of the feature bank: planes, the sparse volume of the body's vertices, the image's features."""
+
+Lookup = Literal["seen", "mirrored", "opposite"]
+"""Where the photo is asked about a point: at the point itself, at its mirror image on the body's other side, and right
+through the body, where the front shows what the back may look like."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +43,30 @@ class SherfConfig:
     samples: int = 48
     """Samples along each ray between the bounds of the body's box."""
     near_body_m: float = 0.05
-    """The field is empty further than this from the body's nearest vertex, metres."""
+    """The field is empty further than this from the body's nearest vertex (or surface), metres."""
+    anchor: Literal["vertices", "surface"] = "vertices"
+    """What carries a point between poses. vertices: its nearest vertex, as published. surface: the body's nearest
+    surface point and the distance from it; density is anchored to that distance, and the options below count."""
+    observation_size: int = 256
+    """The encoder sees the person cut out of the photo, in a square of this side."""
+    lookups: tuple[Lookup, ...] = ("seen", "mirrored", "opposite")
+    """Where the photo is asked about each point; one token of the fusion transformer each, beside the planes'."""
+    occlusion: Literal["none", "body", "clothed"] = "clothed"
+    """By what the photo's view of a point can be blocked: nothing, as published, the bare or the clothed body."""
+    blend: bool = True
+    """Colour is a learned mixture of what the look-ups found and a generated colour; else it is generated."""
+    unwrap_width: int = 48
+    """Channels of the network that completes the photo unwrapped onto the body."""
 
     @property
     def style_width(self) -> int:
         """Length of the image's code: the channels of the encoder's fourth stage."""
         return 8 * self.encoder_width
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens of a point: one for each published plane, or the planes' and one for each look-up."""
+        return TOKENS if self.anchor == "vertices" else 1 + len(self.lookups)
 
     @property
     def pixel_channels(self) -> int:
@@ -56,6 +78,21 @@ RGB_OCTAVES, RGB_CHANNELS = 5, 32
 """The photo's colour is encoded with 5 octaves and cut to 32 of the 33 numbers, as published."""
 
 TOKENS = 3
-"""Tokens of a point: one for each plane."""
+"""Tokens of a point as published: one for each plane."""
+
+SIDES = 2
+"""Maps of the unwrapped photo: front and back."""
 
 PAPER = SherfConfig()
+SMALL = SherfConfig(
+    name="sherf-small",
+    body_model="openbody",
+    levels=("global", "pixel"),
+    encoder_width=32,
+    plane_resolution=256,
+    heads=2,
+    decoder_depth=3,
+    near_body_m=0.15,
+    anchor="surface",
+)
+"""The shipped model: the same levels, fusion and decoder, sized for CPUs, on the open body."""

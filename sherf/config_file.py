@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from sherf import __version__
-from sherf.config import Level, SherfConfig
+from sherf.config import Level, Lookup, SherfConfig
 from sherf.errors import BadInput
 
 LARGEST_OPTION = 2**16
@@ -59,9 +59,12 @@ def _fits(name: str, value: Any) -> bool:
     match name:
         case "name" | "body_model":
             return isinstance(value, str) and 0 < len(value) < LONGEST_TEXT
-        case "levels":
-            return isinstance(value, tuple) and all(level in get_args(Level) for level in value)
-        case "batch_norm":
+        case "levels" | "lookups":
+            known = get_args(Level if name == "levels" else Lookup)
+            return isinstance(value, tuple) and all(item in known for item in value)
+        case "blend":
+            return isinstance(value, bool)
+        case "batch_norm" | "anchor" | "occlusion":
             return value in get_args(get_type_hints(SherfConfig)[name])
         case "volume_channels":
             return isinstance(value, tuple) and len(value) == 3 and all(map(whole, value))

@@ -19,3 +19,7 @@ class MissingAsset(SherfError):
 
 class OutputError(SherfError):
     """The result could not be written where it was asked for."""
+
+
+class TrainingError(SherfError):
+    """A training that cannot go on: its numbers are not finite any more."""

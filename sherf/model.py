@@ -1,6 +1,7 @@
 """SHERF (Hu et al., ICCV 2023): the feature bank of a photo, and the radiance field that a posed body reads from it."""
 
 import math
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -11,11 +12,13 @@ from sherf.body.model import BodyModel
 from sherf.body.warp import vertex_warp
 from sherf.config import TOKENS, SherfConfig
 from sherf.features.bank import CanonicalSpace, FeatureBank, FeatureEncoder, divide, published_projection
+from sherf.features.surface_bank import SurfaceEncoder
 from sherf.field.decoder import NerfDecoder
 from sherf.field.fusion import FusionTransformer
 from sherf.field.point_features import Reprojection, Tables
 from sherf.render.backend import MakeNearestVertex
 from sherf.scene import PosedBody, Radiance, Subject
+from sherf.surface_field import SurfaceHeads, SurfaceTables, clothed_depth
 
 DENSITY_TOKEN, COLOUR_TOKEN = 0, 1
 
@@ -31,6 +34,11 @@ class Sherf(nn.Module):
         """
         super().__init__()
         self.config = config
+        self.encoder: nn.Module | None = None
+        if config.anchor == "surface":
+            self.encoder = SurfaceEncoder(config) if with_encoder else None
+            self.heads = SurfaceHeads(config)
+            return
         self.encoder = FeatureEncoder(config) if with_encoder else None
         self.reprojection = Reprojection(config)
         self.fusion = FusionTransformer(config.token_width, config.heads, config.head_width, config.fusion_depth)
@@ -45,7 +53,23 @@ class Sherf(nn.Module):
             vertices: of the body in the photo, world space, where a data set gives them; else the pose does.
         """
         assert self.encoder is not None, "this network came with an avatar and has no encoder"
+        if isinstance(self.encoder, SurfaceEncoder):
+            return self._encode_on_surface(self.encoder, subject, body, vertices)
         return self.encoder([subject], body, None if vertices is None else vertices[None])[0]
+
+    def _encode_on_surface(
+        self, encoder: SurfaceEncoder, subject: Subject, body: BodyModel, vertices: Tensor | None
+    ) -> FeatureBank:
+        if vertices is None:
+            vertices = body.pose(subject.pose).vertices
+        bank = encoder(subject, body, vertices)
+        if self.config.occlusion != "clothed":
+            return bank
+        return replace(bank, depth=clothed_depth(self.surface_tables(bank, body)))
+
+    def surface_tables(self, bank: FeatureBank, body: BodyModel) -> SurfaceTables:
+        """The bank, ready to be read at many points of the body's surroundings."""
+        return SurfaceTables(bank, body, self.config, self.heads)
 
     def tables(self, bank: FeatureBank, space: CanonicalSpace) -> Tables:
         """The bank, ready to be read at many points."""
@@ -89,8 +113,14 @@ class SherfField:
         body: BodyModel,
         posed: PosedBody,
         nearest_vertex: MakeNearestVertex,
+        density_noise: float = 0.0,
     ):
-        """Prepare the warps. `posed` may carry a data set's own vertices in place of the body model's."""
+        """Prepare the warps. `posed` may carry a data set's own vertices in place of the body model's.
+
+        Args:
+            density_noise: standard deviation of what is added to raw densities, as in the published training, 1/m.
+        """
+        self.density_noise = density_noise
         subject = tables.bank.subject
         canonical = body.pose(body.big_pose())
         self.model, self.tables = model, tables
@@ -128,6 +158,8 @@ class SherfField:
         density, colour = torch.zeros_like(squared), torch.zeros_like(points)
         if len(near):
             raw, seen = self.near(points[near], directions[near], vertex[near])
+            if self.density_noise > 0:
+                raw = raw + self.density_noise * torch.randn_like(raw)
             density, colour = density.index_put((near,), F.relu(raw)), colour.index_put((near,), seen)
         return Radiance(density, colour, torch.zeros_like(density))
 

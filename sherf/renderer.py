@@ -9,13 +9,16 @@ from torch import Tensor
 
 from sherf.avatar import Avatar
 from sherf.body.model import BodyModel
+from sherf.camera import rays as camera_rays
 from sherf.devices import Backend
 from sherf.features.bank import CanonicalSpace, FeatureBank
 from sherf.model import Sherf, SherfField
 from sherf.render.box import box_rays, box_samples
-from sherf.render.march import MarchOptions, RayColours, follow, picture, render
+from sherf.render.deferred import follow_deferred
+from sherf.render.march import RAYS_PER_CHUNK, MarchOptions, RayColours, follow, picture, render
 from sherf.render.sampling import OccupancyGrid
 from sherf.scene import BodyPose, Camera, Frame, Rays
+from sherf.surface_field import SurfaceField
 from sherf.template.model import TemplateBank, TemplateField
 
 
@@ -36,6 +39,8 @@ def make_renderer(avatar: Avatar, body: BodyModel, backend: Backend) -> Renderer
     """The renderer of an avatar's kind."""
     if isinstance(avatar.bank, FeatureBank):
         assert avatar.network is not None
+        if avatar.network.config.anchor == "surface":
+            return SurfaceRenderer(avatar.bank, avatar.network, body, backend)
         return NetworkRenderer(avatar.bank, avatar.network, body, backend)
     return TemplateRenderer(avatar.bank, body, backend)
 
@@ -105,3 +110,36 @@ class NetworkRenderer:
         self._field = SherfField(self.network, self.tables, self.body, posed, self.backend.nearest_vertex)
         self._grid = OccupancyGrid.around(posed.vertices, self.body.faces, self.network.config.near_body_m)
         self._pose = pose
+
+
+class SurfaceRenderer:
+    """Renders a network whose points hang on the body's surface: density first, colour where it counts."""
+
+    OPTIONS = MarchOptions(step=0.006, block=6, stop=5e-3, points_per_chunk=2**15)
+
+    def __init__(
+        self, bank: FeatureBank, network: Sherf, body: BodyModel, backend: Backend, options: MarchOptions = OPTIONS
+    ):
+        self.body, self.backend, self.options = body.to(backend.device), backend, options
+        self.network = network.to(backend.device).eval()
+        with torch.no_grad():
+            self.tables = self.network.surface_tables(bank.to(backend.device), self.body)
+        self._pose: BodyPose | None = None
+
+    def frame(self, camera: Camera, pose: BodyPose, vertices: Float[Tensor, "vertex 3"] | None = None) -> Frame:
+        """See `Renderer`."""
+        with torch.no_grad():
+            if pose is not self._pose:
+                posed = self.body.pose(pose.to(self.backend.device))
+                if vertices is not None:
+                    posed = replace(posed, vertices=vertices.to(self.backend.device))
+                self._field = SurfaceField(self.tables, self.body, posed, self.backend)
+                self._grid = self._field.grid()
+                self._pose = pose
+            camera = camera.to(self.backend.device)
+            rays = camera_rays(camera)
+            parts = []
+            for some in zip(*(x.split(RAYS_PER_CHUNK) for x in vars(rays).values()), strict=True):
+                samples = self.backend.sample(Rays(*some), self._grid, self.options.step)
+                parts.append(follow_deferred(self._field, Rays(*some), samples, self.backend, self.options))
+            return picture(camera, rays, parts)

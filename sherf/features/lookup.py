@@ -46,5 +46,6 @@ def corners(
 def weigh(
     table: Float[Tensor, "row channel"], rows: Int[Tensor, "point corner"], weights: Float[Tensor, "point corner"]
 ) -> Float[Tensor, "point channel"]:
-    """The weighted sum of each point's rows. Differentiable in the table and in the weights."""
+    """The weighted sum of each point's rows, in single precision. Differentiable in the table and in the weights."""
+    table, weights = table.float(), weights.float()
     return F.embedding_bag(rows.contiguous(), table, mode="sum", per_sample_weights=weights.contiguous())

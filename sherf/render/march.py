@@ -99,7 +99,7 @@ def follow(field: Field, rays: Rays, samples: RaySamples, backend: Backend, opti
     # colour, distance, visibility and opacity, each weighted
     sums = rays.origins.new_zeros(samples.num_rays, 6)
     while len(alive) > 0:
-        block = _next_block(samples, following, left.clamp(max=options.block))
+        block = next_block(samples, following, left.clamp(max=options.block))
         ray = alive[block.ray]
         place = block.place
         radiance = _evaluate(field, rays, ray, place, options.points_per_chunk)
@@ -115,7 +115,7 @@ def follow(field: Field, rays: Rays, samples: RaySamples, backend: Backend, opti
     return RayColours(rgb, opacity[:, 0], (distance / norm)[:, 0], (visibility / norm)[:, 0])
 
 
-def _next_block(samples: RaySamples, first: Tensor, count: Tensor) -> RaySamples:
+def next_block(samples: RaySamples, first: Tensor, count: Tensor) -> RaySamples:
     """Of each ray, `count` packed samples from `first` on; rays renumbered from 0."""
     ray = torch.repeat_interleave(count)
     index = torch.arange(len(ray), device=ray.device) + (first - (count.cumsum(dim=0) - count))[ray]

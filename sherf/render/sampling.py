@@ -13,6 +13,8 @@ from sherf.scene import Rays, RaySamples
 STRIDE_VOXELS = 2
 """Half the length of a coarse interval, in voxels: long enough to skip empty space, short enough to skip much of it."""
 
+REACH_STEP_VOXELS = 2.0
+
 RAYS_PER_CHUNK = 2**16
 """Bounds the sampler's memory: at most about 200 MB of candidates at the default step and voxel."""
 
@@ -63,16 +65,32 @@ class OccupancyGrid:
         voxel's centre is at most reach + 2 voxel diagonals from the surface. No nearest-neighbour query is made:
         points scattered over the triangles mark voxels, which a separable distance transform then grows.
         """
+        return OccupancyGrid.within(vertices, faces, vertices.new_full((len(vertices),), reach), voxel)
+
+    @staticmethod
+    def within(
+        vertices: Float[Tensor, "vertex 3"], faces: Int[Tensor, "face 3"], reach: Float[Tensor, " vertex"], voxel: float
+    ) -> "OccupancyGrid":
+        """Likewise, with a reach of each vertex's own; a triangle has its corners' largest.
+
+        Reaches are rounded up to one of a few: an occupied voxel may lie `REACH_STEP_VOXELS` further out.
+        """
         spacing = 0.45 * voxel
         # no surface point is farther than this from the nearest scattered one (circumradius of a lattice cell)
-        reach_voxels = (reach + spacing / math.sqrt(3)) / voxel
-        margin = math.ceil(reach_voxels) + 2
+        of_face = (reach[faces].amax(dim=1) + spacing / math.sqrt(3)) / voxel
+        most = float(of_face.max())
+        margin = math.ceil(most) + 2
         low = vertices.amin(dim=0) - margin * voxel
-        shape = ((vertices.amax(dim=0) - low) / voxel).floor().long() + 1 + margin
-        seeds = torch.zeros(*shape.tolist(), dtype=torch.bool, device=vertices.device)
-        x, y, z = ((scatter_points(vertices, faces, spacing) - low) / voxel).floor().long().unbind(-1)
-        seeds[x, y, z] = True
-        return OccupancyGrid(_grow(seeds, reach_voxels), low, voxel)
+        shape = (((vertices.amax(dim=0) - low) / voxel).floor().long() + 1 + margin).tolist()
+        steps = ((most - of_face) / REACH_STEP_VOXELS).floor()
+        occupied = torch.zeros(*shape, dtype=torch.bool, device=vertices.device)
+        for step in steps.unique().tolist():
+            seeds = torch.zeros_like(occupied)
+            points = scatter_points(vertices, faces[steps == step], spacing)
+            x, y, z = ((points - low) / voxel).floor().long().unbind(-1)
+            seeds[x, y, z] = True
+            occupied |= _grow(seeds, most - step * REACH_STEP_VOXELS)
+        return OccupancyGrid(occupied, low, voxel)
 
 
 def scatter_points(
@@ -83,7 +101,7 @@ def scatter_points(
     longest = (corners - corners.roll(1, dims=1)).norm(dim=-1).amax(dim=-1)
     # powers of two: few distinct lattices, each done for all of its triangles at once
     cuts = (longest / spacing).clamp(min=1).log2().ceil().long()
-    points = [vertices]
+    points = [corners.reshape(-1, 3)]
     for level in cuts.unique().tolist():
         i, j = torch.meshgrid(*2 * (torch.arange(2**level + 1, device=vertices.device),), indexing="ij")
         below = i + j <= 2**level

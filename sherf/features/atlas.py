@@ -1,0 +1,125 @@
+"""The canonical body seen from the front and from the back: where the unwrapped photo lives.
+
+Each texel of the two maps knows its point of the body's surface. Both depend on the body model alone.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from sherf.body.lbs import vertex_normals
+from sherf.body.model import BodyModel
+from sherf.render.open3d_surface import as_open3d, mesh_scene
+from sherf.scene import OnDevice
+
+MARGIN_M = 0.05
+AWAY_M = 2.0
+SEAM = 0.25
+"""Share of a normal's z over which front and back fade into each other."""
+
+
+@dataclass(frozen=True)
+class SurfaceMap(OnDevice):
+    """Points of a body's surface, by their triangle's corners, so that they can be found in any pose."""
+
+    corners: Int[Tensor, "*texel 3"]
+    weights: Float[Tensor, "*texel 3"]
+    """Barycentric; all 0 where there is no surface."""
+
+    def of(self, values: Float[Tensor, "vertex channel"]) -> Float[Tensor, "*texel channel"]:
+        """Interpolate what the vertices carry."""
+        return (values[self.corners] * self.weights[..., None]).sum(dim=-2)
+
+
+@dataclass(frozen=True)
+class Atlas(OnDevice):
+    """Front and back of the canonical body, and each vertex's counterpart on the other side."""
+
+    vertices: Float[Tensor, "vertex 3"]
+    """Canonical space, metres."""
+    normals: Float[Tensor, "vertex 3"]
+    surface: SurfaceMap
+    """Of the texels: (side, row, column), front first."""
+    opposite: SurfaceMap
+    """Of the vertices: what lies right behind (or in front), through the body."""
+    low: Float[Tensor, "2"]
+    """Canonical x and y of the maps' lower left corner, metres."""
+    side_m: float
+    """Length of the maps' sides, metres."""
+
+    @property
+    def resolution(self) -> int:
+        """Texels along a side."""
+        return self.surface.corners.shape[-2]
+
+    @property
+    def covered(self) -> Bool[Tensor, "side h w"]:
+        """Which texels show the body."""
+        return self.surface.weights.sum(dim=-1) > 0
+
+    def places(self, points: Float[Tensor, "point 3"]) -> Float[Tensor, "point 2"]:
+        """Row and column, in texels, of canonical points; the first texel's centre is at 0."""
+        across = (points[:, :2] - self.low) / self.side_m * self.resolution - 0.5
+        return torch.stack([self.resolution - 1 - across[:, 1], across[:, 0]], dim=1)
+
+
+def front_share(normals: Float[Tensor, "*point 3"]) -> Float[Tensor, " *point"]:
+    """How much of a point's features is the front map's; the rest is the back's."""
+    return (0.5 + normals[..., 2] / (2 * SEAM)).clamp(0, 1)
+
+
+@lru_cache(maxsize=4)
+def atlas_of(body: BodyModel, resolution: int) -> Atlas:
+    """The atlas of a body model (on its device): made once."""
+    vertices = body.pose(body.big_pose()).vertices
+    normals = vertex_normals(vertices, body.faces)
+    low, high = vertices.amin(dim=0), vertices.amax(dim=0)
+    middle, side = (low + high)[:2] / 2, float((high - low)[:2].max()) + 2 * MARGIN_M
+    middle[0] = 0.0  # the maps' own mirror images show the mirrored body
+    corner = middle - side / 2
+    ticks = (torch.arange(resolution, device=vertices.device) + 0.5) / resolution * side
+    y, x = torch.meshgrid(corner[1] + ticks.flip(0), corner[0] + ticks, indexing="ij")
+    maps = [
+        _first_hits(body, vertices, torch.stack([x, y, torch.full_like(x, z)], dim=-1), -z) for z in (AWAY_M, -AWAY_M)
+    ]
+    surface = SurfaceMap(*(torch.stack(parts) for parts in zip(*((m.corners, m.weights) for m in maps), strict=True)))
+    # from each vertex through the body, beginning on its own side
+    towards = torch.where(normals[:, 2] >= 0, -1.0, 1.0)
+    origins = torch.cat([vertices[:, :2], (-AWAY_M * towards)[:, None]], dim=1)
+    opposite = _last_hits(body, vertices, origins, towards)
+    return Atlas(vertices, normals, surface, opposite, corner, side)
+
+
+def _first_hits(body: BodyModel, vertices: Tensor, origins: Tensor, towards: float) -> SurfaceMap:
+    directions = torch.zeros_like(origins)
+    directions[..., 2] = 1.0 if towards > 0 else -1.0
+    hits = mesh_scene(vertices, body.faces).cast_rays(as_open3d(torch.cat([origins, directions], dim=-1)))
+    return _surface_map(body, hits)
+
+
+def _last_hits(body: BodyModel, vertices: Tensor, origins: Tensor, towards: Tensor) -> SurfaceMap:
+    """What rays along z meet last: the first hit of the ray that comes from the other end."""
+    beyond = origins.clone()
+    beyond[:, 2] = -beyond[:, 2]
+    directions = torch.zeros_like(origins)
+    directions[:, 2] = -towards
+    hits = mesh_scene(vertices, body.faces).cast_rays(as_open3d(torch.cat([beyond, directions], dim=-1)))
+    found = _surface_map(body, hits)
+    # at the outline a ray may pass by the vertex: it is its own opposite
+    missed = found.weights.sum(dim=-1) == 0
+    own = torch.arange(len(vertices), device=vertices.device)[:, None].expand(-1, 3)
+    alone = found.weights.new_tensor([1.0, 0.0, 0.0])
+    return SurfaceMap(
+        torch.where(missed[:, None], own, found.corners), torch.where(missed[:, None], alone, found.weights)
+    )
+
+
+def _surface_map(body: BodyModel, hits: dict) -> SurfaceMap:
+    face = torch.from_numpy(hits["primitive_ids"].numpy().astype("int64")).to(body.device)
+    v, w = torch.from_numpy(hits["primitive_uvs"].numpy()).to(body.device).unbind(dim=-1)
+    hit = face < len(body.faces)
+    weights = torch.stack([1 - v - w, v, w], dim=-1) * hit[..., None]
+    return SurfaceMap(body.faces[torch.where(hit, face, 0)], weights)

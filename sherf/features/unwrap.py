@@ -1,0 +1,112 @@
+"""The photo unwrapped onto the canonical body and completed: front and back maps of features (the global level)."""
+
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from sherf.features.atlas import Atlas
+from sherf.features.lookup import weigh
+from sherf.features.observed import LOOK_FEATURES, Observed
+from sherf.image import look_up
+
+REACHES_M = (0.01, 0.03, 0.06, 0.1, 0.15)
+"""Does the mask still cover what stands off the surface by so much?"""
+PHOTO_CHANNELS = 12
+STATIC = 5
+PER_SIDE = 3 + LOOK_FEATURES + PHOTO_CHANNELS + 4 + len(REACHES_M) + STATIC
+WIDEST = 4
+
+
+class UnwrappedPlanes(nn.Module):
+    """What the photo shows of the canonical body's front and back, completed."""
+
+    def __init__(self, photo_width: int, width: int, out: int):
+        super().__init__()
+        self.photo = nn.Linear(photo_width, PHOTO_CHANNELS)
+        self.completion = Completion(2 * PER_SIDE, width, 2 * out)
+
+    def forward(
+        self, observed: Observed, atlas: Atlas, photo: Float[Tensor, "channel h w"], occlusion: bool
+    ) -> Float[Tensor, "2 out h w"]:
+        """Front and back map.
+
+        Args:
+            photo: the encoder's feature map of the cropped photo.
+        """
+        inputs = unwrapped(observed, atlas, self.photo, photo, occlusion).flatten(end_dim=1)
+        return self.completion(inputs[None])[0].unflatten(0, (2, -1)).float()
+
+
+class Completion(nn.Module):
+    """A U-Net (Ronneberger et al. 2015) that works at half its input's resolution."""
+
+    def __init__(self, channels: int, width: int, out: int):
+        super().__init__()
+        self.stem = nn.Conv2d(4 * channels, width, 1)
+        widths = [width, width + width // 3, 2 * width, 3 * width, WIDEST * width]
+        self.down = nn.ModuleList(
+            nn.Sequential(Residual(a), nn.Conv2d(a, b, 3, 2, 1), nn.LeakyReLU(0.1)) for a, b in pairwise(widths)
+        )
+        self.deepest = nn.Sequential(Residual(widths[-1]), Residual(widths[-1]))
+        self.whole = nn.Linear(2 * widths[-1], widths[-1])
+        self.up = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(a + b, b, 3, 1, 1), nn.LeakyReLU(0.1), Residual(b))
+            for b, a in reversed(list(pairwise(widths)))
+        )
+        self.out = nn.Conv2d(width, 4 * out, 1)
+
+    def forward(self, maps: Float[Tensor, "batch channel h w"]) -> Float[Tensor, "batch out h w"]:
+        x = self.stem(F.pixel_unshuffle(maps, 2))
+        skips = []
+        for stage in self.down:
+            skips.append(x)
+            x = stage(x)
+        x = self.deepest(x)
+        whole = torch.cat([x.mean(dim=(2, 3)), x.amax(dim=(2, 3))], dim=1)
+        x = x + self.whole(whole)[:, :, None, None]
+        for stage, skip in zip(self.up, reversed(skips), strict=True):
+            x = stage(torch.cat([F.interpolate(x, size=skip.shape[2:]), skip], dim=1))
+        return F.pixel_shuffle(self.out(x), 2)
+
+
+class Residual(nn.Module):
+    """x + convolutions of x."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.first, self.second = nn.Conv2d(width, width, 3, 1, 1), nn.Conv2d(width, width, 3, 1, 1)
+        nn.init.zeros_(self.second.weight)
+
+    def forward(self, x: Float[Tensor, "batch width h w"]) -> Float[Tensor, "batch width h w"]:
+        return x + self.second(F.leaky_relu(self.first(x), 0.1))
+
+
+def unwrapped(
+    observed: Observed, atlas: Atlas, reduce: nn.Module, photo: Float[Tensor, "channel h w"], occlusion: bool
+) -> Float[Tensor, "2 channel h w"]:
+    """The input of the completion: for each texel what the photo shows of it, of its mirror image, and the body."""
+    covered = atlas.covered
+    corners, weights = atlas.surface.corners[covered], atlas.surface.weights[covered]
+    with torch.no_grad():
+        nothing = weights.new_zeros(len(weights), 3)
+        look = observed.look("seen", corners, weights, nothing, occlusion)
+        subject = observed.subject
+        colour = look_up(subject.image * subject.mask, look.pixels) * look.visibility[:, None]
+        normals = weigh(atlas.normals, corners, weights)
+        reaches = [
+            observed.look("seen", corners, weights, normals * reach, False).features[:, 2] for reach in REACHES_M
+        ]
+        depth = weigh(atlas.vertices, corners, weights)[:, 2:]
+        static = torch.cat([torch.ones_like(depth), normals, 5 * depth], dim=1)
+        known = torch.cat([colour, look.features, torch.stack(reaches, dim=1), static], dim=1)
+    crop_pixels = look.pixels - subject.camera.K[:2, 2]
+    crop_pixels = crop_pixels * (observed.crop.K[0, 0] / subject.camera.K[0, 0]) + observed.crop.K[:2, 2]
+    shown = look_up(photo, crop_pixels * (photo.shape[-1] / observed.crop.size[1]))
+    texels = torch.cat([known, reduce(shown) * look.visibility[:, None]], dim=1)
+    maps = texels.new_zeros(*covered.shape, texels.shape[1])
+    maps[covered] = texels
+    mirrored = torch.cat([maps[..., :3], maps[..., 4:5]], dim=-1).flip(2)
+    return torch.cat([maps, mirrored], dim=-1).permute(0, 3, 1, 2)

@@ -1,0 +1,112 @@
+"""Density anchored to the body's surface, and colour mixed from what the photo shows (used with `anchor="surface"`)."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from sherf.config import RGB_CHANNELS, Lookup, SherfConfig
+from sherf.features.observed import LOOK_FEATURES
+from sherf.field.encoding import encoded_width, positional_encoding
+from sherf.field.fusion import FusionTransformer
+
+DISTANCE_OCTAVES, POINT_OCTAVES = 3, 5
+SCALE_M = 0.05
+FURTHER_M = 0.02
+"""How far a point's own offset may lie from its surface point's."""
+SOFTEST_M = 0.006
+DENSITY = 600.0
+"""1/m well inside: a ray goes dark within some millimetres."""
+TRUST: dict[Lookup, float] = {"seen": 4.0, "mirrored": 2.0, "opposite": 0.0}
+"""Untrained, what was seen counts more than its mirror image, and that more than what lies opposite."""
+
+
+class OffsetHead(nn.Module):
+    """How far clothes and hair stand off the body: one number for each surface point, and a correction in space."""
+
+    def __init__(self, width: int, hidden: int = 32):
+        super().__init__()
+        self.base = nn.Linear(width, 1)
+        self.plane = nn.Linear(width, hidden)
+        self.point = nn.Linear(encoded_width(1, DISTANCE_OCTAVES) + encoded_width(3, 2) + LOOK_FEATURES, hidden)
+        self.hidden = nn.Linear(hidden, hidden)
+        self.out = nn.Linear(hidden, 1)
+        self.log_softness = nn.Parameter(torch.tensor(math.log(SOFTEST_M)))
+        nn.init.normal_(self.base.weight, std=1e-3)
+        nn.init.constant_(self.base.bias, 0.2)
+        nn.init.normal_(self.out.weight, std=1e-2)
+
+    def rows(self, planes: Float[Tensor, "row width"]) -> Float[Tensor, "row one_and_hidden"]:
+        """What of both is linear in the planes."""
+        return torch.cat([self.base(planes), self.plane(planes)], dim=1)
+
+    def forward(
+        self,
+        rows: Float[Tensor, "point one_and_hidden"],
+        points: Float[Tensor, "point 3"],
+        distance: Float[Tensor, " point"],
+        seen: Float[Tensor, "point feature"],
+    ) -> Float[Tensor, " point"]:
+        """Metres by which the clothed surface lies outside of each point: positive inside."""
+        inputs = [
+            positional_encoding(distance[:, None] / SCALE_M, DISTANCE_OCTAVES),
+            positional_encoding(points, 2),
+            seen,
+        ]
+        hidden = F.relu(rows[:, 1:] + self.point(torch.cat(inputs, dim=1)))
+        further = self.out(F.relu(self.hidden(hidden)))[:, 0]
+        return SCALE_M * rows[:, 0] + FURTHER_M * torch.tanh(further) - distance
+
+    def density(self, inside: Float[Tensor, " point"]) -> Float[Tensor, " point"]:
+        """1/m."""
+        return DENSITY * torch.sigmoid(inside / self.log_softness.exp())
+
+
+class ColourHead(nn.Module):
+    """Tokens of the planes and of each look-up, fused, to a colour and how much of it comes from where."""
+
+    def __init__(self, config: SherfConfig):
+        super().__init__()
+        width, self.blend = config.token_width, config.blend
+        self.trust = [TRUST[lookup] for lookup in config.lookups]
+        self.plane = nn.Linear(width, width)
+        self.photo = nn.Linear(config.encoder_width, width, bias=False)
+        self.look = nn.Linear(RGB_CHANNELS + LOOK_FEATURES, width)
+        self.kind = nn.Parameter(0.02 * torch.randn(len(config.lookups), width))
+        self.fusion = FusionTransformer(width, config.heads, config.head_width, config.fusion_depth)
+        hidden = config.decoder_width
+        inputs = config.num_tokens * width + encoded_width(3, POINT_OCTAVES) + 4
+        widths = [inputs] + [hidden] * (config.decoder_depth - 1)
+        self.trunk = nn.ModuleList(nn.Linear(w, hidden) for w in widths)
+        self.out = nn.Linear(hidden, 3 + 1 + len(config.lookups))
+        nn.init.normal_(self.out.weight, std=1e-2)
+        nn.init.zeros_(self.out.bias)
+
+    def forward(
+        self,
+        tokens: Float[Tensor, "point token width"],
+        points: Float[Tensor, "point 3"],
+        normals: Float[Tensor, "point 3"],
+        distance: Float[Tensor, " point"],
+        found: Float[Tensor, "point lookup 3"],
+        visibility: Float[Tensor, "point lookup"],
+    ) -> tuple[Float[Tensor, "point 3"], Float[Tensor, "point source"]]:
+        """Colour, and the shares of the look-ups and of the generated colour in it."""
+        fused = self.fusion(tokens).flatten(start_dim=1)
+        rest = [positional_encoding(points, POINT_OCTAVES), normals, distance[:, None] / SCALE_M]
+        hidden = torch.cat([fused, *rest], dim=1)
+        for layer in self.trunk:
+            hidden = F.relu(layer(hidden), inplace=True)
+        out = self.out(hidden)
+        generated = torch.sigmoid(out[:, :3])
+        if not self.blend:
+            shares = torch.zeros_like(out[:, 3:])
+            shares[:, -1] = 1
+            return generated, shares
+        trust = visibility * visibility.new_tensor(self.trust) - 1
+        logits = 3 * out[:, 3:] + torch.cat([trust, torch.zeros_like(trust[:, :1])], dim=1)
+        shares = F.softmax(logits, dim=1)
+        colours = torch.cat([found, generated[:, None]], dim=1)
+        return (shares[..., None] * colours).sum(dim=1).float(), shares.float()

@@ -1,0 +1,123 @@
+"""Deferred colour: density along rays first, front to back, and colour only where a sample counts."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from sherf.render.backend import Backend
+from sherf.render.march import MarchOptions, RayColours, next_block
+from sherf.scene import Rays, RaySamples
+
+FAINT = 0.02
+"""A sample whose weight in its ray is smaller gets no colour of its own: the others' colours stand for it."""
+COLOURS_PER_CHUNK = 2**14
+
+
+class DeferredField(Protocol):
+    """A field that can tell density without colour."""
+
+    def places(self, points: Float[Tensor, "point 3"]) -> Any:
+        """What density and colour need to know of points; can be indexed."""
+        ...
+
+    def inside(self, places: Any) -> Float[Tensor, " point"]:
+        """Metres inside of the surface."""
+        ...
+
+    def density(self, inside: Float[Tensor, " point"]) -> Float[Tensor, " point"]:
+        """1/m."""
+        ...
+
+    def colour(self, places: Any) -> tuple[Float[Tensor, "point 3"], Float[Tensor, " point"]]:
+        """Colour, and how much of it the photo saw."""
+        ...
+
+
+@dataclass(frozen=True)
+class Shaded:
+    """What rays see, and what the field said along them."""
+
+    colours: RayColours
+    samples: RaySamples
+    inside: Float[Tensor, " sample"]
+    weights: Float[Tensor, " sample"]
+
+
+def shade(field: DeferredField, rays: Rays, samples: RaySamples, backend: Backend) -> Shaded:
+    """All samples at once, differentiable."""
+    ray, place = samples.ray, samples.place
+    places = field.places(rays.origins[ray] + place[:, None] * rays.directions[ray])
+    inside = field.inside(places)
+    weights, _ = backend.composite(field.density(inside), samples, rays.origins.new_ones(samples.num_rays))
+    counts = (weights.detach() > FAINT).nonzero()[:, 0]
+    colours = _coloured(field, places[counts], ray[counts], weights[counts], ray, weights, place, samples.num_rays)
+    return Shaded(colours, samples, inside, weights)
+
+
+def follow_deferred(
+    field: DeferredField, rays: Rays, samples: RaySamples, backend: Backend, options: MarchOptions
+) -> RayColours:
+    """Front to back, leaving rays that have gone dark. No gradients."""
+    count = torch.bincount(samples.ray, minlength=samples.num_rays)
+    following = count.cumsum(dim=0) - count
+    alive = count.nonzero()[:, 0]
+    left, following = count[alive], following[alive]
+    light = rays.origins.new_ones(len(alive))
+    kept: list[tuple[Tensor, Tensor, Tensor]] = []
+    all_of: list[tuple[Tensor, Tensor, Tensor]] = []
+    while len(alive) > 0:
+        block = next_block(samples, following, left.clamp(max=options.block))
+        ray, place = alive[block.ray], block.place
+        density = torch.cat(
+            [
+                field.density(field.inside(field.places(rays.origins[r] + p[:, None] * rays.directions[r])))
+                for r, p in zip(ray.split(options.points_per_chunk), place.split(options.points_per_chunk), strict=True)
+            ]
+        )
+        weights, light = backend.composite(density, block, light)
+        all_of.append((ray, weights, place))
+        counts = (weights > FAINT).nonzero()[:, 0]
+        kept.append((ray[counts], weights[counts], place[counts]))
+        following, left = following + options.block, left - options.block
+        keep = ((left > 0) & (light > options.stop)).nonzero()[:, 0]
+        alive, following, left, light = alive[keep], following[keep], left[keep], light[keep]
+    if not all_of:
+        nothing = rays.origins.new_zeros(samples.num_rays)
+        return RayColours(nothing[:, None].expand(-1, 3), nothing, nothing, nothing)
+    ray, weights, place = (torch.cat(x) for x in zip(*all_of, strict=True))
+    some_ray, some_weights, some_place = (torch.cat(x) for x in zip(*kept, strict=True))
+    places = field.places(rays.origins[some_ray] + some_place[:, None] * rays.directions[some_ray])
+    return _coloured(field, places, some_ray, some_weights, ray, weights, place, samples.num_rays)
+
+
+def _coloured(
+    field: DeferredField,
+    places: Any,
+    some_ray: Int[Tensor, " some"],
+    some_weights: Float[Tensor, " some"],
+    ray: Int[Tensor, " sample"],
+    weights: Float[Tensor, " sample"],
+    place: Float[Tensor, " sample"],
+    num_rays: int,
+) -> RayColours:
+    """Colours of the samples that count, summed over rays."""
+    zeros = weights.new_zeros(num_rays)
+    opacity = zeros.index_add(0, ray, weights)
+    norm = opacity.clamp(min=torch.finfo(weights.dtype).tiny)
+    distance = zeros.index_add(0, ray, weights * place) / norm
+    if len(some_ray) == 0:
+        return RayColours(zeros[:, None].expand(-1, 3), opacity, distance, zeros)
+    parts = [
+        torch.cat([colour, seen[:, None]], dim=1)
+        for colour, seen in (
+            field.colour(places[some])
+            for some in torch.arange(len(some_ray), device=ray.device).split(COLOURS_PER_CHUNK)
+        )
+    ]
+    total = zeros.index_add(0, some_ray, some_weights).clamp(min=torch.finfo(weights.dtype).tiny)
+    mean = weights.new_zeros(num_rays, 4).index_add(0, some_ray, some_weights[:, None] * torch.cat(parts))
+    mean = mean / total[:, None]
+    return RayColours(mean[:, :3] * opacity[:, None], opacity, distance, mean[:, 3])

@@ -1,0 +1,177 @@
+"""The radiance field of a network whose points hang on the body's surface, in one pose."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from sherf.body.lbs import vertex_normals
+from sherf.body.model import BodyModel
+from sherf.body.warp import vertex_warp
+from sherf.config import SherfConfig
+from sherf.features.atlas import atlas_of, front_share
+from sherf.features.bank import FeatureBank, encode_colour
+from sherf.features.lookup import corners as image_corners
+from sherf.features.lookup import rows_of_image, weigh
+from sherf.features.observed import first_depth
+from sherf.features.surface_bank import observe, plane_rows, read_planes
+from sherf.field.surface_decoder import FURTHER_M, SCALE_M, ColourHead, OffsetHead
+from sherf.render.backend import Backend
+from sherf.render.sampling import OccupancyGrid
+from sherf.scene import PosedBody, Radiance
+
+VOXEL_M = 0.015
+SPREAD_M = 0.006
+"""The density has faded to nothing so far outside of the surface."""
+
+
+class SurfaceHeads(nn.Module):
+    """What reads a bank: offset, and so density, and colour."""
+
+    def __init__(self, config: SherfConfig):
+        super().__init__()
+        self.offset = OffsetHead(config.token_width)
+        self.colour = ColourHead(config)
+
+
+class SurfaceTables:
+    """A bank ready to be read at many points: maps as rows that hold their contribution to the heads."""
+
+    def __init__(self, bank: FeatureBank, body: BodyModel, config: SherfConfig, heads: SurfaceHeads):
+        self.bank, self.config, self.heads, self.body = bank, config, heads, body
+        self.atlas = atlas_of(body, config.plane_resolution)
+        side, width = config.plane_resolution, config.token_width
+        planes = bank.planes if bank.planes is not None else bank.vertices.new_zeros(2, width, side, side)
+        rows = plane_rows(planes)
+        self.offset_rows = heads.offset.rows(rows)
+        self.token_rows = heads.colour.plane(rows)
+        self.photo_rows = None if bank.pixels is None else heads.colour.photo(rows_of_image(bank.pixels))
+        self.image_rows = rows_of_image(bank.subject.image * bank.subject.mask)
+        self.observed = observe(config, bank, body, self.atlas)
+
+    def base(self) -> Float[Tensor, " vertex"]:
+        """How far the clothed surface stands off each vertex, without the correction in space, metres."""
+        canonical = self.atlas.vertices
+        found = read_planes(self.offset_rows, self.atlas, canonical, front_share(self.atlas.normals))
+        return SCALE_M * found[:, 0]
+
+    def photo_at(self, pixels: Float[Tensor, "point 2"]) -> tuple[Tensor, Tensor]:
+        """The photo's colour, and its features' contribution to a token."""
+        camera, crop = self.bank.subject.camera, self.observed.crop
+        h, w = camera.size
+        colour = weigh(self.image_rows, *image_corners(_index(pixels, (h, w)), (h, w)))
+        if self.photo_rows is None or self.bank.pixels is None:
+            return colour, colour.new_zeros(len(colour), self.config.token_width)
+        scale = crop.K[0, 0] / camera.K[0, 0]
+        inside = (pixels - camera.K[:2, 2]) * scale + crop.K[:2, 2]
+        size = tuple(self.bank.pixels.shape[1:])
+        places = _index(inside * (size[0] / crop.size[0]), size)
+        return colour, weigh(self.photo_rows, *image_corners(places, size))
+
+
+def _index(pixels: Float[Tensor, "point 2"], size: tuple[int, int]) -> Float[Tensor, "point 2"]:
+    """Pixel coordinates as (row, column) indices, held within the image."""
+    limit = pixels.new_tensor(size) - 1
+    return torch.minimum((pixels.flip(-1) - 0.5).clamp_min(0), limit)
+
+
+@dataclass(frozen=True)
+class Places:
+    """Points in terms of the body."""
+
+    corners: Int[Tensor, "point 3"]
+    weights: Float[Tensor, "point 3"]
+    distance: Float[Tensor, " point"]
+    surface: Float[Tensor, "point 3"]
+    """The nearest surface point, canonical space."""
+    offset: Float[Tensor, "point 3"]
+    """From there to the point, canonical space."""
+    normals: Float[Tensor, "point 3"]
+    """Of the surface point, canonical space."""
+
+    def __getitem__(self, some: Tensor) -> "Places":
+        return Places(*(x[some] for x in vars(self).values()))
+
+
+class SurfaceField:
+    """Radiance of an avatar in one pose, in world space."""
+
+    def __init__(self, tables: SurfaceTables, body: BodyModel, posed: PosedBody, backend: Backend):
+        """Prepare the pose. `posed` may carry a data set's own vertices in place of the body model's."""
+        self.tables, self.heads, self.config, self.body = tables, tables.heads, tables.config, body
+        self.surface = backend.surface(posed.vertices, body.faces)
+        canonical = body.pose(body.big_pose())
+        to_canonical = vertex_warp(posed, canonical)[:, :3, :3].flatten(start_dim=1)
+        atlas = tables.atlas
+        self.vertices = posed.vertices
+        self.table = torch.cat([posed.vertices, to_canonical, atlas.vertices, atlas.normals], dim=1)
+
+    def places(self, points: Float[Tensor, "point 3"]) -> Places:
+        """Describe world points by the body's nearest surface points. No gradients."""
+        with torch.no_grad():
+            nearest = self.surface.nearest(points)
+            corners = self.body.faces[nearest.face]
+            found = weigh(self.table, corners, nearest.barycentric)
+            offset = (found[:, 3:12].unflatten(1, (3, 3)) * (points - found[:, :3])[:, None]).sum(dim=-1)
+            normals = F.normalize(found[:, 15:], dim=1)
+            return Places(corners, nearest.barycentric, nearest.distance, found[:, 12:15], offset, normals)
+
+    def inside(self, places: Places) -> Float[Tensor, " point"]:
+        """How far points lie inside of the clothed surface, metres."""
+        tables = self.tables
+        rows = read_planes(tables.offset_rows, tables.atlas, places.surface, front_share(places.normals))
+        with torch.no_grad():
+            occlusion = self.config.occlusion != "none"
+            look = tables.observed.look("seen", places.corners, places.weights, places.offset, occlusion)
+        return self.heads.offset(rows, places.surface, places.distance, look.features)
+
+    def density(self, inside: Float[Tensor, " point"]) -> Float[Tensor, " point"]:
+        """1/m."""
+        return self.heads.offset.density(inside)
+
+    def colour(self, places: Places) -> tuple[Float[Tensor, "point 3"], Float[Tensor, " point"]]:
+        """Colour of points, and how much of it the photo saw."""
+        tables, head = self.tables, self.heads.colour
+        rows = read_planes(tables.token_rows, tables.atlas, places.surface, front_share(places.normals))
+        tokens, colours, visible = [rows], [], []
+        for number, lookup in enumerate(self.config.lookups):
+            with torch.no_grad():
+                occlusion = self.config.occlusion != "none"
+                look = tables.observed.look(lookup, places.corners, places.weights, places.offset, occlusion)
+            colour, token = tables.photo_at(look.pixels)
+            known = torch.cat([encode_colour(colour), look.features], dim=1)
+            tokens.append(token + head.look(known) + head.kind[number])
+            colours.append(colour)
+            visible.append(look.visibility)
+        seen = torch.stack(visible, dim=1)
+        mixed, shares = head(
+            torch.stack(tokens, dim=1),
+            places.surface + places.offset,
+            places.normals,
+            places.distance,
+            torch.stack(colours, dim=1),
+            seen,
+        )
+        return mixed, shares[:, 0] * seen[:, 0]
+
+    def __call__(self, points: Float[Tensor, "point 3"], directions: Float[Tensor, "point 3"]) -> Radiance:
+        """Density (1/m) and colour at world points; nothing depends on the direction."""
+        places = self.places(points)
+        colour, visibility = self.colour(places)
+        return Radiance(self.density(self.inside(places)), colour, visibility)
+
+    def grid(self) -> OccupancyGrid:
+        """The voxels that can hold matter: nearer to the body than the clothed surface can stand off."""
+        with torch.no_grad():
+            most = (self.tables.base() + FURTHER_M + SPREAD_M).clamp(max=self.config.near_body_m)
+            return OccupancyGrid.within(self.vertices, self.body.faces, most, VOXEL_M)
+
+
+def clothed_depth(tables: SurfaceTables) -> Float[Tensor, "side side"]:
+    """Depth of the clothed body in the photo."""
+    with torch.no_grad():
+        bank, body = tables.bank, tables.body
+        normals = vertex_normals(bank.vertices, body.faces)
+        return first_depth(bank.vertices + tables.base()[:, None] * normals, body.faces, tables.observed.crop)

@@ -1,0 +1,1 @@
+"""Training: losses, objective, loop, state."""

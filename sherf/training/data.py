@@ -1,0 +1,74 @@
+"""Which pair of pictures each place of each step shows: a function of the seed and the place alone."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch.utils.data import Dataset
+
+from sherf.datasets.multiview import MultiviewData
+from sherf.datasets.pairs import CachedViews, Key, Pair
+from sherf.training.options import TrainingOptions
+
+CACHE_BYTES = 2**30
+RAYS, CHOICE = 1, 0
+"""Streams of random numbers."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A pair, where it comes from, and the seed of what is looked at in it."""
+
+    observation: Key
+    target: Key
+    pair: Pair
+    seed: list[int]
+
+
+class DrawnPairs(Dataset[Drawn]):
+    """Place number i of the training: step i // batch, pair i % batch. Independent of workers and processes."""
+
+    def __init__(self, data: MultiviewData, options: TrainingOptions, first: int, rank: int, processes: int, last: int):
+        """Offer what one process sees.
+
+        Args:
+            first: the step to begin with; `last` is the one after the end.
+            rank: of this process among `processes`; each sees its share of every step's pairs.
+        """
+        self.views, self.options = CachedViews(data, CACHE_BYTES), options
+        share = options.batch // processes
+        self.places = range(first * share, last * share)
+        self.share, self.rank = share, rank
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, index: int) -> Drawn:
+        step, place = divmod(self.places[index], self.share)
+        return self.drawn(step, self.rank * self.share + place)
+
+    def drawn(self, step: int, place: int) -> Drawn:
+        """One pair of one step."""
+        data, options = self.views.data, self.options
+        rng = np.random.default_rng([options.seed, step, place, CHOICE])
+        subject = data.subjects[int(rng.integers(len(data.subjects)))]
+        poses, views = data.poses(subject), data.views(subject)
+        view = views[0] if rng.random() < options.front else int(rng.choice(views))
+        pose = int(rng.choice(poses))
+        observation = Key(subject, pose, view)
+        if len(poses) > 1 and rng.random() >= options.same_pose:
+            pose = int(rng.choice([p for p in poses if p != pose]))
+        others = [v for v in views if v != view or pose != observation.pose] or list(views)
+        target = Key(subject, pose, int(rng.choice(others)))
+        pair = Pair(self.views[observation], self.views[target])
+        return Drawn(observation, target, pair, [options.seed, step, place, RAYS])
+
+
+def data_digest(data: MultiviewData) -> str:
+    """Tells a data set from another, and from itself after a change."""
+    content: Any = getattr(data, "digests", None)
+    if content is None:
+        content = {name: [data.poses(name), data.views(name)] for name in data.subjects}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

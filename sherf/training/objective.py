@@ -1,0 +1,152 @@
+"""What a step minimises: pictures of people in other views and poses, rendered from one photo."""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from sherf.body.model import BodyModel
+from sherf.camera import rays as camera_rays
+from sherf.datasets.multiview import View
+from sherf.datasets.pairs import Pair
+from sherf.features.bank import CanonicalSpace
+from sherf.features.resnet import ResnetStages
+from sherf.features.unwrap import Completion
+from sherf.model import Sherf, SherfField
+from sherf.render.backend import Backend
+from sherf.render.box import box_rays, box_samples
+from sherf.render.deferred import Shaded, shade
+from sherf.render.march import MarchOptions, follow
+from sherf.render.sampling import OccupancyGrid
+from sherf.scene import PosedBody, RaySamples
+from sherf.surface_field import SurfaceField
+from sherf.training.augment import augmented
+from sherf.training.losses import Perception, structural_similarity
+from sherf.training.options import LossWeights, TrainingOptions
+from sherf.training.rays import ChosenRays, choose_rays
+
+CLEAR_M, SOLID_M = 0.002, 0.015
+"""How near to the surface nothing is asked, and how far behind it matter is expected."""
+BEYOND_M = 0.03
+"""Rays are not followed further behind the surface."""
+LOGIT_M = 0.006
+
+
+class Objective(nn.Module):
+    """The model with its losses: what data-parallel training wraps."""
+
+    def __init__(
+        self, model: Sherf, body: BodyModel, backend: Backend, options: TrainingOptions, half: bool = False
+    ):
+        super().__init__()
+        self.model, self.options = model, options
+        self.body, self.backend = body, backend
+        self.perception = Perception(options.rescale_lpips)
+        if half:
+            # Only what is nothing but network: bodies, cameras and rays in half precision would be millimetres off.
+            for module in [*_networks(model), self.perception]:
+                module.forward = torch.autocast(backend.device.type, torch.bfloat16)(module.forward)
+
+    def forward(self, pairs: list[Pair], seeds: list[list[int]]) -> dict[str, Float[Tensor, ""]]:
+        """The weighted losses by name, means over the pairs; their sum is minimised.
+
+        Args:
+            seeds: of the rays that are looked at, one for each pair.
+        """
+        each = [self._losses(pair, seed) for pair, seed in zip(pairs, seeds, strict=True)]
+        return {name: torch.stack([losses[name] for losses in each]).mean() for name in each[0]}
+
+    def _losses(self, pair: Pair, seed: list[int]) -> dict[str, Float[Tensor, ""]]:
+        rng = np.random.default_rng(seed)
+        pair = augmented(pair, self.body, self.options.augment, rng)
+        if self.model.config.anchor == "surface":
+            chosen, shaded = self._shade_surface(pair, rng)
+        else:
+            chosen, shaded = self._follow_vertices(pair, rng)
+        return weighted_losses(chosen, shaded, self.options.losses, self.perception)
+
+    def _shade_surface(self, pair: Pair, rng: np.random.Generator) -> tuple[ChosenRays, Shaded]:
+        observed, target = pair.observation, pair.target
+        chosen = choose_rays(target, camera_rays(target.subject.camera), self.options.patch, self.options.rays, rng)
+        bank = self.model.encode(observed.subject, self.body, observed.vertices)
+        tables = self.model.surface_tables(bank, self.body)
+        field = SurfaceField(tables, self.body, self._posed(target), self.backend)
+        samples = self.backend.sample(chosen.rays, field.grid(), self.options.step_m)
+        return chosen, shade(field, chosen.rays, _thinned(samples, chosen, rng), self.backend)
+
+    def _follow_vertices(self, pair: Pair, rng: np.random.Generator) -> tuple[ChosenRays, Shaded]:
+        """As published."""
+        observed, target = pair.observation, pair.target
+        rays = box_rays(target.subject.camera, target.vertices)
+        chosen = choose_rays(replace(target, depth=None), rays, self.options.patch, self.options.rays, rng)
+        bank = self.model.encode(observed.subject, self.body, observed.vertices)
+        tables = self.model.tables(bank, CanonicalSpace.of(self.body))
+        config, noise = self.model.config, self.options.density_noise
+        field = SherfField(self.model, tables, self.body, self._posed(target), self.backend.nearest_vertex, noise)
+        grid = OccupancyGrid.around(target.vertices, self.body.faces, config.near_body_m)
+        samples = box_samples(chosen.rays, grid, config.samples)
+        options = MarchOptions(block=config.samples, stop=0.0, points_per_chunk=2**18)
+        nothing = target.vertices.new_zeros(0)
+        colours = follow(field, chosen.rays, samples, self.backend, options)
+        return chosen, Shaded(colours, samples, nothing, nothing)
+
+    def _posed(self, target: View) -> PosedBody:
+        return replace(self.body.pose(target.subject.pose), vertices=target.vertices)
+
+
+def _networks(model: Sherf) -> list[nn.Module]:
+    """The parts that know no geometry."""
+    if model.config.anchor != "surface":
+        return []
+    parts = [module for module in model.modules() if isinstance(module, ResnetStages | Completion)]
+    heads = model.heads
+    return [*parts, heads.colour, heads.offset, heads.colour.plane, heads.colour.photo, heads.colour.look]
+
+
+def _thinned(samples: RaySamples, chosen: ChosenRays, rng: np.random.Generator) -> RaySamples:
+    """Places jittered within their intervals; nothing far behind a known surface."""
+    keep = torch.ones_like(samples.ray, dtype=torch.bool)
+    if chosen.distance is not None:
+        surface = torch.where(chosen.distance > 0, chosen.distance, torch.inf)
+        keep = samples.start < (surface + BEYOND_M)[samples.ray]
+    ray, start, end = samples.ray[keep], samples.start[keep], samples.end[keep]
+    jitter = torch.from_numpy(rng.random(len(ray), dtype=np.float32)).to(start)
+    return RaySamples(ray, start, end, samples.num_rays, start + jitter * (end - start))
+
+
+def weighted_losses(
+    chosen: ChosenRays, shaded: Shaded, weights: LossWeights, perception: Perception
+) -> dict[str, Float[Tensor, ""]]:
+    """By name; their sum is minimised."""
+    seen, meets = shaded.colours, chosen.rays.far > chosen.rays.near
+    losses = {
+        "colour": weights.colour * (seen.rgb - chosen.colour)[meets].square().mean(),
+        "mask": weights.mask * (seen.opacity - chosen.mask)[meets].square().mean(),
+    }
+    rows, columns = chosen.shape
+    picture, wanted = (x[: rows * columns].T.reshape(1, 3, rows, columns) for x in (seen.rgb, chosen.colour))
+    if weights.ssim > 0:
+        losses["ssim"] = weights.ssim * (1 - structural_similarity(picture, wanted))
+    if weights.lpips > 0:
+        losses["lpips"] = weights.lpips * perception(picture, wanted)
+    if weights.occupancy > 0 and chosen.distance is not None:
+        losses["occupancy"] = weights.occupancy * occupancy_loss(chosen, shaded)
+    return losses
+
+
+def occupancy_loss(chosen: ChosenRays, shaded: Shaded) -> Float[Tensor, ""]:
+    """Empty before the surface that the data set knows, solid right behind it."""
+    assert chosen.distance is not None
+    ray = shaded.samples.ray
+    surface, mask = chosen.distance[ray], chosen.mask[ray]
+    behind = shaded.samples.place - surface
+    known = (surface > 0) & (mask > 0.9)
+    empty = (known & (behind < -CLEAR_M)) | (mask == 0)
+    solid = known & (behind > CLEAR_M) & (behind < SOLID_M)
+    asked = empty | solid
+    if not bool(asked.any()):
+        return shaded.inside.sum() * 0
+    return F.binary_cross_entropy_with_logits(shaded.inside[asked] / LOGIT_M, solid[asked].float())
