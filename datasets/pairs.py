@@ -1,17 +1,14 @@
-"""Pairs of an observation and a target, for training and evaluation: random access, cached, safe in workers."""
+"""Pairs of an observation and a target: random access, cached, safe in workers."""
 
 from collections import OrderedDict
 from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch.nn.functional as F
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from sherf.camera import resize
 from sherf.datasets.multiview import MultiviewData, View
-from sherf.errors import BadInput
 from sherf.scene import OnDevice
 
 
@@ -57,49 +54,6 @@ class CachedViews:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["data"], state["most_bytes"])  # type: ignore[misc]
-
-
-class EvaluationPairs(Dataset[Pair]):
-    """Pairs in a given order."""
-
-    def __init__(self, data: MultiviewData, pairs: list[tuple[Key, Key]], most_bytes: int = 2**28):
-        self.views, self.pairs = CachedViews(data, most_bytes), pairs
-
-    def __len__(self) -> int:
-        return len(self.pairs)
-
-    def __getitem__(self, index: int) -> Pair:
-        observed, wanted = self.pairs[index]
-        return Pair(self.views[observed], self.views[wanted])
-
-
-class TrainingPairs(Dataset[Pair]):
-    """Every picture once as the target; the observation is a random view of the same subject in the same pose.
-
-    Which view depends on (seed, epoch, index) alone: not on the worker, not on what was drawn before.
-    """
-
-    def __init__(self, data: MultiviewData, seed: int = 0, most_bytes: int = 2**30):
-        self.views, self.seed, self.epoch = CachedViews(data, most_bytes), seed, 0
-        self.left_out: dict[str, str] = {}
-        """Subjects that could not be listed, and why."""
-        self.targets: list[tuple[Key, tuple[int, ...]]] = []
-        for subject in data.subjects:
-            try:
-                poses, views = data.poses(subject), data.views(subject)
-            except BadInput as error:
-                self.left_out[subject] = str(error)
-                continue
-            self.targets += [(Key(subject, pose, view), views) for pose in poses for view in views]
-
-    def __len__(self) -> int:
-        return len(self.targets)
-
-    def __getitem__(self, index: int) -> Pair:
-        target, views = self.targets[index]
-        rng = np.random.default_rng([self.seed, self.epoch, index])
-        observed = target._replace(view=int(rng.choice(views)))
-        return Pair(self.views[observed], self.views[target])
 
 
 def resized(view: View, size: tuple[int, int]) -> View:

@@ -165,7 +165,7 @@ class SurfaceField:
     def grid(self) -> OccupancyGrid:
         """The voxels that can hold matter: nearer to the body than the clothed surface can stand off."""
         with torch.no_grad():
-            most = (self.tables.base() + FURTHER_M + SPREAD_M).clamp(max=self.config.near_body_m)
+            most = (self.tables.base().nan_to_num() + FURTHER_M + SPREAD_M).clamp(max=self.config.near_body_m)
             return OccupancyGrid.within(self.vertices, self.body.faces, most, VOXEL_M)
 
 

@@ -1,7 +1,7 @@
 """Deferred colour: density along rays first, front to back, and colour only where a sample counts."""
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -16,6 +16,7 @@ FAINT = 0.02
 COLOURS_PER_CHUNK = 2**14
 
 
+@runtime_checkable
 class DeferredField(Protocol):
     """A field that can tell density without colour."""
 

@@ -31,6 +31,8 @@ from sherf.training.options import TRAININGS, TrainingOptions
 from sherf.training.state import STATE, read_header
 from sherf.training.validation import Validation
 
+AT_LEAST_ONE = {"batch", "steps"}
+SHARES = {"decay", "ema", "front", "same_pose", "mirror", "fit", "occluded", "cut"}
 UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
@@ -136,7 +138,7 @@ def read_training(config: str) -> TrainingOptions:
 
 def training_record(options: TrainingOptions) -> dict[str, Any]:
     """As JSON holds it."""
-    return asdict(options) | {"model": config_record(options.model)}
+    return asdict(options) | {"model": config_record(options.model), "adam": list(options.adam)}
 
 
 def read_duration(text: str) -> float:
@@ -168,11 +170,11 @@ def _changed(path: Path, options: Any, changes: dict[str, Any]) -> Any:
             known = ", ".join(n for n, kind in kinds.items() if kind in (int, float))
             raise BadInput(f"{path}: there is no option '{name}'. There are: {known}.")
         fits = type(value) is int or (kinds[name] is float and type(value) is float)
-        if not fits or not math.isfinite(value) or value < 0:
-            raise BadInput(
-                f"{path}: '{name}' cannot be {str(value)[:50]}; a {kinds[name].__name__} from 0 on is needed."
-            )
-    return replace(options, **changes)
+        least, most = int(name in AT_LEAST_ONE), 1 if name in SHARES else math.inf
+        if not fits or not math.isfinite(value) or not least <= value <= most:
+            limits = f"from {least} to {most}" if name in SHARES else f"from {least} on"
+            raise BadInput(f"{path}: '{name}' cannot be {str(value)[:50]}; {kinds[name].__name__} {limits} is needed.")
+    return replace(options, **{name: kinds[name](value) for name, value in changes.items()})
 
 
 def _flat(record: dict[str, Any], prefix: str = "") -> dict[str, Any]:

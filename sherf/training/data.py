@@ -10,6 +10,7 @@ from torch.utils.data import Dataset
 
 from sherf.datasets.multiview import MultiviewData
 from sherf.datasets.pairs import CachedViews, Key, Pair
+from sherf.errors import BadInput
 from sherf.training.options import TrainingOptions
 
 CACHE_BYTES = 2**30
@@ -38,6 +39,18 @@ class DrawnPairs(Dataset[Drawn]):
             rank: of this process among `processes`; each sees its share of every step's pairs.
         """
         self.views, self.options = CachedViews(data, CACHE_BYTES), options
+        self.left_out: dict[str, str] = {}
+        """Subjects that cannot be trained on, and why."""
+        self.subjects: list[tuple[str, tuple[int, ...], tuple[int, ...]]] = []
+        for name in data.subjects:
+            try:
+                self.subjects.append((name, data.poses(name), data.views(name)))
+            except BadInput as error:
+                self.left_out[name] = str(error)
+        if not self.subjects:
+            raise BadInput(
+                f"none of the {len(data.subjects)} subjects can be read: {next(iter(self.left_out.values()))}"
+            )
         share = options.batch // processes
         self.places = range(first * share, last * share)
         self.share, self.rank = share, rank
@@ -51,10 +64,9 @@ class DrawnPairs(Dataset[Drawn]):
 
     def drawn(self, step: int, place: int) -> Drawn:
         """One pair of one step."""
-        data, options = self.views.data, self.options
+        options = self.options
         rng = np.random.default_rng([options.seed, step, place, CHOICE])
-        subject = data.subjects[int(rng.integers(len(data.subjects)))]
-        poses, views = data.poses(subject), data.views(subject)
+        subject, poses, views = self.subjects[int(rng.integers(len(self.subjects)))]
         view = views[0] if rng.random() < options.front else int(rng.choice(views))
         pose = int(rng.choice(poses))
         observation = Key(subject, pose, view)

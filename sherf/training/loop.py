@@ -89,6 +89,8 @@ class Trainer:
         """Go on until the schedule or the time ends, or somebody interrupts."""
         fabric, options, done = self.fabric, self.options, self.progress
         pairs = DrawnPairs(data, options, done.step, fabric.global_rank, fabric.world_size, options.steps)
+        for name, why in pairs.left_out.items():
+            say(f"left out: {name}: {why}")
         loader = DataLoader(pairs, batch_size=pairs.share, collate_fn=list, num_workers=0)
         is_first = fabric.global_rank == 0
         log = Log(self.out / "log.csv", done.step) if is_first else None

@@ -38,9 +38,7 @@ LOGIT_M = 0.006
 class Objective(nn.Module):
     """The model with its losses: what data-parallel training wraps."""
 
-    def __init__(
-        self, model: Sherf, body: BodyModel, backend: Backend, options: TrainingOptions, half: bool = False
-    ):
+    def __init__(self, model: Sherf, body: BodyModel, backend: Backend, options: TrainingOptions, half: bool = False):
         super().__init__()
         self.model, self.options = model, options
         self.body, self.backend = body, backend

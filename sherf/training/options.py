@@ -57,7 +57,7 @@ class TrainingOptions:
     seed: int = 0
 
 
-NO_AUGMENTATION = AugmentOptions(mirror=0, exposure=0, gamma=0, fit=0, occluded=0, cut=0)
+NO_AUGMENTATION = AugmentOptions(mirror=0.0, exposure=0.0, gamma=0.0, fit=0.0, occluded=0.0, cut=0.0)
 TRAININGS = {
     "sherf-small": TrainingOptions(SMALL, LossWeights(colour=2.0, mask=0.2, ssim=0.05, lpips=0.1, occupancy=0.1)),
     "sherf-paper": TrainingOptions(

@@ -94,5 +94,5 @@ def write_bad_batch(out: Path, step: int, rank: int, batch: list[Drawn]) -> Path
             tensors |= {f"{number}.{role}.{name}": getattr(subject.camera, name) for name in "KRT"}
             tensors[f"{number}.{role}.joints"] = subject.pose.joints
     keys = [{"observation": drawn.observation, "target": drawn.target, "seed": drawn.seed} for drawn in batch]
-    save_file({name: x.contiguous() for name, x in tensors.items()}, path, {"keys": json.dumps(keys)})
+    save_file({name: x.clone() for name, x in tensors.items()}, path, {"keys": json.dumps(keys)})
     return path

@@ -1,4 +1,4 @@
-"""Pairs of pictures: random access that depends on the index alone, a cache that is bounded, sizes that agree."""
+"""Pairs of pictures: draws that depend on the place alone, a cache that is bounded, sizes that agree."""
 
 import pickle
 from dataclasses import dataclass, field
@@ -9,9 +9,12 @@ from stage import camera_in_front, photograph, standing
 
 from sherf.body.model import BodyModel
 from sherf.camera import project
+from sherf.config import SMALL
 from sherf.datasets.multiview import MultiviewData, View
-from sherf.datasets.pairs import CachedViews, EvaluationPairs, Key, TrainingPairs, num_bytes, resized
+from sherf.datasets.pairs import CachedViews, Key, num_bytes, resized
 from sherf.errors import BadInput
+from sherf.training.data import DrawnPairs
+from sherf.training.options import TrainingOptions
 
 
 @dataclass
@@ -56,21 +59,26 @@ def test_the_protocol_is_met(rooms: Rooms) -> None:
     assert isinstance(rooms, MultiviewData)
 
 
-def test_training_pairs_are_of_one_subject_and_pose_and_depend_on_the_index_alone(rooms: Rooms) -> None:
-    pairs = TrainingPairs(rooms, seed=3)
-    assert len(pairs) == 9 and pairs.left_out == {"broken": "broken/annots.npy is missing."}
-    first = [(_number(p.observation), _number(p.target)) for p in (pairs[i] for i in range(9))]
-    assert all(a // 10 == b // 10 for a, b in first)
-    again = TrainingPairs(rooms, seed=3)
-    assert [(_number(again[i].observation), _number(again[i].target)) for i in reversed(range(9))] == first[::-1]
-    again.epoch = 1
-    assert [(_number(again[i].observation), _number(again[i].target)) for i in range(9)] != first
+def _drawn(rooms: Rooms, rank: int = 0, processes: int = 1, first: int = 0) -> list[tuple[int, int, tuple]]:
+    options = TrainingOptions(SMALL, batch=2, front=0.5, same_pose=0.5)
+    pairs = DrawnPairs(rooms, options, first, rank, processes, last=20)
+    assert pairs.left_out == {"broken": "broken/annots.npy is missing."}
+    drawn = [pairs[i] for i in range(len(pairs))]
+    return [(_number(d.pair.observation), _number(d.pair.target), tuple(d.seed)) for d in drawn]
 
 
-def test_evaluation_pairs_come_in_order(rooms: Rooms) -> None:
-    keys = [(Key("anna", 0, 1), Key("anna", 2, 0)), (Key("ben", 0, 0), Key("ben", 0, 2))]
-    pairs = EvaluationPairs(rooms, keys)
-    assert [(_number(p.observation), _number(p.target)) for p in (pairs[0], pairs[1])] == [(1, 20), (100, 102)]
+def test_training_sees_pairs_of_one_subject_that_depend_on_the_place_alone(rooms: Rooms) -> None:
+    drawn = _drawn(rooms)
+    assert len(drawn) == 40 and all(a // 100 == b // 100 and a != b for a, b, _ in drawn)
+    assert len({a for a, _, _ in drawn}) > 4 and len({seed for _, _, seed in drawn}) == 40
+    assert any(a // 10 != b // 10 for a, b, _ in drawn) and any(a // 10 == b // 10 for a, b, _ in drawn)
+    assert _drawn(rooms) == drawn
+    assert _drawn(rooms, first=7) == drawn[14:]
+
+
+def test_processes_share_the_batch_of_one(rooms: Rooms) -> None:
+    shares = [_drawn(rooms, rank, processes=2) for rank in (0, 1)]
+    assert [pair for both in zip(*shares, strict=True) for pair in both] == _drawn(rooms)
 
 
 def test_the_cache_reads_once_and_keeps_to_its_bytes(rooms: Rooms) -> None:

@@ -1,0 +1,58 @@
+"""Two people to train on and one to validate, and a network that trains in a second."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+TINY = {
+    "base": "sherf-small",
+    "model": {
+        "encoder_width": 8, "plane_resolution": 32, "unwrap_width": 8, "token_width": 8, "decoder_width": 16,
+        "observation_size": 32, "heads": 1, "head_width": 8,
+    },
+    "batch": 2,
+    "patch": 16,
+    "rays": 64,
+    "steps": 8,
+    "step_m": 0.02,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def crowd(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """OpenPeople's persons 6, 7 (train) and 8 (validation): 2 poses, 3 views of 48 x 48."""
+    out = tmp_path_factory.mktemp("crowd")
+    options = ("--people", "3", "--seed-start", "6", "--views", "3", "--poses", "2", "--size", "48")
+    command = [sys.executable, "-m", "sherf.cli", "generate", "openpeople", *options, "--out", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a training's JSON: the tiny one with changes."""
+
+    def write(**changes: object) -> Path:
+        path = tmp_path / "tiny.json"
+        path.write_text(json.dumps(TINY | changes))
+        return path
+
+    return write
+
+
+def command(config: Path | str, data: Path, out: Path, *more: str) -> list[str]:
+    """The arguments of `sherf train`."""
+    return ["train", str(config), "--data", str(data), "--out", str(out), "--device", "cpu", *more]
+
+
+def sherf(arguments: list[str], launcher: tuple[str, ...] = ("-m", "sherf.cli")) -> subprocess.CompletedProcess[str]:
+    """A real process."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = [sys.executable, *launcher, *arguments]
+    return subprocess.run(done, capture_output=True, text=True, timeout=280, check=False, env=environment)
