@@ -22,9 +22,10 @@ from sherf.render.backend import Backend
 from sherf.render.sampling import OccupancyGrid
 from sherf.scene import PosedBody, Radiance
 
-VOXEL_M = 0.015
+VOXEL_M = 0.01
 SPREAD_M = 0.006
 """The density has faded to nothing so far outside of the surface."""
+NOWHERE_M = -1.0
 
 
 class SurfaceHeads(nn.Module):
@@ -90,6 +91,8 @@ class Places:
     """From there to the point, canonical space."""
     normals: Float[Tensor, "point 3"]
     """Of the surface point, canonical space."""
+    reach: Float[Tensor, " point"]
+    """How far from the surface point matter can be, metres."""
 
     def __getitem__(self, some: Tensor) -> "Places":
         return Places(*(x[some] for x in vars(self).values()))
@@ -106,7 +109,11 @@ class SurfaceField:
         to_canonical = vertex_warp(posed, canonical)[:, :3, :3].flatten(start_dim=1)
         atlas = tables.atlas
         self.vertices = posed.vertices
-        self.table = torch.cat([posed.vertices, to_canonical, atlas.vertices, atlas.normals], dim=1)
+        with torch.no_grad():
+            # where weights are no numbers any more, the loss has to say so, not the grid
+            self.reach = (tables.base().nan_to_num() + FURTHER_M + SPREAD_M).clamp(max=self.config.near_body_m)
+        columns = [posed.vertices, to_canonical, atlas.vertices, atlas.normals, self.reach[:, None]]
+        self.table = torch.cat(columns, dim=1)
 
     def places(self, points: Float[Tensor, "point 3"]) -> Places:
         """Describe world points by the body's nearest surface points. No gradients."""
@@ -115,11 +122,21 @@ class SurfaceField:
             corners = self.body.faces[nearest.face]
             found = weigh(self.table, corners, nearest.barycentric)
             offset = (found[:, 3:12].unflatten(1, (3, 3)) * (points - found[:, :3])[:, None]).sum(dim=-1)
-            normals = F.normalize(found[:, 15:], dim=1)
-            return Places(corners, nearest.barycentric, nearest.distance, found[:, 12:15], offset, normals)
+            normals = F.normalize(found[:, 15:18], dim=1)
+            return Places(
+                corners, nearest.barycentric, nearest.distance, found[:, 12:15], offset, normals, found[:, 18]
+            )
 
-    def inside(self, places: Places) -> Float[Tensor, " point"]:
-        """How far points lie inside of the clothed surface, metres."""
+    def inside(self, places: Places, everywhere: bool = False) -> Float[Tensor, " point"]:
+        """How far points lie inside of the clothed surface, metres; `NOWHERE_M` out of its reach.
+
+        Args:
+            everywhere: ask the network out of reach too.
+        """
+        if not everywhere:
+            near = (places.distance < places.reach).nonzero()[:, 0]
+            nowhere = torch.full_like(places.distance, NOWHERE_M)
+            return nowhere.index_put((near,), self.inside(places[near], True)) if len(near) else nowhere
         tables = self.tables
         rows = read_planes(tables.offset_rows, tables.atlas, places.surface, front_share(places.normals))
         with torch.no_grad():
@@ -165,8 +182,7 @@ class SurfaceField:
     def grid(self) -> OccupancyGrid:
         """The voxels that can hold matter: nearer to the body than the clothed surface can stand off."""
         with torch.no_grad():
-            most = (self.tables.base().nan_to_num() + FURTHER_M + SPREAD_M).clamp(max=self.config.near_body_m)
-            return OccupancyGrid.within(self.vertices, self.body.faces, most, VOXEL_M)
+            return OccupancyGrid.within(self.vertices, self.body.faces, self.reach, VOXEL_M)
 
 
 def clothed_depth(tables: SurfaceTables) -> Float[Tensor, "side side"]:

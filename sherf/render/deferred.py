@@ -44,7 +44,6 @@ class Shaded:
     colours: RayColours
     samples: RaySamples
     inside: Float[Tensor, " sample"]
-    weights: Float[Tensor, " sample"]
 
 
 def shade(field: DeferredField, rays: Rays, samples: RaySamples, backend: Backend) -> Shaded:
@@ -55,7 +54,7 @@ def shade(field: DeferredField, rays: Rays, samples: RaySamples, backend: Backen
     weights, _ = backend.composite(field.density(inside), samples, rays.origins.new_ones(samples.num_rays))
     counts = (weights.detach() > FAINT).nonzero()[:, 0]
     colours = _coloured(field, places[counts], ray[counts], weights[counts], ray, weights, place, samples.num_rays)
-    return Shaded(colours, samples, inside, weights)
+    return Shaded(colours, samples, inside)
 
 
 def follow_deferred(

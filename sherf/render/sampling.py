@@ -13,7 +13,7 @@ from sherf.scene import Rays, RaySamples
 STRIDE_VOXELS = 2
 """Half the length of a coarse interval, in voxels: long enough to skip empty space, short enough to skip much of it."""
 
-REACH_STEP_VOXELS = 2.0
+REACH_STEP_VOXELS = 1.0
 
 RAYS_PER_CHUNK = 2**16
 """Bounds the sampler's memory: at most about 200 MB of candidates at the default step and voxel."""

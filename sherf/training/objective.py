@@ -22,7 +22,7 @@ from sherf.render.deferred import Shaded, shade
 from sherf.render.march import MarchOptions, follow
 from sherf.render.sampling import OccupancyGrid
 from sherf.scene import PosedBody, RaySamples
-from sherf.surface_field import SurfaceField
+from sherf.surface_field import NOWHERE_M, SurfaceField
 from sherf.training.augment import augmented
 from sherf.training.losses import Perception, structural_similarity
 from sherf.training.options import LossWeights, TrainingOptions
@@ -33,6 +33,8 @@ CLEAR_M, SOLID_M = 0.002, 0.015
 BEYOND_M = 0.03
 """Rays are not followed further behind the surface."""
 LOGIT_M = 0.006
+SURE = 0.9
+"""Share of the person in a pixel from which on its depth is the person's."""
 
 
 class Objective(nn.Module):
@@ -60,22 +62,38 @@ class Objective(nn.Module):
     def _losses(self, pair: Pair, seed: list[int]) -> dict[str, Float[Tensor, ""]]:
         rng = np.random.default_rng(seed)
         pair = augmented(pair, self.body, self.options.augment, rng)
-        if self.model.config.anchor == "surface":
-            chosen, shaded = self._shade_surface(pair, rng)
-        else:
-            chosen, shaded = self._follow_vertices(pair, rng)
-        return weighted_losses(chosen, shaded, self.options.losses, self.perception)
+        on_surface = self.model.config.anchor == "surface"
+        chosen, shaded, off = self._shade_surface(pair, rng) if on_surface else self._follow_vertices(pair, rng)
+        weights = self.options.losses
+        losses = weighted_losses(chosen, shaded, weights, self.perception)
+        if weights.surface > 0:
+            off = chosen.colour.new_zeros(1) if off is None else off / LOGIT_M
+            losses["surface"] = weights.surface * F.smooth_l1_loss(off, torch.zeros_like(off))
+        return losses
 
-    def _shade_surface(self, pair: Pair, rng: np.random.Generator) -> tuple[ChosenRays, Shaded]:
+    def _shade_surface(self, pair: Pair, rng: np.random.Generator) -> tuple[ChosenRays, Shaded, Tensor | None]:
         observed, target = pair.observation, pair.target
         chosen = choose_rays(target, camera_rays(target.subject.camera), self.options.patch, self.options.rays, rng)
         bank = self.model.encode(observed.subject, self.body, observed.vertices)
         tables = self.model.surface_tables(bank, self.body)
         field = SurfaceField(tables, self.body, self._posed(target), self.backend)
         samples = self.backend.sample(chosen.rays, field.grid(), self.options.step_m)
-        return chosen, shade(field, chosen.rays, _thinned(samples, chosen, rng), self.backend)
+        shaded = shade(field, chosen.rays, _thinned(samples, chosen, rng), self.backend)
+        return chosen, shaded, self._on_surface(field, chosen)
 
-    def _follow_vertices(self, pair: Pair, rng: np.random.Generator) -> tuple[ChosenRays, Shaded]:
+    def _on_surface(self, field: SurfaceField, chosen: ChosenRays) -> Float[Tensor, " point"] | None:
+        """How far the field's surface is from where the data set knows it, metres."""
+        if chosen.distance is None or self.options.losses.surface == 0:
+            return None
+        hit = ((chosen.distance > 0) & (chosen.mask > SURE)).nonzero()[:, 0]
+        if len(hit) == 0:
+            return None
+        rays = chosen.rays
+        places = field.places(rays.origins[hit] + chosen.distance[hit, None] * rays.directions[hit])
+        reached = (places.distance < self.model.config.near_body_m).nonzero()[:, 0]
+        return field.inside(places[reached], everywhere=True) if len(reached) else None
+
+    def _follow_vertices(self, pair: Pair, rng: np.random.Generator) -> tuple[ChosenRays, Shaded, None]:
         """As published."""
         observed, target = pair.observation, pair.target
         rays = box_rays(target.subject.camera, target.vertices)
@@ -89,7 +107,7 @@ class Objective(nn.Module):
         options = MarchOptions(block=config.samples, stop=0.0, points_per_chunk=2**18)
         nothing = target.vertices.new_zeros(0)
         colours = follow(field, chosen.rays, samples, self.backend, options)
-        return chosen, Shaded(colours, samples, nothing, nothing)
+        return chosen, Shaded(colours, samples, nothing), None
 
     def _posed(self, target: View) -> PosedBody:
         return replace(self.body.pose(target.subject.pose), vertices=target.vertices)
@@ -141,10 +159,10 @@ def occupancy_loss(chosen: ChosenRays, shaded: Shaded) -> Float[Tensor, ""]:
     ray = shaded.samples.ray
     surface, mask = chosen.distance[ray], chosen.mask[ray]
     behind = shaded.samples.place - surface
-    known = (surface > 0) & (mask > 0.9)
+    known = (surface > 0) & (mask > SURE)
     empty = (known & (behind < -CLEAR_M)) | (mask == 0)
     solid = known & (behind > CLEAR_M) & (behind < SOLID_M)
-    asked = empty | solid
+    asked = (empty | solid) & (shaded.inside > NOWHERE_M)
     if not bool(asked.any()):
         return shaded.inside.sum() * 0
     return F.binary_cross_entropy_with_logits(shaded.inside[asked] / LOGIT_M, solid[asked].float())

@@ -16,6 +16,8 @@ class LossWeights:
     lpips: float = 0.1
     occupancy: float = 0.0
     """Empty before the surface and solid behind it, where the data set knows depths."""
+    surface: float = 0.0
+    """The field's surface lies where the data set knows it."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class TrainingOptions:
 
     model: SherfConfig
     losses: LossWeights = field(default_factory=LossWeights)
-    learning_rate: float = 5e-4
+    learning_rate: float = 7e-4
     steps: int = 60_000
     """The whole schedule."""
     adam: tuple[float, float] = (0.9, 0.999)
@@ -59,7 +61,9 @@ class TrainingOptions:
 
 NO_AUGMENTATION = AugmentOptions(mirror=0.0, exposure=0.0, gamma=0.0, fit=0.0, occluded=0.0, cut=0.0)
 TRAININGS = {
-    "sherf-small": TrainingOptions(SMALL, LossWeights(colour=2.0, mask=0.2, ssim=0.05, lpips=0.1, occupancy=0.1)),
+    "sherf-small": TrainingOptions(
+        SMALL, LossWeights(colour=2.0, mask=0.2, ssim=0.05, lpips=0.1, occupancy=0.1, surface=0.05)
+    ),
     "sherf-paper": TrainingOptions(
         PAPER,
         LossWeights(colour=100.0, mask=10.0, ssim=1.0, lpips=1.0),

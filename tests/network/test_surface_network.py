@@ -1,0 +1,228 @@
+"""The surface-anchored network: the atlas, what the photo saw, density and colour along rays, avatars in files."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+from stage import camera_in_front, photograph, standing
+
+from sherf.avatar import Avatar, load_avatar, save_avatar
+from sherf.avatar_model import NetworkModel
+from sherf.body.model import BodyModel
+from sherf.camera import project, rays
+from sherf.config import SMALL, SherfConfig
+from sherf.devices import choose_backend
+from sherf.features.atlas import atlas_of, front_share
+from sherf.features.observed import FAR_M, Observed, crop_camera, cropped, first_depth, lookup_tables
+from sherf.features.surface_bank import plane_rows, read_planes
+from sherf.model import Sherf
+from sherf.render.deferred import follow_deferred, shade
+from sherf.render.march import MarchOptions
+from sherf.render.sampling import OccupancyGrid
+from sherf.render.torch_backend import BruteForceSurface
+from sherf.renderer import make_renderer
+from sherf.scene import Subject
+from sherf.surface_field import SurfaceField
+
+TINY = dataclasses.replace(
+    SMALL, encoder_width=8, plane_resolution=64, unwrap_width=8, token_width=8, decoder_width=16,
+    observation_size=64, heads=1, head_width=8,
+)  # fmt: skip
+
+
+def network(config: SherfConfig = TINY) -> Sherf:
+    torch.manual_seed(0)
+    return Sherf(config).eval()
+
+
+@pytest.fixture(scope="module")
+def avatar(subject: Subject, body: BodyModel) -> Avatar:
+    in_bytes = dataclasses.replace(subject, image=(subject.image * 255).round() / 255)
+    return NetworkModel(network(), choose_backend("cpu"), "x").encode(in_bytes, body, {"verdict": "good"})
+
+
+@pytest.fixture(scope="module")
+def observed(subject: Subject, body: BodyModel) -> Observed:
+    vertices = body.pose(subject.pose).vertices
+    crop = crop_camera(subject.camera, vertices, 256)
+    depth = first_depth(vertices, body.faces, crop)
+    return Observed(subject, crop, depth, lookup_tables(SMALL, body, atlas_of(body, 64), subject, vertices))
+
+
+def _vertices(body: BodyModel) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Every vertex as a point of the surface."""
+    corners = torch.arange(len(body.v_template))[:, None].expand(-1, 3)
+    weights = torch.tensor([1.0, 0.0, 0.0]).expand(len(corners), 3)
+    return corners, weights, torch.zeros(len(corners), 3)
+
+
+def test_texels_show_the_canonical_body_where_they_lie(body: BodyModel) -> None:
+    atlas = atlas_of(body, 64)
+    points = atlas.surface.of(atlas.vertices)[atlas.covered]
+    side, row, column = atlas.covered.nonzero().unbind(dim=1)
+    places = atlas.places(points)
+    torch.testing.assert_close(places, torch.stack([row, column], dim=1).float(), rtol=0, atol=1e-3)
+    normals = atlas.surface.of(atlas.normals)[atlas.covered]
+    assert (front_share(normals)[side == 0] > 0.3).float().mean() > 0.95
+    assert (front_share(normals)[side == 1] < 0.7).float().mean() > 0.95
+    assert 0.1 < atlas.covered.float().mean() < 0.4
+
+
+def test_the_maps_own_mirror_image_is_the_mirrored_body(body: BodyModel) -> None:
+    covered = atlas_of(body, 64).covered
+    assert (covered ^ covered.flip(2)).float().mean() < 0.01
+
+
+def test_opposite_points_lie_at_the_same_place_seen_from_the_front(body: BodyModel) -> None:
+    atlas = atlas_of(body, 64)
+    across = atlas.opposite.of(atlas.vertices)
+    torch.testing.assert_close(across[:, :2], atlas.vertices[:, :2], rtol=0, atol=1e-4)
+    behind = (across - atlas.vertices)[:, 2] * torch.where(atlas.normals[:, 2] >= 0, -1.0, 1.0)
+    assert (behind > -1e-4).all() and (behind > 0.02).float().mean() > 0.8
+
+
+def test_planes_are_read_at_their_texels(body: BodyModel) -> None:
+    atlas = atlas_of(body, 64)
+    planes = torch.rand(2, 5, 64, 64)
+    points = atlas.surface.of(atlas.vertices)[atlas.covered]
+    side, row, column = atlas.covered.nonzero().unbind(dim=1)
+    found = read_planes(plane_rows(planes), atlas, points, (side == 0).float())
+    torch.testing.assert_close(found, planes[side, :, row, column], rtol=0, atol=1e-3)
+
+
+def test_a_point_is_seen_where_the_camera_shows_it(observed: Observed, subject: Subject, body: BodyModel) -> None:
+    """Offsets are carried as the body turns: a point that stands off in canonical space stands off in the photo."""
+    corners, weights, nothing = _vertices(body)
+    posed = body.pose(subject.pose)
+    pixels, _ = project(subject.camera, posed.vertices)
+    look = observed.look("seen", corners, weights, nothing)
+    torch.testing.assert_close(look.pixels, pixels, rtol=0, atol=1e-2)
+    mirrored = observed.look("mirrored", corners, weights, nothing)
+    torch.testing.assert_close(mirrored.pixels, pixels[body.mirror], rtol=0, atol=1e-2)
+    head = body.weights[:, 15] > 0.99
+    lifted = observed.look("seen", corners[head], weights[head], torch.tensor([[0.0, 0.1, 0.0]]).expand(head.sum(), 3))
+    assert ((pixels[head] - lifted.pixels)[:, 1] > 5).all(), "10 cm up in canonical space is up in the photo"
+
+
+def test_visible_is_what_faces_the_camera_unhidden_within_mask_and_photo(
+    observed: Observed, subject: Subject, body: BodyModel
+) -> None:
+    corners, weights, nothing = _vertices(body)
+    look = observed.look("seen", corners, weights, nothing)
+    facing = look.features[:, 3]
+    assert look.visibility[facing > 0.6].median() > 0.9
+    assert look.visibility[facing < -0.1].max() < 0.05
+    empty = dataclasses.replace(observed, subject=dataclasses.replace(subject, mask=torch.zeros_like(subject.mask)))
+    assert empty.look("seen", corners, weights, nothing).visibility.max() == 0
+    wall = dataclasses.replace(observed, depth=torch.full_like(observed.depth, 0.1))
+    assert wall.look("seen", corners, weights, nothing).visibility.max() < 0.01
+    assert observed.depth.max() == FAR_M
+
+
+def test_the_crop_shows_the_photo(subject: Subject, body: BodyModel) -> None:
+    vertices = body.pose(subject.pose).vertices
+    crop = crop_camera(subject.camera, vertices, 128)
+    pixels, _ = project(crop, vertices)
+    assert pixels.min() > 5 and pixels.max() < 123
+    picture = cropped(subject.image * subject.mask, subject.camera, crop)
+    again = photograph(body, subject.pose, crop)
+    difference = (picture - again.image * again.mask).abs().mean()
+    assert difference < 0.03, "the same scene through both cameras"
+
+
+def test_density_first_and_colour_where_it_counts_is_what_all_samples_give(avatar: Avatar, body: BodyModel) -> None:
+    backend = choose_backend("cpu")
+    subject = avatar.bank.subject
+    assert avatar.network is not None
+    with torch.no_grad():
+        field = SurfaceField(avatar.network.surface_tables(avatar.bank, body), body, body.pose(subject.pose), backend)
+        bundle = rays(subject.camera)
+        samples = backend.sample(bundle, field.grid(), 0.01)
+        whole = shade(field, bundle, samples, backend).colours
+        blocks = follow_deferred(field, bundle, samples, backend, MarchOptions(step=0.01, block=5, stop=1e-4))
+    torch.testing.assert_close(blocks.opacity, whole.opacity, rtol=0, atol=2e-3)
+    torch.testing.assert_close(blocks.rgb, whole.rgb, rtol=0, atol=2e-2)
+    assert whole.opacity.max() > 0.95
+    covered = whole.opacity.reshape(subject.camera.size)
+    overlap = ((covered > 0.5) & (subject.mask > 0.5)).sum() / ((covered > 0.5) | (subject.mask > 0.5)).sum()
+    assert overlap > 0.7, "untrained, the density keeps to the body"
+
+
+def test_the_grid_holds_all_density(avatar: Avatar, body: BodyModel) -> None:
+    assert avatar.network is not None
+    posed = body.pose(avatar.bank.subject.pose)
+    with torch.no_grad():
+        field = SurfaceField(avatar.network.surface_tables(avatar.bank, body), body, posed, choose_backend("cpu"))
+        low, high = posed.vertices.amin(dim=0) - 0.2, posed.vertices.amax(dim=0) + 0.2
+        points = low + torch.rand(20_000, 3) * (high - low)
+        dense = field.density(field.inside(field.places(points))) > 200
+        assert dense.sum() > 100 and field.grid().contains(points[dense]).all()
+
+
+def test_reaches_of_ones_own_are_kept(body: BodyModel) -> None:
+    vertices = body.pose(body.rest_pose()).vertices
+    reach = torch.where(vertices[:, 1] > vertices[:, 1].median(), 0.09, 0.02)
+    grid = OccupancyGrid.within(vertices, body.faces, reach, 0.02)
+    some = torch.randperm(len(vertices))[:200]
+    for share in (0.0, 0.6, 1.0):
+        points = vertices[some] + share * reach[some, None] * torch.nn.functional.normalize(torch.randn(200, 3), dim=1)
+        assert grid.contains(points).all()
+    centres = grid.low + grid.voxel * (grid.occupied.nonzero()[::200] + 0.5)
+    distance = BruteForceSurface(vertices, body.faces).nearest(centres).distance
+    low_down = centres[:, 1] < vertices[:, 1].median() - 0.15
+    assert distance.max() < 0.09 + 2 * 0.04 + 0.07 and distance[low_down].max() < 0.02 + 2 * 0.04 + 0.07
+
+
+def test_a_saved_avatar_renders_the_same_frame(avatar: Avatar, body: BodyModel, tmp_path: Path) -> None:
+    save_avatar(avatar, tmp_path / "avatar.safetensors")
+    again = load_avatar(tmp_path / "avatar.safetensors", body)
+    assert again.network is not None and again.network.encoder is None
+    subject = avatar.bank.subject
+    backend = choose_backend("cpu")
+    first, second = (make_renderer(a, body, backend).frame(subject.camera, subject.pose) for a in (avatar, again))
+    assert first.opacity.max() > 0.9
+    torch.testing.assert_close(first.rgb, second.rgb, rtol=0, atol=5e-3)
+    assert 0.2 < float((first.visibility * first.opacity).sum() / first.opacity.sum()) <= 1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"lookups": ("seen",)},
+        {"occlusion": "none"},
+        {"occlusion": "body"},
+        {"blend": False},
+        {"levels": ("pixel",)},
+        {"levels": ("global",)},
+        {"fusion_depth": 0},
+    ],
+)
+def test_each_improvement_may_be_off(subject: Subject, body: BodyModel, changes: dict) -> None:
+    model = network(dataclasses.replace(TINY, **changes))
+    backend = choose_backend("cpu")
+    made = NetworkModel(model, backend, "x").encode(subject, body, {})
+    frame = make_renderer(made, body, backend).frame(camera_in_front((64, 64)), standing())
+    assert frame.rgb.isfinite().all() and frame.opacity.max() > 0.9
+
+
+def test_gradients_reach_every_weight(avatar: Avatar, subject: Subject, body: BodyModel) -> None:
+    model, backend = network().train(), choose_backend("cpu")
+    tables = model.surface_tables(model.encode(subject, body), body)
+    field = SurfaceField(tables, body, body.pose(subject.pose), backend)
+    bundle = rays(camera_in_front((48, 48)))
+    shaded = shade(field, bundle, backend.sample(bundle, field.grid(), 0.01), backend)
+    (shaded.colours.rgb.sum() + shaded.colours.opacity.sum()).backward()
+    without = [name for name, p in model.named_parameters() if p.grad is None]
+    assert without == []
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA card")
+def test_cuda_shows_what_the_cpu_shows(avatar: Avatar, body: BodyModel) -> None:
+    subject = avatar.bank.subject
+    frames = [
+        make_renderer(avatar, body, choose_backend(device)).frame(subject.camera, subject.pose)
+        for device in ("cpu", "cuda")
+    ]
+    torch.testing.assert_close(frames[1].rgb.cpu(), frames[0].rgb, rtol=0, atol=5e-3)
