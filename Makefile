@@ -37,7 +37,7 @@ benchmark: .venv/.dev
 	touch $@
 
 .venv/.dev: .venv/.core
-	.venv/bin/python -m pip install --quiet --editable '.[dev,smpl]'
+	.venv/bin/python -m pip install --quiet --editable '.[dev,smpl,train]'
 	touch $@
 
 # Open3D and OpenCV load these from the system. As root on Debian they are installed; others are told the line to run.

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from sherf.assets import asset_path
 from sherf.avatar import Avatar
 from sherf.body.files import load_body_model
 from sherf.body.model import BodyModel
@@ -20,6 +21,8 @@ from sherf.scene import Subject
 from sherf.template.model import encode as encode_template
 
 TEMPLATE = "template"
+SHIPPED = ("sherf-small",)
+"""Checkpoints that come with the package, `checkpoints/NAME/NAME.safetensors`."""
 DEFAULT_BODY = "openbody"
 
 
@@ -92,14 +95,15 @@ def load_avatar_model(name: str, backend: Backend) -> AvatarModel:
 
     Raises:
         BadInput: there is no such model, or the file is no checkpoint.
+        MissingAsset: a shipped one is damaged or was not installed.
     """
     if name == TEMPLATE:
         return TemplateModel()
-    path = Path(name)
+    path = asset_path(f"{name}/{name}.safetensors") if name in SHIPPED else Path(name)
     if not path.is_file():
         raise BadInput(
-            f"there is no model {name!r}.\nThere is: {TEMPLATE}; or give the .safetensors file of a checkpoint, as "
-            "`sherf import-checkpoint` writes it."
+            f"there is no model {name!r}.\nThere are {', '.join(SHIPPED)} and {TEMPLATE}; or give the .safetensors "
+            "file of a checkpoint, as `sherf train` and `sherf import-checkpoint` write it."
         )
     return NetworkModel(load_checkpoint(path), backend, file_sha256(path))
 

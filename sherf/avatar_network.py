@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from sherf.config import SIDES, TOKENS, SherfConfig
+from sherf.config import SherfConfig
 from sherf.errors import BadInput
 from sherf.features.bank import FeatureBank
 from sherf.features.sparse import SparseVolume
@@ -19,7 +19,7 @@ AGAIN = "Make it again with `sherf reconstruct`."
 def network_tensors(bank: FeatureBank, network: Sherf) -> dict[str, Tensor]:
     """What a file holds of the bank and the network."""
     tensors = {"vertices": bank.vertices}
-    tensors |= {name: x for name in ("planes", "pixels", "depth") if (x := getattr(bank, name)) is not None}
+    tensors |= {name: x for name in ("planes", "pixels") if (x := getattr(bank, name)) is not None}
     for scale, volume in enumerate(bank.volumes):
         tensors |= {f"volume{scale}.features": volume.features, f"volume{scale}.sites": volume.sites[:, 1:].int()}
         tensors[f"volume{scale}.shape"] = torch.tensor(volume.shape, dtype=torch.int32)
@@ -39,19 +39,16 @@ def restore_network(
     own = {name: _taken(path, tensors, NETWORK + name, tuple(x.shape)) for name, x in network.state_dict().items()}
     network.load_state_dict(own)
     side, width = config.plane_resolution, config.token_width
-    on_surface = config.anchor == "surface"
-    planes = pixels = depth = None
+    planes = pixels = None
     if "global" in config.levels:
-        planes = _taken(path, tensors, "planes", (SIDES if on_surface else TOKENS, width, side, side))
+        planes = _taken(path, tensors, "planes", (config.num_planes, width, side, side))
     if "pixel" in config.levels:
         pixels = _taken(path, tensors, "pixels", (config.encoder_width, None, None))
-    if on_surface:
-        depth = _taken(path, tensors, "depth", (config.observation_size, config.observation_size))
     volumes: tuple[SparseVolume, ...] = ()
     if "point" in config.levels:
         volumes = tuple(_volume(path, tensors, scale, c) for scale, c in enumerate(config.volume_channels))
     vertices = _taken(path, tensors, "vertices", (None, 3))
-    return FeatureBank(subject, vertices, planes, volumes, pixels, depth), network
+    return FeatureBank(subject, vertices, planes, volumes, pixels), network
 
 
 def _volume(path: Path, tensors: dict[str, Tensor], scale: int, channels: int) -> SparseVolume:

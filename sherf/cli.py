@@ -169,7 +169,12 @@ def train(
     Args:
         config: sherf-small, sherf-paper, or a JSON file of options.
     """
-    from sherf.training.command import run_training
+    try:
+        from sherf.training.command import run_training
+    except ModuleNotFoundError as error:
+        raise MissingAsset(
+            f"training needs {error.name}, which is not installed: pip install 'sherf[train]'"
+        ) from error
 
     _print_paths(run_training(config, options))
 

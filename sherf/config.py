@@ -64,6 +64,11 @@ class SherfConfig:
         return 8 * self.encoder_width
 
     @property
+    def num_planes(self) -> int:
+        """Maps of the global level."""
+        return TOKENS if self.anchor == "vertices" else SIDES
+
+    @property
     def num_tokens(self) -> int:
         """Tokens of a point: one for each published plane, or the planes' and one for each look-up."""
         return TOKENS if self.anchor == "vertices" else 1 + len(self.lookups)

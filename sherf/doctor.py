@@ -31,6 +31,7 @@ MODULES = {
 }
 OPTIONAL_MODULES = {
     "smplx": ("smplx", "pip install 'sherf[smpl]' (non-commercial licence; only beside your own SMPL files)"),
+    "lightning_fabric": ("lightning-fabric", "pip install 'sherf[train]'"),
     "gradio": ("gradio", "pip install 'sherf[app]'"),
 }
 

@@ -1,7 +1,6 @@
 """SHERF (Hu et al., ICCV 2023): the feature bank of a photo, and the radiance field that a posed body reads from it."""
 
 import math
-from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -18,7 +17,7 @@ from sherf.field.fusion import FusionTransformer
 from sherf.field.point_features import Reprojection, Tables
 from sherf.render.backend import MakeNearestVertex
 from sherf.scene import PosedBody, Radiance, Subject
-from sherf.surface_field import SurfaceHeads, SurfaceTables, clothed_depth
+from sherf.surface_field import SurfaceHeads, SurfaceTables
 
 DENSITY_TOKEN, COLOUR_TOKEN = 0, 1
 
@@ -62,10 +61,7 @@ class Sherf(nn.Module):
     ) -> FeatureBank:
         if vertices is None:
             vertices = body.pose(subject.pose).vertices
-        bank = encoder(subject, body, vertices)
-        if self.config.occlusion != "clothed":
-            return bank
-        return replace(bank, depth=clothed_depth(self.surface_tables(bank, body)))
+        return encoder(subject, body, vertices)
 
     def surface_tables(self, bank: FeatureBank, body: BodyModel) -> SurfaceTables:
         """The bank, ready to be read at many points of the body's surroundings."""

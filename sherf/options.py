@@ -18,8 +18,9 @@ class PhotoOptions:
     """Your own mask of the person: white on black, of the photo's size."""
     allow_partial: bool = False
     """Go on although an important part of the person is outside the photo."""
-    model: str = "template"
-    """The model that makes the avatar: template needs no learned weights; else a checkpoint's .safetensors file."""
+    model: str = "sherf-small"
+    """The model that makes the avatar: sherf-small (ships), template (nothing learned), or a checkpoint's .safetensors
+    file."""
     body_model: str | None = None
     """openbody (ships), smpl (your own file in $SHERF_SMPL_FOLDER), or the path of an SMPL .npz or .pkl; the model's
     own if not given."""
@@ -61,8 +62,8 @@ class BenchmarkOptions:
 
     data: Path
     """Folder of the data set."""
-    model: str = "template"
-    """The model to score: template, or a checkpoint's .safetensors file."""
+    model: str = "sherf-small"
+    """The model to score: sherf-small, template, or a checkpoint's .safetensors file."""
     body_model: str | None = None
     """openbody for openpeople, else smpl (your own file in $SHERF_SMPL_FOLDER) or the path of an SMPL .npz or .pkl."""
     split: Literal["train", "validation", "test"] = "test"

@@ -80,7 +80,7 @@ class BodyPose(OnDevice):
 
 
 @dataclass(frozen=True)
-class PosedBody:
+class PosedBody(OnDevice):
     """A body model in one pose: what warping and sampling need."""
 
     vertices: Float[Tensor, "*frame vertex 3"]

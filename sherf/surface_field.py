@@ -1,6 +1,6 @@
 """The radiance field of a network whose points hang on the body's surface, in one pose."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from sherf.body.lbs import vertex_normals
 from sherf.body.model import BodyModel
 from sherf.body.warp import vertex_warp
-from sherf.config import SherfConfig
+from sherf.config import SIDES, SherfConfig
 from sherf.features.atlas import atlas_of, front_share
 from sherf.features.bank import FeatureBank, encode_colour
 from sherf.features.lookup import corners as image_corners
@@ -41,16 +41,21 @@ class SurfaceTables:
     """A bank ready to be read at many points: maps as rows that hold their contribution to the heads."""
 
     def __init__(self, bank: FeatureBank, body: BodyModel, config: SherfConfig, heads: SurfaceHeads):
-        self.bank, self.config, self.heads, self.body = bank, config, heads, body
+        self.bank, self.config, self.heads = bank, config, heads
         self.atlas = atlas_of(body, config.plane_resolution)
         side, width = config.plane_resolution, config.token_width
-        planes = bank.planes if bank.planes is not None else bank.vertices.new_zeros(2, width, side, side)
-        rows = plane_rows(planes)
+        planes = bank.planes if bank.planes is not None else bank.vertices.new_zeros(SIDES, width, side, side)
+        rows = plane_rows(planes, self.atlas)
         self.offset_rows = heads.offset.rows(rows)
         self.token_rows = heads.colour.plane(rows)
         self.photo_rows = None if bank.pixels is None else heads.colour.photo(rows_of_image(bank.pixels))
         self.image_rows = rows_of_image(bank.subject.image * bank.subject.mask)
-        self.observed = observe(config, bank, body, self.atlas)
+        self.observed = observe(config, bank.subject, bank.vertices, body, self.atlas)
+        if config.occlusion == "clothed":
+            with torch.no_grad():
+                clothed = bank.vertices + self.base()[:, None] * vertex_normals(bank.vertices, body.faces)
+                depth = first_depth(clothed, body.faces, self.observed.crop)
+                self.observed = replace(self.observed, depth=depth)
 
     def base(self) -> Float[Tensor, " vertex"]:
         """How far the clothed surface stands off each vertex, without the correction in space, metres."""
@@ -105,9 +110,8 @@ class SurfaceField:
         """Prepare the pose. `posed` may carry a data set's own vertices in place of the body model's."""
         self.tables, self.heads, self.config, self.body = tables, tables.heads, tables.config, body
         self.surface = backend.surface(posed.vertices, body.faces)
-        canonical = body.pose(body.big_pose())
-        to_canonical = vertex_warp(posed, canonical)[:, :3, :3].flatten(start_dim=1)
         atlas = tables.atlas
+        to_canonical = vertex_warp(posed, atlas.posed)[:, :3, :3].flatten(start_dim=1)
         self.vertices = posed.vertices
         with torch.no_grad():
             # where weights are no numbers any more, the loss has to say so, not the grid
@@ -140,8 +144,7 @@ class SurfaceField:
         tables = self.tables
         rows = read_planes(tables.offset_rows, tables.atlas, places.surface, front_share(places.normals))
         with torch.no_grad():
-            occlusion = self.config.occlusion != "none"
-            look = tables.observed.look("seen", places.corners, places.weights, places.offset, occlusion)
+            look = tables.observed.look("seen", places.corners, places.weights, places.offset)
         return self.heads.offset(rows, places.surface, places.distance, look.features)
 
     def density(self, inside: Float[Tensor, " point"]) -> Float[Tensor, " point"]:
@@ -155,8 +158,7 @@ class SurfaceField:
         tokens, colours, visible = [rows], [], []
         for number, lookup in enumerate(self.config.lookups):
             with torch.no_grad():
-                occlusion = self.config.occlusion != "none"
-                look = tables.observed.look(lookup, places.corners, places.weights, places.offset, occlusion)
+                look = tables.observed.look(lookup, places.corners, places.weights, places.offset)
             colour, token = tables.photo_at(look.pixels)
             known = torch.cat([encode_colour(colour), look.features], dim=1)
             tokens.append(token + head.look(known) + head.kind[number])
@@ -183,11 +185,3 @@ class SurfaceField:
         """The voxels that can hold matter: nearer to the body than the clothed surface can stand off."""
         with torch.no_grad():
             return OccupancyGrid.within(self.vertices, self.body.faces, self.reach, VOXEL_M)
-
-
-def clothed_depth(tables: SurfaceTables) -> Float[Tensor, "side side"]:
-    """Depth of the clothed body in the photo."""
-    with torch.no_grad():
-        bank, body = tables.bank, tables.body
-        normals = vertex_normals(bank.vertices, body.faces)
-        return first_depth(bank.vertices + tables.base()[:, None] * normals, body.faces, tables.observed.crop)

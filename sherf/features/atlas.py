@@ -7,16 +7,19 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from sherf.body.lbs import vertex_normals
 from sherf.body.model import BodyModel
 from sherf.render.open3d_surface import as_open3d, mesh_scene
-from sherf.scene import OnDevice
+from sherf.scene import OnDevice, PosedBody
 
 MARGIN_M = 0.05
 AWAY_M = 2.0
+TOUCHING = 2
+"""Texels beyond the body's outline that a look-up may meet."""
 SEAM = 0.25
 """Share of a normal's z over which front and back fade into each other."""
 
@@ -38,8 +41,8 @@ class SurfaceMap(OnDevice):
 class Atlas(OnDevice):
     """Front and back of the canonical body, and each vertex's counterpart on the other side."""
 
-    vertices: Float[Tensor, "vertex 3"]
-    """Canonical space, metres."""
+    posed: PosedBody
+    """The body in its big pose: canonical space."""
     normals: Float[Tensor, "vertex 3"]
     surface: SurfaceMap
     """Of the texels: (side, row, column), front first."""
@@ -49,6 +52,14 @@ class Atlas(OnDevice):
     """Canonical x and y of the maps' lower left corner, metres."""
     side_m: float
     """Length of the maps' sides, metres."""
+    row_of_texel: Int[Tensor, " texel"]
+    """Of the texels that show the body or touch one that does, numbered through; 0 for all others."""
+    texel_of_row: Int[Tensor, " row"]
+
+    @property
+    def vertices(self) -> Float[Tensor, "vertex 3"]:
+        """Canonical space, metres."""
+        return self.posed.vertices
 
     @property
     def resolution(self) -> int:
@@ -74,7 +85,8 @@ def front_share(normals: Float[Tensor, "*point 3"]) -> Float[Tensor, " *point"]:
 @lru_cache(maxsize=4)
 def atlas_of(body: BodyModel, resolution: int) -> Atlas:
     """The atlas of a body model (on its device): made once."""
-    vertices = body.pose(body.big_pose()).vertices
+    posed = body.pose(body.big_pose())
+    vertices = posed.vertices
     normals = vertex_normals(vertices, body.faces)
     low, high = vertices.amin(dim=0), vertices.amax(dim=0)
     middle, side = (low + high)[:2] / 2, float((high - low)[:2].max()) + 2 * MARGIN_M
@@ -90,7 +102,10 @@ def atlas_of(body: BodyModel, resolution: int) -> Atlas:
     towards = torch.where(normals[:, 2] >= 0, -1.0, 1.0)
     origins = torch.cat([vertices[:, :2], (-AWAY_M * towards)[:, None]], dim=1)
     opposite = _last_hits(body, vertices, origins, towards)
-    return Atlas(vertices, normals, surface, opposite, corner, side)
+    covered = surface.weights.sum(dim=-1) > 0
+    read = F.max_pool2d(covered.float(), 2 * TOUCHING + 1, 1, TOUCHING).flatten() > 0
+    row_of_texel = torch.where(read, read.cumsum(dim=0) - 1, 0)
+    return Atlas(posed, normals, surface, opposite, corner, side, row_of_texel, read.nonzero()[:, 0])
 
 
 def _first_hits(body: BodyModel, vertices: Tensor, origins: Tensor, towards: float) -> SurfaceMap:

@@ -35,13 +35,11 @@ class FeatureBank(OnDevice):
     """Point-level features at three scales, canonical space; none if that level is off."""
     pixels: Float[Tensor, "feature h2 w2"] | None
     """Feature map of the masked photo (or of the person cut out of it), half its size."""
-    depth: Float[Tensor, "side side"] | None = None
-    """Of the first surface in the person cut out of the photo, metres: what hides what. None: not looked at."""
 
     @property
     def made(self) -> tuple[Tensor, ...]:
         """What the network made of the photo."""
-        maps = (self.planes, self.pixels, self.depth, *(volume.features for volume in self.volumes))
+        maps = (self.planes, self.pixels, *(volume.features for volume in self.volumes))
         return tuple(x for x in maps if x is not None)
 
     def outline(self, body: BodyModel, posed: PosedBody) -> Float[Tensor, "vertex 3"]:

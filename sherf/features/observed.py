@@ -80,8 +80,8 @@ class Observed:
     subject: Subject
     crop: Camera
     """The view of the encoder."""
-    depth: Float[Tensor, "side side"]
-    """Of the first surface in `crop`, metres, with a margin."""
+    depth: Float[Tensor, "crop crop"] | None
+    """Of the first surface in `crop`, metres, with a margin: what hides what. None: nothing hides anything."""
     tables: dict[Lookup, Float[Tensor, "vertex 15"]]
     """For each look-up and vertex: its place in the photo's world, the rotation canonical -> there, its normal."""
 
@@ -91,7 +91,6 @@ class Observed:
         corners: Int[Tensor, "point 3"],
         weights: Float[Tensor, "point 3"],
         offsets: Float[Tensor, "point 3"],
-        occlusion: bool = True,
     ) -> Look:
         """Ask about points of the body.
 
@@ -110,21 +109,21 @@ class Observed:
         covered, mask = torch.where(inside, mask, 0.5), mask * inside
         towards = F.normalize(camera.position - points, dim=1)
         facing = (F.normalize(found[:, 12:], dim=1) * towards).sum(dim=1)
-        if not occlusion:
+        if self.depth is None:
             return Look(pixels, torch.stack([torch.zeros_like(mask), mask, covered, facing], dim=1))
-        behind = depth - self._first_depth(points)
+        behind = depth - self._first(points, self.depth)
         open_view = torch.sigmoid((BEHIND_M - behind) / SOFT_M)
         straight = ((facing + 0.05) / 0.25).clamp(0, 1)
         features = [(behind / DEPTH_SCALE_M).clamp(-2, 2), mask * open_view * straight, covered, facing]
         return Look(pixels, torch.stack(features, dim=1))
 
-    def _first_depth(self, points: Float[Tensor, "point 3"]) -> Float[Tensor, " point"]:
+    def _first(self, points: Float[Tensor, "point 3"], first: Float[Tensor, "crop crop"]) -> Float[Tensor, " point"]:
         pixels, _ = project(self.crop, points)
         x, y = pixels.floor().long().clamp(0, self.crop.size[0] - 1).unbind(dim=1)
-        return self.depth[y, x]
+        return first[y, x]
 
 
-def first_depth(vertices: Float[Tensor, "vertex 3"], faces: Tensor, crop: Camera) -> Float[Tensor, "side side"]:
+def first_depth(vertices: Float[Tensor, "vertex 3"], faces: Tensor, crop: Camera) -> Float[Tensor, "crop crop"]:
     """Depth of a mesh's first surface, spread by a rim; `FAR_M` where nothing is."""
     depth = cast(vertices, faces, crop).depth.to(vertices.device).clamp(max=FAR_M)
     return -F.max_pool2d(-depth[None, None], 2 * RIM_PX + 1, 1, RIM_PX)[0, 0]
@@ -134,7 +133,7 @@ def lookup_tables(
     config: SherfConfig, body: BodyModel, atlas: Atlas, subject: Subject, vertices: Float[Tensor, "vertex 3"]
 ) -> dict[Lookup, Float[Tensor, "vertex 15"]]:
     """What `Observed` keeps of each vertex."""
-    turn = vertex_warp(body.pose(body.big_pose()), body.pose(subject.pose))[:, :3, :3].flatten(start_dim=1)
+    turn = vertex_warp(atlas.posed, body.pose(subject.pose))[:, :3, :3].flatten(start_dim=1)
     own = torch.cat([vertices, turn, vertex_normals(vertices, body.faces)], dim=1)
     tables: dict[Lookup, Tensor] = {"seen": own}
     if "mirrored" in config.lookups:

@@ -1,7 +1,5 @@
 """The feature bank of a network whose points hang on the body's surface."""
 
-from dataclasses import replace
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -10,8 +8,8 @@ from sherf.body.model import BodyModel
 from sherf.config import SherfConfig
 from sherf.features.atlas import Atlas, atlas_of
 from sherf.features.bank import FeatureBank
-from sherf.features.lookup import corners, rows_of_image, weigh
-from sherf.features.observed import FAR_M, Observed, crop_camera, cropped, first_depth, lookup_tables
+from sherf.features.lookup import corners, weigh
+from sherf.features.observed import Observed, crop_camera, cropped, first_depth, lookup_tables
 from sherf.features.resnet import ResnetStages
 from sherf.features.unwrap import UnwrappedPlanes
 from sherf.scene import Subject
@@ -31,35 +29,30 @@ class SurfaceEncoder(nn.Module):
         )
 
     def forward(self, subject: Subject, body: BodyModel, vertices: Float[Tensor, "vertex 3"]) -> FeatureBank:
-        """Encode one photo; the bank's depth is the bare body's."""
+        """Encode one photo."""
         config = self.config
-        crop = crop_camera(subject.camera, vertices, config.observation_size)
-        picture = cropped(subject.image * subject.mask, subject.camera, crop)
-        pixels = self.pixels(picture[None])[0].float()
-        depth = (
-            torch.full_like(picture[0], FAR_M)
-            if config.occlusion == "none"
-            else first_depth(vertices, body.faces, crop)
-        )
-        bank = FeatureBank(subject, vertices, None, (), pixels if "pixel" in config.levels else None, depth)
-        if self.planes is None:
-            return bank
         atlas = atlas_of(body, config.plane_resolution)
-        observed = observe(config, bank, body, atlas)
-        return replace(bank, planes=self.planes(observed, atlas, pixels, config.occlusion != "none"))
+        observed = observe(config, subject, vertices, body, atlas)
+        picture = cropped(subject.image * subject.mask, subject.camera, observed.crop)
+        pixels = self.pixels(picture[None])[0].float()
+        planes = None
+        if self.planes is not None:
+            planes = self.planes(observed, atlas, pixels)
+        return FeatureBank(subject, vertices, planes, (), pixels if "pixel" in config.levels else None)
 
 
-def observe(config: SherfConfig, bank: FeatureBank, body: BodyModel, atlas: Atlas) -> Observed:
-    """The photo and its body, as a bank holds them."""
-    assert bank.depth is not None
-    tables = lookup_tables(config, body, atlas, bank.subject, bank.vertices)
-    crop = crop_camera(bank.subject.camera, bank.vertices, config.observation_size)
-    return Observed(bank.subject, crop, bank.depth, tables)
+def observe(
+    config: SherfConfig, subject: Subject, vertices: Float[Tensor, "vertex 3"], body: BodyModel, atlas: Atlas
+) -> Observed:
+    """The photo and the bare body in it."""
+    crop = crop_camera(subject.camera, vertices, config.observation_size)
+    depth = None if config.occlusion == "none" else first_depth(vertices, body.faces, crop)
+    return Observed(subject, crop, depth, lookup_tables(config, body, atlas, subject, vertices))
 
 
-def plane_rows(planes: Float[Tensor, "2 channel h w"]) -> Float[Tensor, "row channel"]:
-    """The table of both maps, row by row."""
-    return torch.cat([rows_of_image(plane) for plane in planes])
+def plane_rows(planes: Float[Tensor, "2 channel h w"], atlas: Atlas) -> Float[Tensor, "row channel"]:
+    """The table of both maps: the texels that can be read, in the atlas's order."""
+    return planes.transpose(0, 1).flatten(start_dim=1)[:, atlas.texel_of_row].T
 
 
 def read_planes(
@@ -72,5 +65,5 @@ def read_planes(
     """
     side = atlas.resolution
     rows, weights = corners(atlas.places(points), (side, side))
-    both = torch.cat([rows, rows + side**2], dim=1)
+    both = atlas.row_of_texel[torch.cat([rows, rows + side**2], dim=1)]
     return weigh(table, both, torch.cat([weights * front[:, None], weights * (1 - front[:, None])], dim=1))

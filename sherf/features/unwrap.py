@@ -29,14 +29,14 @@ class UnwrappedPlanes(nn.Module):
         self.completion = Completion(2 * PER_SIDE, width, 2 * out)
 
     def forward(
-        self, observed: Observed, atlas: Atlas, photo: Float[Tensor, "channel h w"], occlusion: bool
-    ) -> Float[Tensor, "2 out h w"]:
+        self, observed: Observed, atlas: Atlas, photo: Float[Tensor, "channel h w"]
+    ) -> Float[Tensor, "2 out side side"]:
         """Front and back map.
 
         Args:
             photo: the encoder's feature map of the cropped photo.
         """
-        inputs = unwrapped(observed, atlas, self.photo, photo, occlusion).flatten(end_dim=1)
+        inputs = unwrapped(observed, atlas, self.photo, photo).flatten(end_dim=1)
         return self.completion(inputs[None])[0].unflatten(0, (2, -1)).float()
 
 
@@ -85,20 +85,18 @@ class Residual(nn.Module):
 
 
 def unwrapped(
-    observed: Observed, atlas: Atlas, reduce: nn.Module, photo: Float[Tensor, "channel h w"], occlusion: bool
-) -> Float[Tensor, "2 channel h w"]:
+    observed: Observed, atlas: Atlas, reduce: nn.Module, photo: Float[Tensor, "channel h w"]
+) -> Float[Tensor, "2 texel_channel side side"]:
     """The input of the completion: for each texel what the photo shows of it, of its mirror image, and the body."""
     covered = atlas.covered
     corners, weights = atlas.surface.corners[covered], atlas.surface.weights[covered]
     with torch.no_grad():
         nothing = weights.new_zeros(len(weights), 3)
-        look = observed.look("seen", corners, weights, nothing, occlusion)
+        look = observed.look("seen", corners, weights, nothing)
         subject = observed.subject
         colour = look_up(subject.image * subject.mask, look.pixels) * look.visibility[:, None]
         normals = weigh(atlas.normals, corners, weights)
-        reaches = [
-            observed.look("seen", corners, weights, normals * reach, False).features[:, 2] for reach in REACHES_M
-        ]
+        reaches = [observed.look("seen", corners, weights, normals * reach).features[:, 2] for reach in REACHES_M]
         depth = weigh(atlas.vertices, corners, weights)[:, 2:]
         static = torch.cat([torch.ones_like(depth), normals, 5 * depth], dim=1)
         known = torch.cat([colour, look.features, torch.stack(reaches, dim=1), static], dim=1)

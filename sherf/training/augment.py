@@ -138,7 +138,8 @@ def _occluded(view: View, rng: np.random.Generator) -> View:
         return view
     middle = on[int(rng.integers(len(on)))].to(mask)
     radius = torch.from_numpy(rng.uniform(0.02, 0.12, 2)).to(mask) * height
-    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    axes = (torch.arange(n, device=mask.device) for n in (height, width))
+    y, x = torch.meshgrid(*axes, indexing="ij")
     offset = (torch.stack([y, x], dim=-1).to(mask) - middle) / radius
     return replace(view, subject=replace(view.subject, mask=mask * (offset.square().sum(dim=-1) > 1)))
 

@@ -1,13 +1,9 @@
 """What `sherf train` does: read the options, open the data, continue or begin, train."""
 
-import json
 import logging
-import math
 import os
-import re
 import shutil
 import warnings
-from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +14,6 @@ from lightning_fabric.strategies import DDPStrategy
 from sherf import __version__
 from sherf.body.files import load_body_model
 from sherf.checkpoint import load_checkpoint
-from sherf.config_file import config_record, read_config
 from sherf.datasets.open_data import open_data
 from sherf.devices import choose_backend
 from sherf.errors import BadInput
@@ -27,13 +22,9 @@ from sherf.options import TrainOptions
 from sherf.progress import say
 from sherf.training.data import data_digest
 from sherf.training.loop import CHECKPOINT, Duration, Trainer
-from sherf.training.options import TRAININGS, TrainingOptions
+from sherf.training.read_options import read_duration, read_training, training_record
 from sherf.training.state import STATE, read_header
 from sherf.training.validation import Validation
-
-AT_LEAST_ONE = {"batch", "steps"}
-SHARES = {"decay", "ema", "front", "same_pose", "mirror", "fit", "occluded", "cut"}
-UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
 def run_training(config: str, options: TrainOptions) -> list[Path]:
@@ -107,74 +98,6 @@ def check_continuing(path: Path, settings: dict[str, Any], changed_data: bool) -
             f"{settings['people']}, or their pictures differ.\nBring the old data back, or pass --changed-data to go "
             "on with the new."
         )
-
-
-def read_training(config: str) -> TrainingOptions:
-    """The options of a training by its name, or out of a JSON file.
-
-    The file names what it begins with, and what is different: {"base": "sherf-small", "model": {"blend": false},
-    "losses": {"lpips": 0}, "steps": 1000}.
-
-    Raises:
-        BadInput: there is no such name or file, or it holds what cannot be.
-    """
-    if config in TRAININGS:
-        return TRAININGS[config]
-    path = Path(config)
-    if not path.is_file():
-        raise BadInput(f"there is no training {config!r}.\nThere are {', '.join(TRAININGS)}; or give a JSON file.")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise BadInput(f"{path} is no JSON file ({error}).") from error
-    if not isinstance(content, dict) or content.get("base") not in TRAININGS:
-        raise BadInput(f'{path}: "base" has to name what it begins with: {", ".join(TRAININGS)}.')
-    base = TRAININGS[content.pop("base")]
-    model = read_config(path, config_record(base.model) | _part(path, content, "model"))
-    losses = _changed(path, base.losses, _part(path, content, "losses"))
-    augment = _changed(path, base.augment, _part(path, content, "augment"))
-    return _changed(path, replace(base, model=model, losses=losses, augment=augment), content)
-
-
-def training_record(options: TrainingOptions) -> dict[str, Any]:
-    """As JSON holds it."""
-    return asdict(options) | {"model": config_record(options.model), "adam": list(options.adam)}
-
-
-def read_duration(text: str) -> float:
-    """Seconds of 90s, 30m or 2.5h; infinite if empty.
-
-    Raises:
-        BadInput: it is none of these.
-    """
-    if not text:
-        return math.inf
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text.strip())
-    if found is None or float(found[1]) <= 0:
-        raise BadInput(f"--for {text!r} is no length of time: write 90s, 30m or 2.5h.")
-    return float(found[1]) * UNITS[found[2]]
-
-
-def _part(path: Path, content: dict[str, Any], name: str) -> dict[str, Any]:
-    part = content.pop(name, {})
-    if not isinstance(part, dict):
-        raise BadInput(f'{path}: "{name}" has to be an object of options.')
-    return part
-
-
-def _changed(path: Path, options: Any, changes: dict[str, Any]) -> Any:
-    """A dataclass of numbers with some of them changed."""
-    kinds = {f.name: type(getattr(options, f.name)) for f in fields(options)}
-    for name, value in changes.items():
-        if kinds.get(name) not in (int, float):
-            known = ", ".join(n for n, kind in kinds.items() if kind in (int, float))
-            raise BadInput(f"{path}: there is no option '{name}'. There are: {known}.")
-        fits = type(value) is int or (kinds[name] is float and type(value) is float)
-        least, most = int(name in AT_LEAST_ONE), 1 if name in SHARES else math.inf
-        if not fits or not math.isfinite(value) or not least <= value <= most:
-            limits = f"from {least} to {most}" if name in SHARES else f"from {least} on"
-            raise BadInput(f"{path}: '{name}' cannot be {str(value)[:50]}; {kinds[name].__name__} {limits} is needed.")
-    return replace(options, **{name: kinds[name](value) for name, value in changes.items()})
 
 
 def _flat(record: dict[str, Any], prefix: str = "") -> dict[str, Any]:

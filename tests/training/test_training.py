@@ -16,7 +16,9 @@ import torch
 from safetensors.torch import load_file
 
 from sherf.checkpoint import load_checkpoint
-from tests.training.conftest import command, sherf
+from sherf.errors import BadInput
+from sherf.training.read_options import read_duration, read_training
+from tests.training.conftest import TINY, command, sherf
 
 CURVE = ("loss", "colour", "mask", "ssim", "lpips", "occupancy", "gradient", "learning_rate")
 
@@ -37,8 +39,6 @@ def assert_same_curve(a: Path, b: Path, tolerance: float = 1e-5) -> None:
 @pytest.fixture(scope="module")
 def whole(crowd: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A training from beginning to end, with the JSON of its options in it."""
-    from tests.training.conftest import TINY
-
     out = tmp_path_factory.mktemp("whole")
     config = out / "tiny.json"
     config.write_text(json.dumps(TINY))
@@ -195,24 +195,16 @@ def test_a_damaged_picture_stops_it_with_its_name(config: Callable[..., Path], c
 def test_options_that_cannot_be_are_told(
     config: Callable[..., Path], crowd: Path, tmp_path: Path, changes: dict, said: str
 ) -> None:
-    from sherf.errors import BadInput
-    from sherf.training.command import read_training
-
     with pytest.raises(BadInput, match=said):
         read_training(str(config(**changes)))
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("30m", 1800), ("2.5h", 9000)])
 def test_lengths_of_time(text: str, seconds: float) -> None:
-    from sherf.training.command import read_duration
-
     assert read_duration(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["2", "h", "-1h", "0s", "two hours"])
 def test_no_lengths_of_time(text: str) -> None:
-    from sherf.errors import BadInput
-    from sherf.training.command import read_duration
-
     with pytest.raises(BadInput, match="no length of time"):
         read_duration(text)
