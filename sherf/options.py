@@ -72,6 +72,8 @@ class BenchmarkOptions:
     """Only these, by name."""
     quick: bool = False
     """A smoke result in about a minute: three subjects, three pictures of each kind."""
+    estimated: bool = False
+    """Estimate body and camera from the observed picture, as for a photo, instead of taking the data set's."""
     out: Path | None = None
     """Folder for the results, out/benchmark-NAME if not given. The same command again continues."""
     overwrite: bool = False

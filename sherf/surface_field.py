@@ -20,10 +20,10 @@ from sherf.features.surface_bank import observe, plane_rows, read_planes
 from sherf.field.surface_decoder import FURTHER_M, SCALE_M, ColourHead, OffsetHead
 from sherf.render.backend import Backend
 from sherf.render.sampling import OccupancyGrid
-from sherf.scene import PosedBody, Radiance
+from sherf.scene import PosedBody
 
 VOXEL_M = 0.01
-SPREAD_M = 0.006
+SPREAD_M = 0.01
 """The density has faded to nothing so far outside of the surface."""
 NOWHERE_M = -1.0
 
@@ -98,6 +98,8 @@ class Places:
     """Of the surface point, canonical space."""
     reach: Float[Tensor, " point"]
     """How far from the surface point matter can be, metres."""
+    outwards: Float[Tensor, "point 3"]
+    """The surface's normal, world space."""
 
     def __getitem__(self, some: Tensor) -> "Places":
         return Places(*(x[some] for x in vars(self).values()))
@@ -116,7 +118,8 @@ class SurfaceField:
         with torch.no_grad():
             # where weights are no numbers any more, the loss has to say so, not the grid
             self.reach = (tables.base().nan_to_num() + FURTHER_M + SPREAD_M).clamp(max=self.config.near_body_m)
-        columns = [posed.vertices, to_canonical, atlas.vertices, atlas.normals, self.reach[:, None]]
+        outwards = vertex_normals(posed.vertices, body.faces)
+        columns = [posed.vertices, to_canonical, atlas.vertices, atlas.normals, self.reach[:, None], outwards]
         self.table = torch.cat(columns, dim=1)
 
     def places(self, points: Float[Tensor, "point 3"]) -> Places:
@@ -126,9 +129,16 @@ class SurfaceField:
             corners = self.body.faces[nearest.face]
             found = weigh(self.table, corners, nearest.barycentric)
             offset = (found[:, 3:12].unflatten(1, (3, 3)) * (points - found[:, :3])[:, None]).sum(dim=-1)
-            normals = F.normalize(found[:, 15:18], dim=1)
+            normals, outwards = (F.normalize(found[:, i : i + 3], dim=1) for i in (15, 19))
             return Places(
-                corners, nearest.barycentric, nearest.distance, found[:, 12:15], offset, normals, found[:, 18]
+                corners,
+                nearest.barycentric,
+                nearest.distance,
+                found[:, 12:15],
+                offset,
+                normals,
+                found[:, 18],
+                outwards,
             )
 
     def inside(self, places: Places, everywhere: bool = False) -> Float[Tensor, " point"]:
@@ -147,9 +157,16 @@ class SurfaceField:
             look = tables.observed.look("seen", places.corners, places.weights, places.offset)
         return self.heads.offset(rows, places.surface, places.distance, look.features)
 
-    def density(self, inside: Float[Tensor, " point"]) -> Float[Tensor, " point"]:
-        """1/m."""
-        return self.heads.offset.density(inside)
+    def density(
+        self,
+        places: Places,
+        inside: Float[Tensor, " point"],
+        directions: Float[Tensor, "point 3"],
+        length: Float[Tensor, " point"],
+    ) -> Float[Tensor, " point"]:
+        """Mean density of intervals along unit directions, 1/m; `places` and `inside` are of their middles."""
+        slope = -(places.outwards * directions).sum(dim=1)
+        return self.heads.offset.density(inside, slope, length)
 
     def colour(self, places: Places) -> tuple[Float[Tensor, "point 3"], Float[Tensor, " point"]]:
         """Colour of points, and how much of it the photo saw."""
@@ -174,12 +191,6 @@ class SurfaceField:
             seen,
         )
         return mixed, shares[:, 0] * seen[:, 0]
-
-    def __call__(self, points: Float[Tensor, "point 3"], directions: Float[Tensor, "point 3"]) -> Radiance:
-        """Density (1/m) and colour at world points; nothing depends on the direction."""
-        places = self.places(points)
-        colour, visibility = self.colour(places)
-        return Radiance(self.density(self.inside(places)), colour, visibility)
 
     def grid(self) -> OccupancyGrid:
         """The voxels that can hold matter: nearer to the body than the clothed surface can stand off."""

@@ -41,7 +41,7 @@ def run_benchmark(name: str, options: BenchmarkOptions) -> tuple[dict[str, Any],
     run = Run([])
     items = plan(data, protocol, subjects, run, QUICK_PICTURES if options.quick else None)
     say(f"{name}: {len(items)} pictures of {len(subjects)} subjects, model {model.name}")
-    run_items(data, protocol, BenchmarkModel(model, body, backend), items, out, run)
+    run_items(data, protocol, BenchmarkModel(model, body, backend), items, out, run, options.estimated)
     for what, why in run.left_out.items():
         say(f"left out: {what}: {why}")
     if not run.records:
@@ -78,6 +78,7 @@ def _claim(out: Path, name: str, options: BenchmarkOptions, model: str, subjects
         "data": str(options.data.resolve().name),
         "split": options.split,
         "quick": options.quick,
+        "estimated": options.estimated,
         "chosen_subjects": subjects,
         "tool": __version__,
     }

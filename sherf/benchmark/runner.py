@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from sherf.benchmark.estimate import Estimate, driven, estimate
 from sherf.benchmark.lpips_metric import Lpips
 from sherf.benchmark.metrics import rectangle_around, score
 from sherf.benchmark.model import BenchmarkModel
@@ -83,11 +84,20 @@ def plan(data: MultiviewData, protocol: Protocol, subjects: list[str], run: Run,
 
 
 def run_items(
-    data: MultiviewData, protocol: Protocol, model: BenchmarkModel, items: list[Item], out: Path, run: Run
+    data: MultiviewData,
+    protocol: Protocol,
+    model: BenchmarkModel,
+    items: list[Item],
+    out: Path,
+    run: Run,
+    estimated: bool = False,
 ) -> None:
     """Predict and score what is not done yet; `run` takes up the results.
 
     A picture that cannot be read is left out with its reason, and the rest goes on.
+
+    Args:
+        estimated: body and camera of the observation come from its picture, not from the data set.
     """
     file = RecordFile(out / "images.csv")
     run.records = file.read()
@@ -95,7 +105,7 @@ def run_items(
     todo = [item for item in items if key_of(item) not in done]
     if len(todo) < len(items):
         say(f"{len(items) - len(todo)} of {len(items)} pictures are done already")
-    runner = _Runner(data, protocol, model, out)
+    runner = _Runner(data, protocol, model, out, estimated)
     for item in progress(todo, "pictures"):
         try:
             record = runner.score(item)
@@ -108,7 +118,9 @@ def run_items(
 
 
 class _Runner:
-    def __init__(self, data: MultiviewData, protocol: Protocol, model: BenchmarkModel, out: Path):
+    def __init__(self, data: MultiviewData, protocol: Protocol, model: BenchmarkModel, out: Path, estimated: bool):
+        self.estimated = estimated
+        self._estimate: Estimate | None = None
         self.views = CachedViews(data, CACHE_BYTES)
         self.protocol, self.model, self.out = protocol, model, out
         self.lpips, self.timing = Lpips(), Timing()
@@ -145,6 +157,10 @@ class _Runner:
         """Encode another photo; the first one is timed."""
         vertices = torch.from_numpy(inputs.observed_vertices)
         is_first = self._observed is None
+        if self.estimated:
+            self._estimate = estimate(subject, self.model.body)
+            subject = self._estimate.subject
+            vertices = self.model.body.pose(subject.pose).vertices
         self._renderer, self._observed, self._pose = self.model.encode(subject, vertices), item.observation, None
         if is_first:
             self._predict(item, camera, inputs)
@@ -159,11 +175,18 @@ class _Runner:
         """The picture, on black, and the seconds for rendering it."""
         # renderers keep what belongs to a pose while they are handed the same one
         place = item.target._replace(view=0)
+        pose, vertices = inputs.pose, torch.from_numpy(inputs.vertices)
+        if self._estimate is not None:
+            own, vertices = self._estimate.subject.pose, None
+            if item.kind == "novel_view":
+                pose, camera = own, self._estimate.similarity.seen_by(camera)
+            else:
+                pose = driven(own, pose, self.model.body)
         if self._pose is None or self._pose[0] != place:
-            self._pose = (place, inputs.pose)
+            self._pose = (place, pose)
         assert self._renderer is not None
         start = time.perf_counter()
-        frame = self._renderer.frame(camera, self._pose[1], torch.from_numpy(inputs.vertices))
+        frame = self._renderer.frame(camera, self._pose[1], vertices)
         seconds = time.perf_counter() - start
         self.timing.frames.append(seconds)
         return frame.rgb.permute(1, 2, 0).cpu().numpy(), seconds

@@ -16,9 +16,8 @@ DISTANCE_OCTAVES, POINT_OCTAVES = 3, 5
 SCALE_M = 0.05
 FURTHER_M = 0.02
 """How far a point's own offset may lie from its surface point's."""
-SOFTEST_M = 0.006
-DENSITY = 600.0
-"""1/m well inside: a ray goes dark within some millimetres."""
+SOFTNESS_M = 0.005
+"""Untrained: over such a depth light is lost."""
 TRUST: dict[Lookup, float] = {"seen": 4.0, "mirrored": 2.0, "opposite": 0.0}
 """Untrained, what was seen counts more than its mirror image, and that more than what lies opposite."""
 
@@ -33,7 +32,7 @@ class OffsetHead(nn.Module):
         self.point = nn.Linear(encoded_width(1, DISTANCE_OCTAVES) + encoded_width(3, 2) + LOOK_FEATURES, hidden)
         self.hidden = nn.Linear(hidden, hidden)
         self.out = nn.Linear(hidden, 1)
-        self.log_softness = nn.Parameter(torch.tensor(math.log(SOFTEST_M)))
+        self.log_softness = nn.Parameter(torch.tensor(math.log(SOFTNESS_M)))
         nn.init.normal_(self.base.weight, std=1e-3)
         nn.init.constant_(self.base.bias, 0.2)
         nn.init.normal_(self.out.weight, std=1e-2)
@@ -59,9 +58,26 @@ class OffsetHead(nn.Module):
         further = self.out(F.relu(self.hidden(hidden)))[:, 0]
         return SCALE_M * rows[:, 0] + FURTHER_M * torch.tanh(further) - distance
 
-    def density(self, inside: Float[Tensor, " point"]) -> Float[Tensor, " point"]:
-        """1/m."""
-        return DENSITY * torch.sigmoid(inside / self.log_softness.exp())
+    def density(
+        self,
+        inside: Float[Tensor, " point"],
+        slope: Float[Tensor, " point"],
+        length: Float[Tensor, " point"],
+    ) -> Float[Tensor, " point"]:
+        """Mean density over intervals of rays, 1/m: light falls as sigmoid(-inside / softness) on the way in.
+
+        After NeuS (Wang et al. 2021, Eq. 13): half of the light is left at the surface, however a ray meets it and
+        however long the intervals are.
+
+        Args:
+            inside: in the middle of each interval, metres.
+            slope: by how much `inside` rises along the ray, -1 to 1.
+            length: of the interval, metres.
+        """
+        softness = self.log_softness.exp()
+        half = slope * length / 2
+        thickness = F.softplus((inside + half) / softness) - F.softplus((inside - half) / softness)
+        return thickness.clamp_min(0) / length
 
 
 class ColourHead(nn.Module):

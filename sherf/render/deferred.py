@@ -28,8 +28,14 @@ class DeferredField(Protocol):
         """Metres inside of the surface."""
         ...
 
-    def density(self, inside: Float[Tensor, " point"]) -> Float[Tensor, " point"]:
-        """1/m."""
+    def density(
+        self,
+        places: Any,
+        inside: Float[Tensor, " point"],
+        directions: Float[Tensor, "point 3"],
+        length: Float[Tensor, " point"],
+    ) -> Float[Tensor, " point"]:
+        """Mean density of intervals along unit directions, 1/m; `places` and `inside` are of their middles."""
         ...
 
     def colour(self, places: Any) -> tuple[Float[Tensor, "point 3"], Float[Tensor, " point"]]:
@@ -51,7 +57,8 @@ def shade(field: DeferredField, rays: Rays, samples: RaySamples, backend: Backen
     ray, place = samples.ray, samples.place
     places = field.places(rays.origins[ray] + place[:, None] * rays.directions[ray])
     inside = field.inside(places)
-    weights, _ = backend.composite(field.density(inside), samples, rays.origins.new_ones(samples.num_rays))
+    density = field.density(places, inside, rays.directions[ray], samples.end - samples.start)
+    weights, _ = backend.composite(density, samples, rays.origins.new_ones(samples.num_rays))
     counts = (weights.detach() > FAINT).nonzero()[:, 0]
     colours = _coloured(field, places[counts], ray[counts], weights[counts], ray, weights, place, samples.num_rays)
     return Shaded(colours, samples, inside)
@@ -71,12 +78,8 @@ def follow_deferred(
     while len(alive) > 0:
         block = next_block(samples, following, left.clamp(max=options.block))
         ray, place = alive[block.ray], block.place
-        density = torch.cat(
-            [
-                field.density(field.inside(field.places(rays.origins[r] + p[:, None] * rays.directions[r])))
-                for r, p in zip(ray.split(options.points_per_chunk), place.split(options.points_per_chunk), strict=True)
-            ]
-        )
+        chunks = (x.split(options.points_per_chunk) for x in (ray, place, block.end - block.start))
+        density = torch.cat([_density(field, rays, *chunk) for chunk in zip(*chunks, strict=True)])
         weights, light = backend.composite(density, block, light)
         all_of.append((ray, weights, place))
         counts = (weights > FAINT).nonzero()[:, 0]
@@ -91,6 +94,18 @@ def follow_deferred(
     some_ray, some_weights, some_place = (torch.cat(x) for x in zip(*kept, strict=True))
     places = field.places(rays.origins[some_ray] + some_place[:, None] * rays.directions[some_ray])
     return _coloured(field, places, some_ray, some_weights, ray, weights, place, samples.num_rays)
+
+
+def _density(
+    field: DeferredField,
+    rays: Rays,
+    ray: Int[Tensor, " sample"],
+    place: Float[Tensor, " sample"],
+    length: Float[Tensor, " sample"],
+) -> Float[Tensor, " sample"]:
+    directions = rays.directions[ray]
+    places = field.places(rays.origins[ray] + place[:, None] * directions)
+    return field.density(places, field.inside(places), directions, length)
 
 
 def _coloured(

@@ -32,7 +32,7 @@ CLEAR_M, SOLID_M = 0.002, 0.015
 """How near to the surface nothing is asked, and how far behind it matter is expected."""
 BEYOND_M = 0.03
 """Rays are not followed further behind the surface."""
-LOGIT_M = 0.006
+LOGIT_M = 0.008
 SURE = 0.9
 """Share of the person in a pixel from which on its depth is the person's."""
 

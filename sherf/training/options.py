@@ -26,7 +26,7 @@ class TrainingOptions:
 
     model: SherfConfig
     losses: LossWeights = field(default_factory=LossWeights)
-    learning_rate: float = 7e-4
+    learning_rate: float = 5e-4
     steps: int = 60_000
     """The whole schedule."""
     adam: tuple[float, float] = (0.9, 0.999)
@@ -49,7 +49,7 @@ class TrainingOptions:
     rescale_lpips: bool = True
     """Give VGG [-1, 1], as it was made for, and not [0, 1], as published."""
     ema: float = 0.999
-    clip: float = 1.0
+    clip: float = 0.5
     """Largest norm of a gradient; 0: any."""
     front: float = 0.7
     """Share of observations that are the data set's first view."""

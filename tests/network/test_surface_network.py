@@ -16,6 +16,7 @@ from sherf.devices import choose_backend
 from sherf.features.atlas import atlas_of, front_share
 from sherf.features.observed import FAR_M, Observed, crop_camera, cropped, first_depth, lookup_tables
 from sherf.features.surface_bank import plane_rows, read_planes
+from sherf.field.surface_decoder import OffsetHead
 from sherf.model import Sherf
 from sherf.render.deferred import follow_deferred, shade
 from sherf.render.march import MarchOptions
@@ -158,8 +159,27 @@ def test_the_grid_holds_all_density(avatar: Avatar, body: BodyModel) -> None:
         points = low + torch.rand(20_000, 3) * (high - low)
         places = field.places(points)
         # deeper inside no ray comes
-        dense = (field.density(field.inside(places)) > 200) & (places.distance > -0.02)
+        dense = (field.inside(places) > -0.01) & (places.distance > -0.02)
         assert dense.sum() > 100 and field.grid().contains(points[dense]).all()
+
+
+@pytest.mark.parametrize("step", [0.002, 0.01, 0.02])
+@pytest.mark.parametrize("slope", [0.2, 0.7, 1.0])
+def test_half_of_the_light_is_left_at_the_surface_whatever_the_steps(step: float, slope: float) -> None:
+    """NeuS: along a ray into a half space light falls as sigmoid(-inside / softness); out of it none is lost."""
+    head = OffsetHead(4)
+    softness = float(head.log_softness.detach().exp())
+    edges = torch.arange(-0.3, 0.0 + step / 2, step)
+    inside = slope * (edges[:-1] + edges[1:]) / 2
+    length, slopes = edges.diff(), torch.full_like(inside, slope)
+    thickness = (head.density(inside, slopes, length) * length).sum()
+    torch.testing.assert_close(torch.exp(-thickness), torch.tensor(0.5), rtol=0, atol=0.01)
+    further = inside.flip(0) * -1
+    thickness = thickness + (head.density(further, slopes, length) * length).sum()
+    torch.testing.assert_close(
+        torch.exp(-thickness), torch.sigmoid(torch.tensor(-0.3 * slope / softness)), atol=0.01, rtol=0
+    )
+    assert head.density(inside, -slopes, length).max() == 0
 
 
 def test_reaches_of_ones_own_are_kept(body: BodyModel) -> None:

@@ -1,0 +1,38 @@
+"""Body and camera from the picture: the worlds of fit and data set are brought together."""
+
+import torch
+from stage import camera_in_front, standing
+
+from sherf.benchmark.estimate import driven, similarity_between
+from sherf.body.lbs import axis_angle_to_matrix
+from sherf.body.model import BodyModel
+from sherf.camera import project
+
+
+def test_a_similarity_is_found_again_and_shows_the_same_picture() -> None:
+    torch.manual_seed(0)
+    points = torch.randn(24, 3)
+    R, T, scale = axis_angle_to_matrix(torch.tensor([0.3, -1.2, 0.5])), torch.tensor([0.2, 1.0, -3.0]), 1.3
+    there = scale * points @ R.T + T
+    found = similarity_between(points, there)
+    torch.testing.assert_close((found.R, found.T), (R, T), rtol=0, atol=1e-5)
+    assert abs(found.scale - scale) < 1e-5
+    camera = camera_in_front()
+    near = there * 0.2
+    again = similarity_between(points, near)
+    torch.testing.assert_close(
+        project(again.seen_by(camera), points)[0], project(camera, near)[0], rtol=1e-4, atol=1e-2
+    )
+
+
+def test_mirror_images_are_no_similarity() -> None:
+    points = torch.randn(24, 3, generator=torch.Generator().manual_seed(1))
+    assert torch.linalg.det(similarity_between(points, points * torch.tensor([-1.0, 1.0, 1.0])).R) > 0
+
+
+def test_a_driven_body_has_its_own_shape_and_the_targets_pose_and_place(body: BodyModel) -> None:
+    own = body.rest_pose(torch.full((10,), 0.5))
+    target = standing(0.7)
+    pose = driven(own, target, body)
+    assert torch.equal(pose.joints, target.joints) and torch.equal(pose.betas, own.betas)
+    torch.testing.assert_close(body.pose(pose).joints[0], body.pose(target).joints[0], rtol=0, atol=1e-5)
