@@ -19,7 +19,9 @@ AGAIN = "Make it again with `sherf reconstruct`."
 def network_tensors(bank: FeatureBank, network: Sherf) -> dict[str, Tensor]:
     """What a file holds of the bank and the network."""
     tensors = {"vertices": bank.vertices}
-    tensors |= {name: x for name in ("planes", "pixels") if (x := getattr(bank, name)) is not None}
+    maps = {name: x for name in ("planes", "pixels") if (x := getattr(bank, name)) is not None}
+    # the published network's are kept to the bit, ours are half as large
+    tensors |= {name: x.half() if network.config.anchor == "surface" else x for name, x in maps.items()}
     for scale, volume in enumerate(bank.volumes):
         tensors |= {f"volume{scale}.features": volume.features, f"volume{scale}.sites": volume.sites[:, 1:].int()}
         tensors[f"volume{scale}.shape"] = torch.tensor(volume.shape, dtype=torch.int32)
@@ -39,11 +41,12 @@ def restore_network(
     own = {name: _taken(path, tensors, NETWORK + name, tuple(x.shape)) for name, x in network.state_dict().items()}
     network.load_state_dict(own)
     side, width = config.plane_resolution, config.token_width
+    kind = torch.float16 if config.anchor == "surface" else torch.float32
     planes = pixels = None
     if "global" in config.levels:
-        planes = _taken(path, tensors, "planes", (config.num_planes, width, side, side))
+        planes = _taken(path, tensors, "planes", (config.num_planes, width, side, side), kind)
     if "pixel" in config.levels:
-        pixels = _taken(path, tensors, "pixels", (config.encoder_width, None, None))
+        pixels = _taken(path, tensors, "pixels", (config.encoder_width, None, None), kind)
     volumes: tuple[SparseVolume, ...] = ()
     if "point" in config.levels:
         volumes = tuple(_volume(path, tensors, scale, c) for scale, c in enumerate(config.volume_channels))
@@ -78,4 +81,4 @@ def _taken(
             f"{path}: the tensor '{name}' has shape {tuple(found.shape)} and type {found.dtype}, or holds values that "
             f"are no numbers; expected {shape} and {kind}. {AGAIN}"
         )
-    return found
+    return found.float() if kind == torch.float16 else found

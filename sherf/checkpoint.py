@@ -38,11 +38,12 @@ def check_name(path: Path) -> None:
         raise BadInput(f"{path} is no name for a checkpoint: it has to end with {WEIGHTS_SUFFIX}.")
 
 
-def save_checkpoint(model: Sherf, path: Path, about: dict[str, Any]) -> None:
+def save_checkpoint(model: Sherf, path: Path, about: dict[str, Any], half: bool = False) -> None:
     """Write weights to `path` and what they are to a JSON beside it, each whole or not at all.
 
     Args:
         about: where the weights come from; kept in the JSON.
+        half: keep them in half precision: half the size, for shipping.
 
     Raises:
         BadInput: the name does not end with .safetensors, or a weight is not finite.
@@ -50,6 +51,8 @@ def save_checkpoint(model: Sherf, path: Path, about: dict[str, Any]) -> None:
     """
     check_name(path)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in sorted(model.state_dict().items())}
+    if half:
+        tensors = {name: x.half() if x.is_floating_point() else x for name, x in tensors.items()}
     for name, tensor in tensors.items():
         if not bool(tensor.isfinite().all()):
             raise BadInput(f"the weights cannot be saved: {name} holds numbers that are not finite (NaN or infinite)")
@@ -80,7 +83,8 @@ def load_checkpoint(path: Path) -> Sherf:
     tensors = _read_tensors(path, model.state_dict())
     if tensors_sha256(*(tensors[name] for name in sorted(tensors))) != about.get("tensors_sha256"):
         raise BadInput(f"{path} and {about_path(path).name} do not belong together, or one is damaged.\n{RESTORE}")
-    model.load_state_dict(tensors, assign=True)
+    full = {name: x.float() if x.dtype == torch.float16 else x for name, x in tensors.items()}
+    model.load_state_dict(full, assign=True)
     return model.eval()
 
 
@@ -141,7 +145,7 @@ def _read_tensors(path: Path, expected: dict[str, Tensor]) -> dict[str, Tensor]:
     except (SafetensorError, OSError) as error:
         raise BadInput(f"{path} is damaged or no safetensors file ({error}).\n{RESTORE}") from error
     for name, tensor in tensors.items():
-        if tensor.dtype != expected[name].dtype:
+        if tensor.dtype not in (expected[name].dtype, torch.float16):
             raise BadInput(f"{path}: '{name}' holds {tensor.dtype}, expected {expected[name].dtype}.\n{RESTORE}")
         if not bool(tensor.isfinite().all()):
             raise BadInput(f"{path}: '{name}' holds numbers that are not finite (NaN or infinite).\n{RESTORE}")

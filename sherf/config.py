@@ -47,6 +47,8 @@ class SherfConfig:
     anchor: Literal["vertices", "surface"] = "vertices"
     """What carries a point between poses. vertices: its nearest vertex, as published. surface: the body's nearest
     surface point and the distance from it; density is anchored to that distance, and the options below count."""
+    anchored: bool = True
+    """How far a point lies inside is the learned offset of its surface point less its distance; else it is learned."""
     observation_size: int = 256
     """The encoder sees the person cut out of the photo, in a square of this side."""
     lookups: tuple[Lookup, ...] = ("seen", "mirrored", "opposite")

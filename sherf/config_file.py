@@ -62,7 +62,7 @@ def _fits(name: str, value: Any) -> bool:
         case "levels" | "lookups":
             known = get_args(Level if name == "levels" else Lookup)
             return isinstance(value, tuple) and all(item in known for item in value)
-        case "blend":
+        case "blend" | "anchored":
             return isinstance(value, bool)
         case "batch_norm" | "anchor" | "occlusion":
             return value in get_args(get_type_hints(SherfConfig)[name])

@@ -17,7 +17,7 @@ from sherf.features.lookup import corners as image_corners
 from sherf.features.lookup import rows_of_image, weigh
 from sherf.features.observed import first_depth
 from sherf.features.surface_bank import observe, plane_rows, read_planes
-from sherf.field.surface_decoder import FURTHER_M, SCALE_M, ColourHead, OffsetHead
+from sherf.field.surface_decoder import FURTHER_M, ColourHead, OffsetHead
 from sherf.render.backend import Backend
 from sherf.render.sampling import OccupancyGrid
 from sherf.scene import PosedBody
@@ -33,7 +33,7 @@ class SurfaceHeads(nn.Module):
 
     def __init__(self, config: SherfConfig):
         super().__init__()
-        self.offset = OffsetHead(config.token_width)
+        self.offset = OffsetHead(config.token_width, config.anchored)
         self.colour = ColourHead(config)
 
 
@@ -61,7 +61,16 @@ class SurfaceTables:
         """How far the clothed surface stands off each vertex, without the correction in space, metres."""
         canonical = self.atlas.vertices
         found = read_planes(self.offset_rows, self.atlas, canonical, front_share(self.atlas.normals))
-        return SCALE_M * found[:, 0]
+        return self.heads.offset.base_m(found)
+
+    def reach(self) -> Float[Tensor, " vertex"]:
+        """How far from each vertex matter can be, metres."""
+        most = self.config.near_body_m
+        if not self.config.anchored:
+            return torch.full_like(self.bank.vertices[:, 0], most)
+        with torch.no_grad():
+            # where weights are no numbers any more, the loss has to say so, not the grid
+            return (self.base().nan_to_num() + FURTHER_M + SPREAD_M).clamp(0, most)
 
     def photo_at(self, pixels: Float[Tensor, "point 2"]) -> tuple[Tensor, Tensor]:
         """The photo's colour, and its features' contribution to a token."""
@@ -115,9 +124,7 @@ class SurfaceField:
         atlas = tables.atlas
         to_canonical = vertex_warp(posed, atlas.posed)[:, :3, :3].flatten(start_dim=1)
         self.vertices = posed.vertices
-        with torch.no_grad():
-            # where weights are no numbers any more, the loss has to say so, not the grid
-            self.reach = (tables.base().nan_to_num() + FURTHER_M + SPREAD_M).clamp(max=self.config.near_body_m)
+        self.reach = tables.reach()
         outwards = vertex_normals(posed.vertices, body.faces)
         columns = [posed.vertices, to_canonical, atlas.vertices, atlas.normals, self.reach[:, None], outwards]
         self.table = torch.cat(columns, dim=1)

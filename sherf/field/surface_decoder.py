@@ -14,6 +14,9 @@ from sherf.field.fusion import FusionTransformer
 
 DISTANCE_OCTAVES, POINT_OCTAVES = 3, 5
 SCALE_M = 0.05
+LOWEST_M, HIGHEST_M = -0.03, 0.16
+UNTRAINED = -1.3
+"""Logit of about 1 cm between these."""
 FURTHER_M = 0.02
 """How far a point's own offset may lie from its surface point's."""
 SOFTNESS_M = 0.005
@@ -25,8 +28,9 @@ TRUST: dict[Lookup, float] = {"seen": 4.0, "mirrored": 2.0, "opposite": 0.0}
 class OffsetHead(nn.Module):
     """How far clothes and hair stand off the body: one number for each surface point, and a correction in space."""
 
-    def __init__(self, width: int, hidden: int = 32):
+    def __init__(self, width: int, anchored: bool = True, hidden: int = 32):
         super().__init__()
+        self.anchored = anchored
         self.base = nn.Linear(width, 1)
         self.plane = nn.Linear(width, hidden)
         self.point = nn.Linear(encoded_width(1, DISTANCE_OCTAVES) + encoded_width(3, 2) + LOOK_FEATURES, hidden)
@@ -34,8 +38,12 @@ class OffsetHead(nn.Module):
         self.out = nn.Linear(hidden, 1)
         self.log_softness = nn.Parameter(torch.tensor(math.log(SOFTNESS_M)))
         nn.init.normal_(self.base.weight, std=1e-3)
-        nn.init.constant_(self.base.bias, 0.2)
+        nn.init.constant_(self.base.bias, UNTRAINED)
         nn.init.normal_(self.out.weight, std=1e-2)
+
+    def base_m(self, rows: Float[Tensor, "point one_and_hidden"]) -> Float[Tensor, " point"]:
+        """How far the clothed surface stands off the body's, metres."""
+        return LOWEST_M + (HIGHEST_M - LOWEST_M) * torch.sigmoid(rows[:, 0])
 
     def rows(self, planes: Float[Tensor, "row width"]) -> Float[Tensor, "row one_and_hidden"]:
         """What of both is linear in the planes."""
@@ -56,7 +64,9 @@ class OffsetHead(nn.Module):
         ]
         hidden = F.relu(rows[:, 1:] + self.point(torch.cat(inputs, dim=1)))
         further = self.out(F.relu(self.hidden(hidden)))[:, 0]
-        return SCALE_M * rows[:, 0] + FURTHER_M * torch.tanh(further) - distance
+        if not self.anchored:
+            return SCALE_M * (further - 0.2)
+        return self.base_m(rows) + FURTHER_M * torch.tanh(further) - distance
 
     def density(
         self,

@@ -33,7 +33,7 @@ class TrainingOptions:
     """Adam's decay rates."""
     halve_steps: int = 0
     """The learning rate is halved every so many steps; 0: never."""
-    warm_up: int = 100
+    warm_up: int = 500
     decay: float = 0.3
     """Share of the steps, at the end, in which the learning rate sinks to a hundredth."""
     batch: int = 1

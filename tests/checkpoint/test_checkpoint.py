@@ -183,3 +183,13 @@ def test_nothing_half_is_left_where_saving_fails(model: Sherf, tmp_path: Path) -
     with pytest.raises(BadInput, match="not finite"):
         save_checkpoint(spoilt, tmp_path / "y.safetensors", {})
     assert [p.name for p in tmp_path.iterdir()] == ["x.json"]
+
+
+def test_half_precision_is_half_the_size_and_comes_back_near(model: Sherf, path: Path, tmp_path: Path) -> None:
+    half = tmp_path / "half.safetensors"
+    save_checkpoint(model, half, {}, half=True)
+    assert half.stat().st_size < 0.6 * path.stat().st_size
+    read = load_checkpoint(half).state_dict()
+    for name, tensor in model.state_dict().items():
+        assert read[name].dtype == tensor.dtype
+        torch.testing.assert_close(read[name], tensor, rtol=1e-3, atol=1e-6)

@@ -1,0 +1,30 @@
+"""Put a trained checkpoint where it ships: checkpoints/NAME in half precision, with its SHA-256.
+
+    python benchmarks/ship.py out/train/checkpoint.safetensors
+
+The model card (checkpoints/NAME/README.md) is written by hand.
+"""
+
+import sys
+from pathlib import Path
+
+from sherf.assets import SUMS
+from sherf.checkpoint import about_path, load_checkpoint, read_about, save_checkpoint
+from sherf.digest import file_sha256
+from sherf.output import write_text
+
+
+def main() -> None:
+    """Convert and record."""
+    source = Path(sys.argv[1])
+    model = load_checkpoint(source)
+    target = Path(__file__).parent.parent / "checkpoints" / model.config.name / f"{model.config.name}.safetensors"
+    about = read_about(source)
+    save_checkpoint(model, target, {key: about[key] for key in ("training",)}, half=True)
+    files = (target, about_path(target))
+    write_text(target.parent / SUMS, "".join(f"{file_sha256(file)}  {file.name}\n" for file in files))
+    print(target, f"{target.stat().st_size / 1e6:.1f} MB, {about['training']['step']} steps")
+
+
+if __name__ == "__main__":
+    main()
