@@ -1,5 +1,6 @@
 """The photo unwrapped onto the canonical body and completed: front and back maps of features (the global level)."""
 
+import math
 from itertools import pairwise
 
 import torch
@@ -56,7 +57,7 @@ class Completion(nn.Module):
             nn.Sequential(nn.Conv2d(a + b, b, 3, 1, 1), nn.LeakyReLU(0.1), Residual(b))
             for b, a in reversed(list(pairwise(widths)))
         )
-        self.out = nn.Conv2d(width, 4 * out, 1)
+        self.out = nn.Sequential(_norm(width), nn.LeakyReLU(0.1), nn.Conv2d(width, 4 * out, 1))
 
     def forward(self, maps: Float[Tensor, "batch channel h w"]) -> Float[Tensor, "batch out h w"]:
         x = self.stem(F.pixel_unshuffle(maps, 2))
@@ -77,11 +78,16 @@ class Residual(nn.Module):
 
     def __init__(self, width: int):
         super().__init__()
+        self.norm = _norm(width)
         self.first, self.second = nn.Conv2d(width, width, 3, 1, 1), nn.Conv2d(width, width, 3, 1, 1)
         nn.init.zeros_(self.second.weight)
 
     def forward(self, x: Float[Tensor, "batch width h w"]) -> Float[Tensor, "batch width h w"]:
-        return x + self.second(F.leaky_relu(self.first(x), 0.1))
+        return x + self.second(F.leaky_relu(self.first(self.norm(x)), 0.1))
+
+
+def _norm(width: int) -> nn.GroupNorm:
+    return nn.GroupNorm(math.gcd(8, width), width)
 
 
 def unwrapped(

@@ -29,7 +29,7 @@ class TrainingOptions:
     learning_rate: float = 5e-4
     steps: int = 60_000
     """The whole schedule."""
-    adam: tuple[float, float] = (0.9, 0.999)
+    adam: tuple[float, float] = (0.9, 0.99)
     """Adam's decay rates."""
     halve_steps: int = 0
     """The learning rate is halved every so many steps; 0: never."""
@@ -49,7 +49,7 @@ class TrainingOptions:
     rescale_lpips: bool = True
     """Give VGG [-1, 1], as it was made for, and not [0, 1], as published."""
     ema: float = 0.999
-    clip: float = 0.5
+    clip: float = 0.3
     """Largest norm of a gradient; 0: any."""
     front: float = 0.7
     """Share of observations that are the data set's first view."""
