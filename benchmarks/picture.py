@@ -20,7 +20,6 @@ from sherf.options import OutputOptions
 from sherf.photo.read import read_photo
 from sherf.reconstruct import AVATAR, obtain_avatar
 from sherf.renderer import make_renderer
-from sherf.template.clothing import clothed
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 ROWS = (("darknet_person.jpg", "walk"), ("person_1.jpg", "dance"))
@@ -36,15 +35,12 @@ def row(photo: Path, motion: str) -> Tensor:
         avatar = load_avatar(Path(folder) / AVATAR, body)
     pose = avatar.bank.subject.pose
     renderer = make_renderer(avatar, body, choose_backend("cpu"))
-    base, centre = frame_person(
-        clothed(body, body.pose(pose), avatar.bank.stand_off), avatar.bank.subject.camera, (HEIGHT, HEIGHT)
-    )
+    base, centre = frame_person(renderer.outline(pose), avatar.bank.subject.camera, (HEIGHT, HEIGHT))
     sides = [renderer.frame(turntable(base, centre, 6)[i], pose) for i in (0, 1, 2, 3, 5)]
     moves = apply(read_motion(motion), pose, leg_height_m=leg_height(body.rest_joints(pose.betas)))
     for i in (12, 30, 48):
         posed = moves[i % len(moves)]
-        surface = clothed(body, body.pose(posed), avatar.bank.stand_off)
-        camera, middle = frame_person(surface, avatar.bank.subject.camera, (HEIGHT, HEIGHT))
+        camera, middle = frame_person(renderer.outline(posed), avatar.bank.subject.camera, (HEIGHT, HEIGHT))
         sides.append(renderer.frame(turntable(camera, middle, 12)[1], posed))
     side = (HEIGHT - WIDTH) // 2
     pictures = [compose(frame, WHITE)[:, :, side : side + WIDTH] for frame in sides]

@@ -6,7 +6,6 @@ from pathlib import Path
 import torch
 
 from sherf.avatar import Avatar
-from sherf.body.model import BodyModel
 from sherf.camera import orbit, turntable
 from sherf.camera_file import read_cameras
 from sherf.devices import choose_backend
@@ -17,7 +16,7 @@ from sherf.framing import frame_person
 from sherf.motion import Motion, apply, leg_height, on_the_spot, read_motion, repeated, resample, trim
 from sherf.options import OutputOptions, PhotoOptions, RenderOptions
 from sherf.reconstruct import obtain_avatar, tell_warnings
-from sherf.renderer import make_renderer
+from sherf.renderer import Renderer, make_renderer
 from sherf.scene import BodyPose, Camera
 from sherf.sequence import Shots, write_sequence
 
@@ -41,11 +40,12 @@ def render_views(
     avatar, body = obtain_avatar(source, output, photo, backend)
     tell_warnings(avatar)
     pose = avatar.bank.subject.pose
-    shots = Shots(given or _path(path, avatar, body, pose, frames, options), pose)
+    renderer = make_renderer(avatar, body, backend)
+    shots = Shots(given or _path(path, renderer, avatar, pose, frames, options), pose)
     identity = {"avatar": _identity(avatar), "path": path, "frames": frames}
     if cameras:
         identity |= {"path": file_sha256(cameras), "frames": len(shots.cameras)}
-    return write_sequence(make_renderer(avatar, body, backend), shots, output, options, identity)
+    return write_sequence(renderer, shots, output, options, identity)
 
 
 def animate_motion(
@@ -66,9 +66,10 @@ def animate_motion(
     tell_warnings(avatar)
     pose = avatar.bank.subject.pose
     poses = apply(played, pose, leg_height_m=leg_height(body.rest_joints(pose.betas)))
-    shots = Shots(_path(path, avatar, body, poses, len(played), options), poses)
+    renderer = make_renderer(avatar, body, backend)
+    shots = Shots(_path(path, renderer, avatar, poses, len(played), options), poses)
     identity = {"avatar": _identity(avatar), "motion": _motion_identity(played), "path": path, "frames": len(played)}
-    return write_sequence(make_renderer(avatar, body, backend), shots, output, options, identity)
+    return write_sequence(renderer, shots, output, options, identity)
 
 
 def _played(motion: Motion, frames: int | None, in_place: bool, fps: float) -> Motion:
@@ -95,11 +96,13 @@ def _check_frames(frames: int) -> None:
         raise BadInput(f"{frames} frames are not possible: choose --frames from 1 to {MAX_FRAMES}.")
 
 
-def _path(path: str, avatar: Avatar, body: BodyModel, poses: BodyPose, frames: int, options: RenderOptions) -> Camera:
+def _path(
+    path: str, renderer: Renderer, avatar: Avatar, poses: BodyPose, frames: int, options: RenderOptions
+) -> Camera:
     """Cameras that keep the person, clothes included, in the picture in all poses."""
     single = poses.joints.ndim == 2
     moments = [poses] if single else [poses[i] for i in range(0, frames, max(frames // 40, 1))]
-    surfaces = torch.stack([avatar.bank.outline(body, body.pose(pose)) for pose in moments])
+    surfaces = torch.stack([renderer.outline(pose).cpu() for pose in moments])
     base, centre = frame_person(surfaces, avatar.bank.subject.camera, (options.size, options.size))
     match path:
         case "turntable":

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sherf.avatar import Avatar
+from sherf.body.lbs import vertex_normals
 from sherf.body.model import BodyModel
 from sherf.camera import rays as camera_rays
 from sherf.devices import Backend
@@ -19,6 +20,7 @@ from sherf.render.march import RAYS_PER_CHUNK, MarchOptions, RayColours, follow,
 from sherf.render.sampling import OccupancyGrid
 from sherf.scene import BodyPose, Camera, Frame, Rays
 from sherf.surface_field import SurfaceField
+from sherf.template.clothing import clothed
 from sherf.template.model import TemplateBank, TemplateField
 
 
@@ -32,6 +34,10 @@ class Renderer(Protocol):
         Args:
             vertices: of the posed body, world space, where a data set gives them; else the pose does.
         """
+        ...
+
+    def outline(self, pose: BodyPose) -> Float[Tensor, "vertex 3"]:
+        """Roughly the surface in a pose, clothes included as far as they are known, world space, metres."""
         ...
 
 
@@ -62,6 +68,10 @@ class TemplateRenderer:
         with torch.no_grad():
             return render(self._field, camera.to(self.backend.device), self._grid, self.backend)
 
+    def outline(self, pose: BodyPose) -> Float[Tensor, "vertex 3"]:
+        """See `Renderer`."""
+        return clothed(self.body, self.body.pose(pose.to(self.backend.device)), self.bank.stand_off)
+
 
 class NetworkRenderer:
     """Renders SHERF's network: samples in the body's box, near the body, front to back."""
@@ -89,6 +99,10 @@ class NetworkRenderer:
             camera = camera.to(self.backend.device)
             rays = box_rays(camera, self._field.vertices)
             return picture(camera, rays, [self._follow(rays)])
+
+    def outline(self, pose: BodyPose) -> Float[Tensor, "vertex 3"]:
+        """See `Renderer`: the bare body, clothes are known only to the field."""
+        return self.body.pose(pose.to(self.backend.device)).vertices
 
     def colours(self, rays: Rays, pose: BodyPose, vertices: Float[Tensor, "vertex 3"] | None = None) -> RayColours:
         """What given rays see; directions of depth 1, near and far on the body's box (`box_rays`)."""
@@ -143,3 +157,9 @@ class SurfaceRenderer:
                 samples = self.backend.sample(Rays(*some), self._grid, self.options.step)
                 parts.append(follow_deferred(self._field, Rays(*some), samples, self.backend, self.options))
             return picture(camera, rays, parts)
+
+    def outline(self, pose: BodyPose) -> Float[Tensor, "vertex 3"]:
+        """See `Renderer`."""
+        vertices = self.body.pose(pose.to(self.backend.device)).vertices
+        with torch.no_grad():
+            return vertices + self.tables.base()[:, None] * vertex_normals(vertices, self.body.faces)

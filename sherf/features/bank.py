@@ -15,7 +15,7 @@ from sherf.features.sparse import SparseVolume
 from sherf.features.synthesis import Mapping, Synthesis
 from sherf.features.volume import BOX_MARGIN_M, PointVolume, voxelise
 from sherf.field.encoding import positional_encoding
-from sherf.scene import Camera, OnDevice, PosedBody, Subject
+from sherf.scene import Camera, OnDevice, Subject
 
 PLANE_MARGIN_Z_M = 0.1
 """The planes' box is this much deeper than the volume's, towards front and back."""
@@ -41,10 +41,6 @@ class FeatureBank(OnDevice):
         """What the network made of the photo."""
         maps = (self.planes, self.pixels, *(volume.features for volume in self.volumes))
         return tuple(x for x in maps if x is not None)
-
-    def outline(self, body: BodyModel, posed: PosedBody) -> Float[Tensor, "vertex 3"]:
-        """The posed body, world space, metres: clothes are known only to the field."""
-        return posed.vertices
 
 
 @dataclass(frozen=True)

@@ -40,10 +40,6 @@ class TemplateBank(OnDevice):
         """What the model made of the photo."""
         return self.stand_off, self.fill
 
-    def outline(self, body: BodyModel, posed: PosedBody) -> Float[Tensor, "vertex 3"]:
-        """The posed surface, clothes included, world space, metres."""
-        return clothed(body, posed, self.stand_off)
-
 
 def encode(subject: Subject, body: BodyModel) -> TemplateBank:
     """Gather from the photo what the template needs. The subject must be posed on this body model."""

@@ -1,0 +1,59 @@
+"""What a model makes of people, from eight sides, on one sheet.
+
+    python benchmarks/sides.py out/sides.jpg photo.jpg people/000009 ... [--model sherf-small] [--size 300]
+
+A source is a photo, or a subject's folder of OpenPeople.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from sherf.camera import turntable
+from sherf.devices import choose_backend
+from sherf.export.video import compose, write_png
+from sherf.framing import frame_person
+from sherf.options import OutputOptions, PhotoOptions
+from sherf.reconstruct import obtain_avatar
+from sherf.renderer import make_renderer
+
+SIDES = 8
+WHITE = torch.ones(3)
+
+
+def row(source: Path, model: str, size: int) -> Tensor:
+    """The photo and eight sides."""
+    with tempfile.TemporaryDirectory() as folder:
+        avatar, body = obtain_avatar(source, OutputOptions(Path(folder)), PhotoOptions(model=model))
+    subject = avatar.bank.subject
+    renderer = make_renderer(avatar, body, choose_backend("cpu"))
+    base, centre = frame_person(renderer.outline(subject.pose), subject.camera, (size, size))
+    cut = size // 5
+    frames = [renderer.frame(turntable(base, centre, SIDES)[i], subject.pose) for i in range(SIDES)]
+    sides = [compose(frame, WHITE)[:, :, cut : size - cut] for frame in frames]
+    picture = subject.image * subject.mask + (1 - subject.mask)
+    scale = size / max(picture.shape[1:])
+    small = F.interpolate(picture[None], scale_factor=scale, mode="area")[0][:, :size]
+    missing = size - small.shape[2]
+    small = F.pad(small, (missing // 2, missing - missing // 2, 0, size - small.shape[1]), value=1.0)
+    return torch.cat([small[:, :, cut // 2 : size - cut // 2], *sides], dim=2)
+
+
+def main() -> None:
+    """Write the sheet."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("sources", type=Path, nargs="+")
+    parser.add_argument("--model", default="sherf-small")
+    parser.add_argument("--size", type=int, default=300)
+    options = parser.parse_args()
+    rows = [row(source, options.model, options.size) for source in options.sources]
+    write_png(options.out, torch.cat(rows, dim=1).clamp(0, 1))
+
+
+if __name__ == "__main__":
+    main()
