@@ -169,11 +169,12 @@ class SurfaceField:
         places: Places,
         inside: Float[Tensor, " point"],
         directions: Float[Tensor, "point 3"],
-        length: Float[Tensor, " point"],
+        before: Float[Tensor, " point"],
+        after: Float[Tensor, " point"],
     ) -> Float[Tensor, " point"]:
-        """Mean density of intervals along unit directions, 1/m; `places` and `inside` are of their middles."""
+        """Mean density of intervals along unit directions, 1/m, that begin `before` each place and end `after` it."""
         slope = -(places.outwards * directions).sum(dim=1)
-        return self.heads.offset.density(inside, slope, length)
+        return self.heads.offset.density(inside, slope, before, after)
 
     def colour(self, places: Places) -> tuple[Float[Tensor, "point 3"], Float[Tensor, " point"]]:
         """Colour of points, and how much of it the photo saw."""

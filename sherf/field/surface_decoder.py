@@ -72,7 +72,8 @@ class OffsetHead(nn.Module):
         self,
         inside: Float[Tensor, " point"],
         slope: Float[Tensor, " point"],
-        length: Float[Tensor, " point"],
+        before: Float[Tensor, " point"],
+        after: Float[Tensor, " point"],
     ) -> Float[Tensor, " point"]:
         """Mean density over intervals of rays, 1/m: light falls as sigmoid(-inside / softness) on the way in.
 
@@ -80,14 +81,13 @@ class OffsetHead(nn.Module):
         however long the intervals are.
 
         Args:
-            inside: in the middle of each interval, metres.
+            inside: at one place of each interval, metres.
             slope: by how much `inside` rises along the ray, -1 to 1.
-            length: of the interval, metres.
+            before: from the interval's start to the place, metres; `after` from there to its end.
         """
         softness = self.log_softness.exp()
-        half = slope * length / 2
-        thickness = F.softplus((inside + half) / softness) - F.softplus((inside - half) / softness)
-        return thickness.clamp_min(0) / length
+        thickness = F.softplus((inside + slope * after) / softness) - F.softplus((inside - slope * before) / softness)
+        return thickness.clamp_min(0) / (before + after)
 
 
 class ColourHead(nn.Module):

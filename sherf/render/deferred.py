@@ -11,7 +11,7 @@ from sherf.render.backend import Backend
 from sherf.render.march import MarchOptions, RayColours, next_block
 from sherf.scene import Rays, RaySamples
 
-FAINT = 0.02
+FAINT = 0.05
 """A sample whose weight in its ray is smaller gets no colour of its own: the others' colours stand for it."""
 COLOURS_PER_CHUNK = 2**14
 
@@ -33,9 +33,10 @@ class DeferredField(Protocol):
         places: Any,
         inside: Float[Tensor, " point"],
         directions: Float[Tensor, "point 3"],
-        length: Float[Tensor, " point"],
+        before: Float[Tensor, " point"],
+        after: Float[Tensor, " point"],
     ) -> Float[Tensor, " point"]:
-        """Mean density of intervals along unit directions, 1/m; `places` and `inside` are of their middles."""
+        """Mean density of intervals along unit directions, 1/m, that begin `before` each place and end `after` it."""
         ...
 
     def colour(self, places: Any) -> tuple[Float[Tensor, "point 3"], Float[Tensor, " point"]]:
@@ -57,7 +58,7 @@ def shade(field: DeferredField, rays: Rays, samples: RaySamples, backend: Backen
     ray, place = samples.ray, samples.place
     places = field.places(rays.origins[ray] + place[:, None] * rays.directions[ray])
     inside = field.inside(places)
-    density = field.density(places, inside, rays.directions[ray], samples.end - samples.start)
+    density = field.density(places, inside, rays.directions[ray], place - samples.start, samples.end - place)
     weights, _ = backend.composite(density, samples, rays.origins.new_ones(samples.num_rays))
     counts = (weights.detach() > FAINT).nonzero()[:, 0]
     colours = _coloured(field, places[counts], ray[counts], weights[counts], ray, weights, place, samples.num_rays)
@@ -78,7 +79,8 @@ def follow_deferred(
     while len(alive) > 0:
         block = next_block(samples, following, left.clamp(max=options.block))
         ray, place = alive[block.ray], block.place
-        chunks = (x.split(options.points_per_chunk) for x in (ray, place, block.end - block.start))
+        columns = (ray, place, place - block.start, block.end - place)
+        chunks = (x.split(options.points_per_chunk) for x in columns)
         density = torch.cat([_density(field, rays, *chunk) for chunk in zip(*chunks, strict=True)])
         weights, light = backend.composite(density, block, light)
         all_of.append((ray, weights, place))
@@ -101,11 +103,12 @@ def _density(
     rays: Rays,
     ray: Int[Tensor, " sample"],
     place: Float[Tensor, " sample"],
-    length: Float[Tensor, " sample"],
+    before: Float[Tensor, " sample"],
+    after: Float[Tensor, " sample"],
 ) -> Float[Tensor, " sample"]:
     directions = rays.directions[ray]
     places = field.places(rays.origins[ray] + place[:, None] * directions)
-    return field.density(places, field.inside(places), directions, length)
+    return field.density(places, field.inside(places), directions, before, after)
 
 
 def _coloured(
