@@ -26,7 +26,7 @@ class TrainingOptions:
 
     model: SherfConfig
     losses: LossWeights = field(default_factory=LossWeights)
-    learning_rate: float = 5e-4
+    learning_rate: float = 1e-3
     steps: int = 60_000
     """The whole schedule."""
     adam: tuple[float, float] = (0.9, 0.99)
@@ -42,14 +42,14 @@ class TrainingOptions:
     """Side of the square of neighbouring rays, pixels; 0: the rectangle around the body's box, as published."""
     rays: int = 512
     """Single rays beside it."""
-    step_m: float = 0.01
+    step_m: float = 0.014
     """Length of a sample along a ray, metres (with `anchor="surface"`)."""
     density_noise: float = 0.0
     """Standard deviation of what is added to the raw density (with `anchor="vertices"`), 1/m."""
     rescale_lpips: bool = True
     """Give VGG [-1, 1], as it was made for, and not [0, 1], as published."""
     ema: float = 0.999
-    clip: float = 0.3
+    clip: float = 0.5
     """Largest norm of a gradient; 0: any."""
     front: float = 0.7
     """Share of observations that are the data set's first view."""
@@ -62,7 +62,7 @@ class TrainingOptions:
 NO_AUGMENTATION = AugmentOptions(mirror=0.0, exposure=0.0, gamma=0.0, fit=0.0, occluded=0.0, cut=0.0)
 TRAININGS = {
     "sherf-small": TrainingOptions(
-        SMALL, LossWeights(colour=2.0, mask=0.2, ssim=0.05, lpips=0.1, occupancy=0.1, surface=0.05)
+        SMALL, LossWeights(colour=5.0, mask=0.4, ssim=0.1, lpips=0.2, occupancy=0.05, surface=0.02)
     ),
     "sherf-paper": TrainingOptions(
         PAPER,
