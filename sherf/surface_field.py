@@ -47,7 +47,7 @@ class SurfaceTables:
         planes = bank.planes if bank.planes is not None else bank.vertices.new_zeros(SIDES, width, side, side)
         rows = plane_rows(planes, self.atlas)
         self.offset_rows = heads.offset.rows(rows)
-        self.token_rows = heads.colour.plane(rows)
+        self.colour_rows = heads.colour.rows(rows)
         self.photo_rows = None if bank.pixels is None else heads.colour.photo(rows_of_image(bank.pixels))
         self.image_rows = rows_of_image(bank.subject.image * bank.subject.mask)
         self.observed = observe(config, bank.subject, bank.vertices, body, self.atlas)
@@ -62,6 +62,11 @@ class SurfaceTables:
         canonical = self.atlas.vertices
         found = read_planes(self.offset_rows, self.atlas, canonical, front_share(self.atlas.normals))
         return self.heads.offset.base_m(found)
+
+    def painted(self) -> Float[Tensor, "texel 3"]:
+        """The generated colour of the atlas's covered texels, without what single points add."""
+        rows = self.atlas.row_of_texel[self.atlas.covered.flatten()]
+        return torch.sigmoid(self.colour_rows[rows, :3])
 
     def reach(self) -> Float[Tensor, " vertex"]:
         """How far from each vertex matter can be, metres."""
@@ -125,8 +130,8 @@ class SurfaceField:
         to_canonical = vertex_warp(posed, atlas.posed)[:, :3, :3].flatten(start_dim=1)
         self.vertices = posed.vertices
         self.reach = tables.reach()
-        outwards = vertex_normals(posed.vertices, body.faces)
-        columns = [posed.vertices, to_canonical, atlas.vertices, atlas.normals, self.reach[:, None], outwards]
+        self.outwards = vertex_normals(posed.vertices, body.faces)
+        columns = [posed.vertices, to_canonical, atlas.vertices, atlas.normals, self.reach[:, None], self.outwards]
         self.table = torch.cat(columns, dim=1)
 
     def places(self, points: Float[Tensor, "point 3"]) -> Places:
@@ -179,8 +184,9 @@ class SurfaceField:
     def colour(self, places: Places) -> tuple[Float[Tensor, "point 3"], Float[Tensor, " point"]]:
         """Colour of points, and how much of it the photo saw."""
         tables, head = self.tables, self.heads.colour
-        rows = read_planes(tables.token_rows, tables.atlas, places.surface, front_share(places.normals))
-        tokens, colours, visible = [rows], [], []
+        rows = read_planes(tables.colour_rows, tables.atlas, places.surface, front_share(places.normals))
+        paint, token = rows.split([3, rows.shape[1] - 3], dim=1)
+        tokens, colours, visible = [token], [], []
         for number, lookup in enumerate(self.config.lookups):
             with torch.no_grad():
                 look = tables.observed.look(lookup, places.corners, places.weights, places.offset)
@@ -191,6 +197,7 @@ class SurfaceField:
             visible.append(look.visibility)
         seen = torch.stack(visible, dim=1)
         mixed, shares = head(
+            paint,
             torch.stack(tokens, dim=1),
             places.surface + places.offset,
             places.normals,

@@ -60,7 +60,7 @@ def test_reconstruct_writes_avatar_overlay_and_report(made: Path) -> None:
     report = json.loads((made / "report.json").read_text())
     assert report["verdict"] == "good"
     assert report["keypoint_error"] < 2.5 and report["silhouette_iou"] > 0.75
-    assert report["model"] == "template" and report["body_model"] == "openbody"
+    assert report["model"] == "sherf-small" and report["body_model"] == "openbody"
     assert 0 < report["seconds"] < 60
     assert (made / "avatar.safetensors").stat().st_size > 100_000
     with Image.open(made / "overlay.png") as overlay:

@@ -97,6 +97,7 @@ class ColourHead(nn.Module):
         super().__init__()
         width, self.blend = config.token_width, config.blend
         self.trust = [TRUST[lookup] for lookup in config.lookups]
+        self.paint = nn.Linear(width, 3)
         self.plane = nn.Linear(width, width)
         self.photo = nn.Linear(config.encoder_width, width, bias=False)
         self.look = nn.Linear(RGB_CHANNELS + LOOK_FEATURES, width)
@@ -110,8 +111,13 @@ class ColourHead(nn.Module):
         nn.init.normal_(self.out.weight, std=1e-2)
         nn.init.zeros_(self.out.bias)
 
+    def rows(self, planes: Float[Tensor, "row width"]) -> Float[Tensor, "row paint_and_token"]:
+        """What of paint and token is linear in the planes."""
+        return torch.cat([self.paint(planes), self.plane(planes)], dim=1)
+
     def forward(
         self,
+        paint: Float[Tensor, "point 3"],
         tokens: Float[Tensor, "point token width"],
         points: Float[Tensor, "point 3"],
         normals: Float[Tensor, "point 3"],
@@ -119,14 +125,18 @@ class ColourHead(nn.Module):
         found: Float[Tensor, "point lookup 3"],
         visibility: Float[Tensor, "point lookup"],
     ) -> tuple[Float[Tensor, "point 3"], Float[Tensor, "point source"]]:
-        """Colour, and the shares of the look-ups and of the generated colour in it."""
+        """Colour, and the shares of the look-ups and of the generated colour in it.
+
+        Args:
+            paint: logit of the colour that the planes say, the generated colour's main part.
+        """
         fused = self.fusion(tokens).flatten(start_dim=1)
         rest = [positional_encoding(points, POINT_OCTAVES), normals, distance[:, None] / SCALE_M]
         hidden = torch.cat([fused, *rest], dim=1)
         for layer in self.trunk:
             hidden = F.relu(layer(hidden), inplace=True)
         out = self.out(hidden)
-        generated = torch.sigmoid(out[:, :3])
+        generated = torch.sigmoid(paint + out[:, :3])
         if not self.blend:
             shares = torch.zeros_like(out[:, 3:])
             shares[:, -1] = 1

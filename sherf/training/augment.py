@@ -50,19 +50,19 @@ class AugmentOptions:
 
 def augmented(pair: Pair, body: BodyModel, options: AugmentOptions, rng: np.random.Generator) -> Pair:
     """A pair as training sees it."""
-    observed, target = pair.observation, pair.target
+    views = [pair.observation, pair.target, *pair.others]
     if rng.random() < options.mirror:
-        observed, target = mirrored(observed, body), mirrored(target, body)
+        views = [mirrored(view, body) for view in views]
     factor = torch.from_numpy(rng.normal(1, options.exposure, 3)).float()
     exponent = float(np.exp(rng.normal(0, options.gamma)))
-    observed, target = (_exposed(view, factor, exponent) for view in (observed, target))
+    observed, target, *others = (_exposed(view, factor, exponent) for view in views)
     if rng.random() < options.fit:
         observed = _misfit(_rimmed(observed, rng), body, options, rng)
     if rng.random() < options.occluded:
         observed = _occluded(observed, rng)
     if rng.random() < options.cut:
         observed = _cut(observed, rng)
-    return Pair(observed, target)
+    return Pair(observed, target, tuple(others))
 
 
 def mirrored(view: View, body: BodyModel) -> View:

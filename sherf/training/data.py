@@ -74,7 +74,11 @@ class DrawnPairs(Dataset[Drawn]):
             pose = int(rng.choice([p for p in poses if p != pose]))
         others = [v for v in views if v != view or pose != observation.pose] or list(views)
         target = Key(subject, pose, int(rng.choice(others)))
-        pair = Pair(self.views[observation], self.views[target])
+        extra: list[int] = []
+        if options.losses.texture > 0:
+            extra = rng.permutation([v for v in views if v != target.view])[: options.texture_views].tolist()
+        more = tuple(self.views[target._replace(view=v)] for v in extra)
+        pair = Pair(self.views[observation], self.views[target], more)
         return Drawn(observation, target, pair, [options.seed, step, place, RAYS])
 
 

@@ -9,12 +9,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sherf.body.model import BodyModel
+from sherf.camera import project
 from sherf.camera import rays as camera_rays
 from sherf.datasets.multiview import View
 from sherf.datasets.pairs import Pair
 from sherf.features.bank import CanonicalSpace
 from sherf.features.resnet import ResnetStages
 from sherf.features.unwrap import Completion
+from sherf.image import in_frame, look_up
 from sherf.model import Sherf, SherfField
 from sherf.render.backend import Backend
 from sherf.render.box import box_rays, box_samples
@@ -33,6 +35,8 @@ CLEAR_M, SOLID_M = 0.002, 0.015
 BEYOND_M = 0.03
 """Rays are not followed further behind the surface."""
 LOGIT_M = 0.008
+FACING, SAME_M = 0.2, 0.025
+"""A view shows a texel that faces it so much (cosine), and whose depth is the view's up to so much."""
 SURE = 0.9
 """Share of the person in a pixel from which on its depth is the person's."""
 
@@ -63,27 +67,31 @@ class Objective(nn.Module):
         rng = np.random.default_rng(seed)
         pair = augmented(pair, self.body, self.options.augment, rng)
         on_surface = self.model.config.anchor == "surface"
-        chosen, shaded, off = self._shade_surface(pair, rng) if on_surface else self._follow_vertices(pair, rng)
         weights = self.options.losses
+        if not on_surface:
+            return weighted_losses(*self._follow_vertices(pair, rng), weights, self.perception)
+        field, chosen, shaded = self._shade_surface(pair, rng)
         losses = weighted_losses(chosen, shaded, weights, self.perception)
         if weights.surface > 0:
+            off = self._on_surface(field, chosen)
             off = chosen.colour.new_zeros(1) if off is None else off / LOGIT_M
             losses["surface"] = weights.surface * F.smooth_l1_loss(off, torch.zeros_like(off))
+        if weights.texture > 0:
+            losses["texture"] = weights.texture * texture_loss(field, [pair.target, *pair.others])
         return losses
 
-    def _shade_surface(self, pair: Pair, rng: np.random.Generator) -> tuple[ChosenRays, Shaded, Tensor | None]:
+    def _shade_surface(self, pair: Pair, rng: np.random.Generator) -> tuple[SurfaceField, ChosenRays, Shaded]:
         observed, target = pair.observation, pair.target
         chosen = choose_rays(target, camera_rays(target.subject.camera), self.options.patch, self.options.rays, rng)
         bank = self.model.encode(observed.subject, self.body, observed.vertices)
         tables = self.model.surface_tables(bank, self.body)
         field = SurfaceField(tables, self.body, self._posed(target), self.backend)
         samples = self.backend.sample(chosen.rays, field.grid(), self.options.step_m)
-        shaded = shade(field, chosen.rays, _thinned(samples, chosen, rng), self.backend)
-        return chosen, shaded, self._on_surface(field, chosen)
+        return field, chosen, shade(field, chosen.rays, _thinned(samples, chosen, rng), self.backend)
 
     def _on_surface(self, field: SurfaceField, chosen: ChosenRays) -> Float[Tensor, " point"] | None:
         """How far the field's surface is from where the data set knows it, metres."""
-        if chosen.distance is None or self.options.losses.surface == 0:
+        if chosen.distance is None:
             return None
         hit = ((chosen.distance > 0) & (chosen.mask > SURE)).nonzero()[:, 0]
         if len(hit) == 0:
@@ -93,7 +101,7 @@ class Objective(nn.Module):
         reached = (places.distance < self.model.config.near_body_m).nonzero()[:, 0]
         return field.inside(places[reached], everywhere=True) if len(reached) else None
 
-    def _follow_vertices(self, pair: Pair, rng: np.random.Generator) -> tuple[ChosenRays, Shaded, None]:
+    def _follow_vertices(self, pair: Pair, rng: np.random.Generator) -> tuple[ChosenRays, Shaded]:
         """As published."""
         observed, target = pair.observation, pair.target
         rays = box_rays(target.subject.camera, target.vertices)
@@ -107,7 +115,7 @@ class Objective(nn.Module):
         options = MarchOptions(block=config.samples, stop=0.0, points_per_chunk=2**18)
         nothing = target.vertices.new_zeros(0)
         colours = follow(field, chosen.rays, samples, self.backend, options)
-        return chosen, Shaded(colours, samples, nothing), None
+        return chosen, Shaded(colours, samples, nothing)
 
     def _posed(self, target: View) -> PosedBody:
         return replace(self.body.pose(target.subject.pose), vertices=target.vertices)
@@ -119,7 +127,15 @@ def _networks(model: Sherf) -> list[nn.Module]:
         return []
     parts = [module for module in model.modules() if isinstance(module, ResnetStages | Completion)]
     heads = model.heads
-    return [*parts, heads.colour, heads.offset, heads.colour.plane, heads.colour.photo, heads.colour.look]
+    return [
+        *parts,
+        heads.colour,
+        heads.offset,
+        heads.colour.plane,
+        heads.colour.photo,
+        heads.colour.look,
+        heads.colour.paint,
+    ]
 
 
 def _thinned(samples: RaySamples, chosen: ChosenRays, rng: np.random.Generator) -> RaySamples:
@@ -151,6 +167,33 @@ def weighted_losses(
     if weights.occupancy > 0 and chosen.distance is not None:
         losses["occupancy"] = weights.occupancy * occupancy_loss(chosen, shaded)
     return losses
+
+
+def texture_loss(field: SurfaceField, views: list[View]) -> Float[Tensor, ""]:
+    """The planes' own colours are what other views show of the clothed surface: all of it at once, without rays."""
+    tables = field.tables
+    painted, atlas = tables.painted(), tables.atlas
+    with torch.no_grad():
+        normals = field.outwards
+        surface = atlas.surface.of(field.vertices + tables.base()[:, None] * normals)[atlas.covered]
+        outwards = F.normalize(atlas.surface.of(normals)[atlas.covered], dim=1)
+    total, count = painted.sum() * 0, 0.0
+    for view in views:
+        if view.depth is None:
+            continue
+        subject = view.subject
+        with torch.no_grad():
+            pixels, depth = project(subject.camera, surface)
+            layers = torch.cat([subject.image * subject.mask, subject.mask[None]])
+            shown = look_up(layers, pixels)
+            x, y = (pixels.floor().long().clamp_min(0)).unbind(dim=1)
+            first = view.depth[y.clamp(max=view.depth.shape[0] - 1), x.clamp(max=view.depth.shape[1] - 1)]
+            facing = (outwards * F.normalize(subject.camera.position - surface, dim=1)).sum(dim=1)
+            sure = in_frame(pixels, subject.camera.size, 0.5) & (shown[:, 3] > SURE) & (facing > FACING)
+            weight = sure * facing * ((depth - first).abs() < SAME_M)
+        total = total + (weight[:, None] * (painted - shown[:, :3]).square()).sum() / 3
+        count += float(weight.sum())
+    return total / max(count, 1.0)
 
 
 def occupancy_loss(chosen: ChosenRays, shaded: Shaded) -> Float[Tensor, ""]:

@@ -18,6 +18,8 @@ class LossWeights:
     """Empty before the surface and solid behind it, where the data set knows depths."""
     surface: float = 0.0
     """The field's surface lies where the data set knows it."""
+    texture: float = 0.0
+    """The planes' own colours are those of the target and of other views of the same moment, where depths are known."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,8 @@ class TrainingOptions:
     """Share of observations that are the data set's first view."""
     same_pose: float = 0.5
     """Share of targets in the observation's pose."""
+    texture_views: int = 3
+    """Other views that the loss of the texture looks at."""
     augment: AugmentOptions = field(default_factory=AugmentOptions)
     seed: int = 0
 
@@ -62,7 +66,7 @@ class TrainingOptions:
 NO_AUGMENTATION = AugmentOptions(mirror=0.0, exposure=0.0, gamma=0.0, fit=0.0, occluded=0.0, cut=0.0)
 TRAININGS = {
     "sherf-small": TrainingOptions(
-        SMALL, LossWeights(colour=5.0, mask=0.4, ssim=0.1, lpips=0.2, occupancy=0.05, surface=0.02)
+        SMALL, LossWeights(colour=5.0, mask=0.4, ssim=0.1, lpips=0.2, occupancy=0.05, surface=0.02, texture=2.0)
     ),
     "sherf-paper": TrainingOptions(
         PAPER,

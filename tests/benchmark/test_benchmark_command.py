@@ -32,7 +32,7 @@ def run(people: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, s
 
 def test_the_table_is_printed(run: tuple) -> None:
     out, done = run
-    assert "template" in done.stdout and str(out / "report.html") in done.stdout
+    assert "sherf-small" in done.stdout and str(out / "report.html") in done.stdout
     assert "Traceback" not in done.stderr
 
 
