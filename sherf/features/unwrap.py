@@ -19,6 +19,12 @@ PHOTO_CHANNELS = 12
 STATIC = 5
 PER_SIDE = 3 + LOOK_FEATURES + PHOTO_CHANNELS + 4 + len(REACHES_M) + STATIC
 WIDEST = 4
+MIRRORED, ACROSS = 0.2, 0.05
+"""What a texel's mirror image, and what the other side of the body, count beside its own colour."""
+PULL, LEAST = 0.01, 1e-6
+"""What a coarser map counts."""
+LOGIT_EPS = 0.02
+"""Colours of the fill keep so far from black and white, that they can be corrected."""
 
 
 class UnwrappedPlanes(nn.Module):
@@ -27,18 +33,22 @@ class UnwrappedPlanes(nn.Module):
     def __init__(self, photo_width: int, width: int, out: int):
         super().__init__()
         self.photo = nn.Linear(photo_width, PHOTO_CHANNELS)
-        self.completion = Completion(2 * PER_SIDE, width, 2 * out)
+        self.completion = Completion(2 * (PER_SIDE + 3), width, 2 * out)
 
     def forward(
         self, observed: Observed, atlas: Atlas, photo: Float[Tensor, "channel h w"]
     ) -> Float[Tensor, "2 out side side"]:
-        """Front and back map.
+        """Front and back map. The first three features of each are the logit of a colour: the fill's, corrected.
 
         Args:
             photo: the encoder's feature map of the cropped photo.
         """
-        inputs = unwrapped(observed, atlas, self.photo, photo).flatten(end_dim=1)
-        return self.completion(inputs[None])[0].unflatten(0, (2, -1)).float()
+        inputs = unwrapped(observed, atlas, self.photo, photo)
+        with torch.no_grad():
+            fill = filled(inputs[:, :3], inputs[:, 4:5])
+        maps = torch.cat([inputs, fill], dim=1).flatten(end_dim=1)
+        planes = self.completion(maps[None])[0].unflatten(0, (2, -1)).float()
+        return torch.cat([planes[:, :3] + torch.logit(fill, eps=LOGIT_EPS), planes[:, 3:]], dim=1)
 
 
 class Completion(nn.Module):
@@ -58,6 +68,7 @@ class Completion(nn.Module):
             for b, a in reversed(list(pairwise(widths)))
         )
         self.out = nn.Sequential(_norm(width), nn.LeakyReLU(0.1), nn.Conv2d(width, 4 * out, 1))
+        nn.init.normal_(self.out[2].weight, std=0.02)
 
     def forward(self, maps: Float[Tensor, "batch channel h w"]) -> Float[Tensor, "batch out h w"]:
         x = self.stem(F.pixel_unshuffle(maps, 2))
@@ -88,6 +99,31 @@ class Residual(nn.Module):
 
 def _norm(width: int) -> nn.GroupNorm:
     return nn.GroupNorm(math.gcd(8, width), width)
+
+
+def filled(
+    colour: Float[Tensor, "2 3 side side"], visibility: Float[Tensor, "2 1 side side"]
+) -> Float[Tensor, "2 3 side side"]:
+    """A colour for every texel: what was seen there, of its mirror image, on the other side, or else around.
+
+    Push and pull (Gortler et al. 1996): means of ever coarser maps fill what finer ones do not know.
+
+    Args:
+        colour: premultiplied by the visibility.
+    """
+    known = torch.cat([colour, visibility], dim=1)
+    known = known + MIRRORED * known.flip(3)
+    known = known + ACROSS * known.flip(0)
+    levels = [known]
+    while levels[-1].shape[-1] > 1:
+        levels.append(F.avg_pool2d(levels[-1], 2, ceil_mode=True))
+    whole = levels.pop()
+    guess = whole.sum(dim=0, keepdim=True)
+    guess = (guess[:, :3] / guess[:, 3:].clamp_min(LEAST)).expand(2, -1, -1, -1)
+    for level in reversed(levels):
+        coarser = F.interpolate(guess, size=level.shape[2:], mode="bilinear", align_corners=False)
+        guess = (level[:, :3] + PULL * coarser) / (level[:, 3:] + PULL)
+    return guess
 
 
 def unwrapped(

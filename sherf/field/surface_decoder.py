@@ -97,7 +97,6 @@ class ColourHead(nn.Module):
         super().__init__()
         width, self.blend = config.token_width, config.blend
         self.trust = [TRUST[lookup] for lookup in config.lookups]
-        self.paint = nn.Linear(width, 3)
         self.plane = nn.Linear(width, width)
         self.photo = nn.Linear(config.encoder_width, width, bias=False)
         self.look = nn.Linear(RGB_CHANNELS + LOOK_FEATURES, width)
@@ -113,7 +112,7 @@ class ColourHead(nn.Module):
 
     def rows(self, planes: Float[Tensor, "row width"]) -> Float[Tensor, "row paint_and_token"]:
         """What of paint and token is linear in the planes."""
-        return torch.cat([self.paint(planes), self.plane(planes)], dim=1)
+        return torch.cat([planes[:, :3], self.plane(planes)], dim=1)
 
     def forward(
         self,
