@@ -134,7 +134,6 @@ def _networks(model: Sherf) -> list[nn.Module]:
         heads.colour.plane,
         heads.colour.photo,
         heads.colour.look,
-        heads.colour.paint,
     ]
 
 

@@ -16,6 +16,7 @@ from sherf.devices import choose_backend
 from sherf.features.atlas import atlas_of, front_share
 from sherf.features.observed import FAR_M, Observed, crop_camera, cropped, first_depth, lookup_tables
 from sherf.features.surface_bank import plane_rows, read_planes
+from sherf.features.unwrap import filled
 from sherf.field.surface_decoder import OffsetHead
 from sherf.model import Sherf
 from sherf.render.deferred import follow_deferred, shade
@@ -119,6 +120,23 @@ def test_visible_is_what_faces_the_camera_unhidden_within_mask_and_photo(
     wall = dataclasses.replace(observed, depth=torch.full_like(observed.depth, 0.1))
     assert wall.look("seen", corners, weights, nothing).visibility.max() < 0.01
     assert observed.depth.max() == FAR_M
+
+
+def test_the_fill_keeps_what_was_seen_and_takes_the_rest_from_mirror_other_side_and_surroundings() -> None:
+    visibility = torch.zeros(2, 1, 64, 64)
+    visibility[0, :, :32, :24] = 1  # of the front, the upper left
+    colour = torch.zeros(2, 3, 64, 64)
+    colour[0, 0, :16] = 1.0  # red above, blue below
+    colour[0, 2, 16:] = 1.0
+    fill = filled(colour * visibility, visibility)
+    seen = visibility[0, 0] > 0
+    assert (fill[0] - colour[0])[:, seen].abs().max() < 0.02
+    mirrored = seen.flip(1)
+    assert (fill[0] - colour[0])[:, mirrored].abs().max() < 0.1, "its mirror image"
+    assert (fill[1] - colour[0])[:, seen].abs().max() < 0.3, "the other side"
+    below = fill[0, :, 40:]
+    assert (below[2] > below[0]).all(), "the rest is like what is near: blue"
+    assert fill.isfinite().all() and filled(colour * 0, visibility * 0).isfinite().all()
 
 
 def test_the_crop_shows_the_photo(subject: Subject, body: BodyModel) -> None:
