@@ -13,6 +13,7 @@ from torch import Tensor
 
 from sherf.body.lbs import vertex_normals
 from sherf.body.model import BodyModel
+from sherf.body.skeleton import HEAD
 from sherf.render.open3d_surface import as_open3d, mesh_scene
 from sherf.scene import OnDevice, PosedBody
 
@@ -55,6 +56,8 @@ class Atlas(OnDevice):
     row_of_texel: Int[Tensor, " texel"]
     """Of the texels that show the body or touch one that does, numbered through; 0 for all others."""
     texel_of_row: Int[Tensor, " row"]
+    alike: Float[Tensor, "2 side side"]
+    """1 where the body's front and back may have the same colour, 0 on the head: a face has none behind it."""
 
     @property
     def vertices(self) -> Float[Tensor, "vertex 3"]:
@@ -105,7 +108,8 @@ def atlas_of(body: BodyModel, resolution: int) -> Atlas:
     covered = surface.weights.sum(dim=-1) > 0
     read = F.max_pool2d(covered.float(), 2 * TOUCHING + 1, 1, TOUCHING).flatten() > 0
     row_of_texel = torch.where(read, read.cumsum(dim=0) - 1, 0)
-    return Atlas(posed, normals, surface, opposite, corner, side, row_of_texel, read.nonzero()[:, 0])
+    alike = 1 - surface.of(body.weights[:, [HEAD]])[..., 0]
+    return Atlas(posed, normals, surface, opposite, corner, side, row_of_texel, read.nonzero()[:, 0], alike)
 
 
 def _first_hits(body: BodyModel, vertices: Tensor, origins: Tensor, towards: float) -> SurfaceMap:

@@ -45,7 +45,7 @@ class UnwrappedPlanes(nn.Module):
         """
         inputs = unwrapped(observed, atlas, self.photo, photo)
         with torch.no_grad():
-            fill = filled(inputs[:, :3], inputs[:, 4:5])
+            fill = filled(inputs[:, :3], inputs[:, 4:5], atlas.alike[:, None])
         maps = torch.cat([inputs, fill], dim=1).flatten(end_dim=1)
         planes = self.completion(maps[None])[0].unflatten(0, (2, -1)).float()
         return torch.cat([planes[:, :3] + torch.logit(fill, eps=LOGIT_EPS), planes[:, 3:]], dim=1)
@@ -102,7 +102,9 @@ def _norm(width: int) -> nn.GroupNorm:
 
 
 def filled(
-    colour: Float[Tensor, "2 3 side side"], visibility: Float[Tensor, "2 1 side side"]
+    colour: Float[Tensor, "2 3 side side"],
+    visibility: Float[Tensor, "2 1 side side"],
+    alike: Float[Tensor, "2 1 side side"],
 ) -> Float[Tensor, "2 3 side side"]:
     """A colour for every texel: what was seen there, of its mirror image, on the other side, or else around.
 
@@ -110,10 +112,11 @@ def filled(
 
     Args:
         colour: premultiplied by the visibility.
+        alike: where front and back may have the same colour.
     """
     known = torch.cat([colour, visibility], dim=1)
     known = known + MIRRORED * known.flip(3)
-    known = known + ACROSS * known.flip(0)
+    known = known + ACROSS * alike * known.flip(0)
     levels = [known]
     while levels[-1].shape[-1] > 1:
         levels.append(F.avg_pool2d(levels[-1], 2, ceil_mode=True))

@@ -128,15 +128,18 @@ def test_the_fill_keeps_what_was_seen_and_takes_the_rest_from_mirror_other_side_
     colour = torch.zeros(2, 3, 64, 64)
     colour[0, 0, :16] = 1.0  # red above, blue below
     colour[0, 2, 16:] = 1.0
-    fill = filled(colour * visibility, visibility)
+    alike = torch.ones(2, 1, 64, 64)
+    alike[:, :, :8] = 0  # a head
+    fill = filled(colour * visibility, visibility, alike)
     seen = visibility[0, 0] > 0
     assert (fill[0] - colour[0])[:, seen].abs().max() < 0.02
     mirrored = seen.flip(1)
     assert (fill[0] - colour[0])[:, mirrored].abs().max() < 0.1, "its mirror image"
-    assert (fill[1] - colour[0])[:, seen].abs().max() < 0.3, "the other side"
+    behind = (fill[1] - colour[0])[:, seen]
+    assert behind.abs().mean() < 0.2 and (fill[1] - colour[0])[:, 9:32, 1:23].abs().max() < 0.3, "the other side"
     below = fill[0, :, 40:]
     assert (below[2] > below[0]).all(), "the rest is like what is near: blue"
-    assert fill.isfinite().all() and filled(colour * 0, visibility * 0).isfinite().all()
+    assert fill.isfinite().all() and filled(colour * 0, visibility * 0, alike).isfinite().all()
 
 
 def test_the_crop_shows_the_photo(subject: Subject, body: BodyModel) -> None:
