@@ -165,7 +165,7 @@ def test_density_first_and_colour_where_it_counts_is_what_all_samples_give(avata
         blocks = follow_deferred(field, bundle, samples, backend, MarchOptions(step=0.01, block=5, stop=1e-4))
     torch.testing.assert_close(blocks.opacity, whole.opacity, rtol=0, atol=2e-3)
     torch.testing.assert_close(blocks.rgb, whole.rgb, rtol=0, atol=2e-2)
-    assert whole.opacity.max() > 0.95
+    assert whole.opacity.max() > 0.8
     covered = whole.opacity.reshape(subject.camera.size)
     overlap = ((covered > 0.5) & (subject.mask > 0.5)).sum() / ((covered > 0.5) | (subject.mask > 0.5)).sum()
     assert overlap > 0.6, "untrained, the density keeps to the body"
@@ -221,7 +221,7 @@ def test_a_saved_avatar_renders_the_same_frame(avatar: Avatar, body: BodyModel, 
     subject = avatar.bank.subject
     backend = choose_backend("cpu")
     first, second = (make_renderer(a, body, backend).frame(subject.camera, subject.pose) for a in (avatar, again))
-    assert first.opacity.max() > 0.9
+    assert first.opacity.max() > 0.8
     torch.testing.assert_close(first.rgb, second.rgb, rtol=0, atol=5e-3)
     assert 0.2 < float((first.visibility * first.opacity).sum() / first.opacity.sum()) <= 1
 
@@ -244,7 +244,7 @@ def test_each_improvement_may_be_off(subject: Subject, body: BodyModel, changes:
     backend = choose_backend("cpu")
     made = NetworkModel(model, backend, "x").encode(subject, body, {})
     frame = make_renderer(made, body, backend).frame(camera_in_front((64, 64)), standing())
-    assert frame.rgb.isfinite().all() and frame.opacity.max() > 0.9
+    assert frame.rgb.isfinite().all() and frame.opacity.max() > 0.8
 
 
 def test_gradients_reach_every_weight(avatar: Avatar, subject: Subject, body: BodyModel) -> None:
