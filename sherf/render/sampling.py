@@ -101,7 +101,7 @@ def scatter_points(
     longest = (corners - corners.roll(1, dims=1)).norm(dim=-1).amax(dim=-1)
     # powers of two: few distinct lattices, each done for all of its triangles at once
     cuts = (longest / spacing).clamp(min=1).log2().ceil().long()
-    points = [corners.reshape(-1, 3)]
+    points = [vertices[faces.unique()]]
     for level in cuts.unique().tolist():
         i, j = torch.meshgrid(*2 * (torch.arange(2**level + 1, device=vertices.device),), indexing="ij")
         below = i + j <= 2**level
