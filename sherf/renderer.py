@@ -161,5 +161,4 @@ class SurfaceRenderer:
     def outline(self, pose: BodyPose) -> Float[Tensor, "vertex 3"]:
         """See `Renderer`."""
         vertices = self.body.pose(pose.to(self.backend.device)).vertices
-        with torch.no_grad():
-            return vertices + self.tables.base()[:, None] * vertex_normals(vertices, self.body.faces)
+        return self.tables.clothed(vertices, vertex_normals(vertices, self.body.faces))

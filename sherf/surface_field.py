@@ -1,6 +1,6 @@
 """The radiance field of a network whose points hang on the body's surface, in one pose."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +15,6 @@ from sherf.features.atlas import atlas_of, front_share
 from sherf.features.bank import FeatureBank, encode_colour
 from sherf.features.lookup import corners as image_corners
 from sherf.features.lookup import rows_of_image, weigh
-from sherf.features.observed import first_depth
 from sherf.features.surface_bank import observe, plane_rows, read_planes
 from sherf.field.surface_decoder import FURTHER_M, ColourHead, OffsetHead
 from sherf.render.backend import Backend
@@ -50,18 +49,20 @@ class SurfaceTables:
         self.colour_rows = heads.colour.rows(rows)
         self.photo_rows = None if bank.pixels is None else heads.colour.photo(rows_of_image(bank.pixels))
         self.image_rows = rows_of_image(bank.subject.image * bank.subject.mask)
-        self.observed = observe(config, bank.subject, bank.vertices, body, self.atlas)
-        if config.occlusion == "clothed":
-            with torch.no_grad():
-                clothed = bank.vertices + self.base()[:, None] * vertex_normals(bank.vertices, body.faces)
-                depth = first_depth(clothed, body.faces, self.observed.crop)
-                self.observed = replace(self.observed, depth=depth)
+        with torch.no_grad():
+            found = read_planes(self.offset_rows, self.atlas, self.atlas.vertices, front_share(self.atlas.normals))
+            self.base = heads.offset.base_m(found)
+            """How far the clothed surface stands off each vertex, without the correction in space, metres."""
+            hiding = bank.vertices
+            if config.occlusion == "clothed":
+                hiding = self.clothed(hiding, vertex_normals(hiding, body.faces))
+        self.observed = observe(config, bank.subject, bank.vertices, body, self.atlas, hiding)
 
-    def base(self) -> Float[Tensor, " vertex"]:
-        """How far the clothed surface stands off each vertex, without the correction in space, metres."""
-        canonical = self.atlas.vertices
-        found = read_planes(self.offset_rows, self.atlas, canonical, front_share(self.atlas.normals))
-        return self.heads.offset.base_m(found)
+    def clothed(
+        self, vertices: Float[Tensor, "vertex 3"], normals: Float[Tensor, "vertex 3"]
+    ) -> Float[Tensor, "vertex 3"]:
+        """The body's vertices moved out to the clothed surface."""
+        return vertices + self.base[:, None] * normals
 
     def painted(self) -> Float[Tensor, "texel 3"]:
         """The generated colour of the atlas's covered texels, without what single points add."""
@@ -73,21 +74,17 @@ class SurfaceTables:
         most = self.config.near_body_m
         if not self.config.anchored:
             return torch.full_like(self.bank.vertices[:, 0], most)
-        with torch.no_grad():
-            # where weights are no numbers any more, the loss has to say so, not the grid
-            return (self.base().nan_to_num() + FURTHER_M + SPREAD_M).clamp(0, most)
+        # where weights are no numbers any more, the loss has to say so, not the grid
+        return (self.base.nan_to_num() + FURTHER_M + SPREAD_M).clamp(0, most)
 
     def photo_at(self, pixels: Float[Tensor, "point 2"]) -> tuple[Tensor, Tensor]:
         """The photo's colour, and its features' contribution to a token."""
-        camera, crop = self.bank.subject.camera, self.observed.crop
-        h, w = camera.size
+        h, w = self.bank.subject.camera.size
         colour = weigh(self.image_rows, *image_corners(_index(pixels, (h, w)), (h, w)))
         if self.photo_rows is None or self.bank.pixels is None:
             return colour, colour.new_zeros(len(colour), self.config.token_width)
-        scale = crop.K[0, 0] / camera.K[0, 0]
-        inside = (pixels - camera.K[:2, 2]) * scale + crop.K[:2, 2]
         size = tuple(self.bank.pixels.shape[1:])
-        places = _index(inside * (size[0] / crop.size[0]), size)
+        places = _index(self.observed.in_crop(pixels) * (size[0] / self.observed.crop.size[0]), size)
         return colour, weigh(self.photo_rows, *image_corners(places, size))
 
 

@@ -117,6 +117,11 @@ class Observed:
         features = [(behind / DEPTH_SCALE_M).clamp(-2, 2), mask * open_view * straight, covered, facing]
         return Look(pixels, torch.stack(features, dim=1))
 
+    def in_crop(self, pixels: Float[Tensor, "point 2"]) -> Float[Tensor, "point 2"]:
+        """The photo's pixel coordinates in `crop`."""
+        camera = self.subject.camera
+        return (pixels - camera.K[:2, 2]) * (self.crop.K[0, 0] / camera.K[0, 0]) + self.crop.K[:2, 2]
+
     def _first(self, points: Float[Tensor, "point 3"], first: Float[Tensor, "crop crop"]) -> Float[Tensor, " point"]:
         pixels, _ = project(self.crop, points)
         x, y = pixels.floor().long().clamp(0, self.crop.size[0] - 1).unbind(dim=1)

@@ -32,7 +32,7 @@ class SurfaceEncoder(nn.Module):
         """Encode one photo."""
         config = self.config
         atlas = atlas_of(body, config.plane_resolution)
-        observed = observe(config, subject, vertices, body, atlas)
+        observed = observe(config, subject, vertices, body, atlas, vertices)
         picture = cropped(subject.image * subject.mask, subject.camera, observed.crop)
         pixels = self.pixels(picture[None])[0].float()
         planes = None
@@ -42,11 +42,20 @@ class SurfaceEncoder(nn.Module):
 
 
 def observe(
-    config: SherfConfig, subject: Subject, vertices: Float[Tensor, "vertex 3"], body: BodyModel, atlas: Atlas
+    config: SherfConfig,
+    subject: Subject,
+    vertices: Float[Tensor, "vertex 3"],
+    body: BodyModel,
+    atlas: Atlas,
+    hiding: Float[Tensor, "vertex 3"],
 ) -> Observed:
-    """The photo and the bare body in it."""
+    """The photo and the body in it.
+
+    Args:
+        hiding: the surface that hides what lies behind it, the bare or the clothed body, world space.
+    """
     crop = crop_camera(subject.camera, vertices, config.observation_size)
-    depth = None if config.occlusion == "none" else first_depth(vertices, body.faces, crop)
+    depth = None if config.occlusion == "none" else first_depth(hiding, body.faces, crop)
     return Observed(subject, crop, depth, lookup_tables(config, body, atlas, subject, vertices))
 
 

@@ -145,9 +145,7 @@ def unwrapped(
         depth = weigh(atlas.vertices, corners, weights)[:, 2:]
         static = torch.cat([torch.ones_like(depth), normals, 5 * depth], dim=1)
         known = torch.cat([colour, look.features, torch.stack(reaches, dim=1), static], dim=1)
-    crop_pixels = look.pixels - subject.camera.K[:2, 2]
-    crop_pixels = crop_pixels * (observed.crop.K[0, 0] / subject.camera.K[0, 0]) + observed.crop.K[:2, 2]
-    shown = look_up(photo, crop_pixels * (photo.shape[-1] / observed.crop.size[1]))
+    shown = look_up(photo, observed.in_crop(look.pixels) * (photo.shape[-1] / observed.crop.size[1]))
     texels = torch.cat([known, reduce(shown) * look.visibility[:, None]], dim=1)
     maps = texels.new_zeros(*covered.shape, texels.shape[1])
     maps[covered] = texels

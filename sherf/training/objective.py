@@ -174,7 +174,7 @@ def texture_loss(field: SurfaceField, views: list[View]) -> Float[Tensor, ""]:
     painted, atlas = tables.painted(), tables.atlas
     with torch.no_grad():
         normals = field.outwards
-        surface = atlas.surface.of(field.vertices + tables.base()[:, None] * normals)[atlas.covered]
+        surface = atlas.surface.of(tables.clothed(field.vertices, normals))[atlas.covered]
         outwards = F.normalize(atlas.surface.of(normals)[atlas.covered], dim=1)
     total, count = painted.sum() * 0, 0.0
     for view in views:
