@@ -16,7 +16,7 @@ from sherf.features.bank import CanonicalSpace, FeatureBank
 from sherf.model import Sherf, SherfField
 from sherf.render.box import box_rays, box_samples
 from sherf.render.deferred import follow_deferred
-from sherf.render.march import RAYS_PER_CHUNK, MarchOptions, RayColours, follow, picture, render
+from sherf.render.march import MarchOptions, RayColours, follow, in_chunks, picture, render
 from sherf.render.sampling import OccupancyGrid
 from sherf.scene import BodyPose, Camera, Frame, Rays
 from sherf.surface_field import SurfaceField
@@ -153,9 +153,9 @@ class SurfaceRenderer:
             camera = camera.to(self.backend.device)
             rays = camera_rays(camera)
             parts = []
-            for some in zip(*(x.split(RAYS_PER_CHUNK) for x in vars(rays).values()), strict=True):
-                samples = self.backend.sample(Rays(*some), self._grid, self.options.step)
-                parts.append(follow_deferred(self._field, Rays(*some), samples, self.backend, self.options))
+            for some in in_chunks(rays):
+                samples = self.backend.sample(some, self._grid, self.options.step)
+                parts.append(follow_deferred(self._field, some, samples, self.backend, self.options))
             return picture(camera, rays, parts)
 
     def outline(self, pose: BodyPose) -> Float[Tensor, "vertex 3"]:

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from sherf.render.backend import Backend
-from sherf.render.march import MarchOptions, RayColours, next_block
+from sherf.render.march import MarchOptions, RayColours, march
 from sherf.scene import Rays, RaySamples
 
 FAINT = 0.05
@@ -69,26 +69,18 @@ def follow_deferred(
     field: DeferredField, rays: Rays, samples: RaySamples, backend: Backend, options: MarchOptions
 ) -> RayColours:
     """Front to back, leaving rays that have gone dark. No gradients."""
-    count = torch.bincount(samples.ray, minlength=samples.num_rays)
-    following = count.cumsum(dim=0) - count
-    alive = count.nonzero()[:, 0]
-    left, following = count[alive], following[alive]
-    light = rays.origins.new_ones(len(alive))
+
+    def ask(ray: Tensor, block: RaySamples) -> tuple[Tensor, None]:
+        columns = (ray, block.place, block.place - block.start, block.end - block.place)
+        chunks = zip(*(x.split(options.points_per_chunk) for x in columns), strict=True)
+        return torch.cat([_density(field, rays, *chunk) for chunk in chunks]), None
+
     kept: list[tuple[Tensor, Tensor, Tensor]] = []
     all_of: list[tuple[Tensor, Tensor, Tensor]] = []
-    while len(alive) > 0:
-        block = next_block(samples, following, left.clamp(max=options.block))
-        ray, place = alive[block.ray], block.place
-        columns = (ray, place, place - block.start, block.end - place)
-        chunks = (x.split(options.points_per_chunk) for x in columns)
-        density = torch.cat([_density(field, rays, *chunk) for chunk in zip(*chunks, strict=True)])
-        weights, light = backend.composite(density, block, light)
+    for ray, place, weights, _ in march(samples, rays.origins.new_ones(()), backend, options, ask):
         all_of.append((ray, weights, place))
         counts = (weights > FAINT).nonzero()[:, 0]
         kept.append((ray[counts], weights[counts], place[counts]))
-        following, left = following + options.block, left - options.block
-        keep = ((left > 0) & (light > options.stop)).nonzero()[:, 0]
-        alive, following, left, light = alive[keep], following[keep], left[keep], light[keep]
     if not all_of:
         nothing = rays.origins.new_zeros(samples.num_rays)
         return RayColours(nothing[:, None].expand(-1, 3), nothing, nothing, nothing)

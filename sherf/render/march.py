@@ -3,8 +3,9 @@
 Differentiable throughout; callers that only want pictures wrap their call in `torch.no_grad()` (or inference_mode).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from jaxtyping import Float
@@ -17,6 +18,8 @@ from sherf.scene import Camera, Frame, Radiance, Rays, RaySamples
 
 Field = Callable[[Float[Tensor, "point 3"], Float[Tensor, "point 3"]], Radiance]
 """(points_world, unit directions) -> Radiance. Called with at least one point and at most a chunk of them."""
+
+Answer = TypeVar("Answer")
 
 RAYS_PER_CHUNK = 2**18
 """Rays marched together: bounds memory for pictures larger than 512 x 512."""
@@ -55,11 +58,14 @@ def render(
     """The picture that one camera (without a view axis) takes of a field."""
     options = options or MarchOptions()
     rays = camera_rays(camera)
-    parts = [
-        render_rays(field, Rays(*some), grid, backend, options)
-        for some in zip(*(x.split(RAYS_PER_CHUNK) for x in _fields(rays)), strict=True)
-    ]
+    parts = [render_rays(field, some, grid, backend, options) for some in in_chunks(rays)]
     return picture(camera, rays, parts)
+
+
+def in_chunks(rays: Rays) -> Iterator[Rays]:
+    """As many rays at once as are marched together."""
+    for some in zip(*(x.split(RAYS_PER_CHUNK) for x in vars(rays).values()), strict=True):
+        yield Rays(*some)
 
 
 def picture(camera: Camera, rays: Rays, parts: list[RayColours]) -> Frame:
@@ -91,31 +97,54 @@ def render_rays(
 
 def follow(field: Field, rays: Rays, samples: RaySamples, backend: Backend, options: MarchOptions) -> RayColours:
     """Colours of rays whose samples are known."""
-    count = torch.bincount(samples.ray, minlength=samples.num_rays)
-    following = count.cumsum(dim=0) - count
-    alive = count.nonzero()[:, 0]
-    left, following = count[alive], following[alive]
-    light = rays.origins.new_ones(len(alive))
     # colour, distance, visibility and opacity, each weighted
     sums = rays.origins.new_zeros(samples.num_rays, 6)
-    while len(alive) > 0:
-        block = next_block(samples, following, left.clamp(max=options.block))
-        ray = alive[block.ray]
-        place = block.place
-        radiance = _evaluate(field, rays, ray, place, options.points_per_chunk)
-        weights, light = backend.composite(radiance.density, block, light)
+
+    def ask(ray: Tensor, block: RaySamples) -> tuple[Tensor, Radiance]:
+        radiance = _evaluate(field, rays, ray, block.place, options.points_per_chunk)
+        return radiance.density, radiance
+
+    for ray, place, weights, radiance in march(samples, rays.origins.new_ones(()), backend, options, ask):
         values = [radiance.colour, place[:, None], radiance.visibility[:, None], torch.ones_like(place)[:, None]]
         sums = sums.index_add(0, ray, weights[:, None] * torch.cat(values, dim=1))
-
-        following, left = following + options.block, left - options.block
-        keep = ((left > 0) & (light > options.stop)).nonzero()[:, 0]
-        alive, following, left, light = alive[keep], following[keep], left[keep], light[keep]
     rgb, distance, visibility, opacity = sums.split([3, 1, 1, 1], dim=1)
     norm = opacity.clamp(min=torch.finfo(sums.dtype).tiny)
     return RayColours(rgb, opacity[:, 0], (distance / norm)[:, 0], (visibility / norm)[:, 0])
 
 
-def next_block(samples: RaySamples, first: Tensor, count: Tensor) -> RaySamples:
+def march(
+    samples: RaySamples,
+    light: Float[Tensor, ""],
+    backend: Backend,
+    options: MarchOptions,
+    ask: Callable[[Tensor, RaySamples], tuple[Tensor, Answer]],
+) -> Iterator[tuple[Tensor, Tensor, Tensor, Answer]]:
+    """Follow rays front to back, block by block, leaving those that have gone dark.
+
+    Args:
+        light: that falls on every ray.
+        ask: (ray of each sample, samples) -> density, and what else was found out.
+
+    Yields:
+        Of each block: ray, place and weight of every sample, and what else `ask` found out.
+    """
+    count = torch.bincount(samples.ray, minlength=samples.num_rays)
+    following = count.cumsum(dim=0) - count
+    alive = count.nonzero()[:, 0]
+    left, following = count[alive], following[alive]
+    light = light.expand(len(alive))
+    while len(alive) > 0:
+        block = _next_block(samples, following, left.clamp(max=options.block))
+        ray = alive[block.ray]
+        density, known = ask(ray, block)
+        weights, light = backend.composite(density, block, light)
+        yield ray, block.place, weights, known
+        following, left = following + options.block, left - options.block
+        keep = ((left > 0) & (light > options.stop)).nonzero()[:, 0]
+        alive, following, left, light = alive[keep], following[keep], left[keep], light[keep]
+
+
+def _next_block(samples: RaySamples, first: Tensor, count: Tensor) -> RaySamples:
     """Of each ray, `count` packed samples from `first` on; rays renumbered from 0."""
     ray = torch.repeat_interleave(count)
     index = torch.arange(len(ray), device=ray.device) + (first - (count.cumsum(dim=0) - count))[ray]
@@ -134,7 +163,3 @@ def _evaluate(field: Field, rays: Rays, ray: Tensor, distance: Tensor, points_pe
         torch.cat([part.colour for part in parts]),
         torch.cat([part.visibility for part in parts]),
     )
-
-
-def _fields(rays: Rays) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    return rays.origins, rays.directions, rays.near, rays.far
