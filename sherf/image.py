@@ -28,3 +28,10 @@ def in_frame(pixels: Float[Tensor, "*point 2"], size: tuple[int, int], margin: f
     height, width = size
     high = pixels.new_tensor([width - margin, height - margin])
     return ((pixels >= margin) & (pixels <= high)).all(dim=-1)
+
+
+def nearest(layer: Float[Tensor, "h w"], pixels: Float[Tensor, "point 2"]) -> Float[Tensor, " point"]:
+    """The pixel that each pixel coordinate lies in, the border's beyond the image: for depths, which have no mean."""
+    height, width = layer.shape
+    x, y = pixels.floor().long().unbind(dim=1)
+    return layer[y.clamp(0, height - 1), x.clamp(0, width - 1)]

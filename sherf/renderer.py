@@ -18,7 +18,7 @@ from sherf.render.box import box_rays, box_samples
 from sherf.render.deferred import follow_deferred
 from sherf.render.march import MarchOptions, RayColours, follow, in_chunks, picture, render
 from sherf.render.sampling import OccupancyGrid
-from sherf.scene import BodyPose, Camera, Frame, Rays
+from sherf.scene import BodyPose, Camera, Frame, PosedBody, Rays
 from sherf.surface_field import SurfaceField
 from sherf.template.clothing import clothed
 from sherf.template.model import TemplateBank, TemplateField
@@ -117,10 +117,7 @@ class NetworkRenderer:
     def _place(self, pose: BodyPose, vertices: Float[Tensor, "vertex 3"] | None) -> None:
         if pose is self._pose:
             return
-        device = self.backend.device
-        posed = self.body.pose(pose.to(device))
-        if vertices is not None:
-            posed = replace(posed, vertices=vertices.to(device))
+        posed = _posed(self.body, pose, vertices, self.backend)
         self._field = SherfField(self.network, self.tables, self.body, posed, self.backend.nearest_vertex)
         self._grid = OccupancyGrid.around(posed.vertices, self.body.faces, self.network.config.near_body_m)
         self._pose = pose
@@ -144,9 +141,7 @@ class SurfaceRenderer:
         """See `Renderer`."""
         with torch.no_grad():
             if pose is not self._pose:
-                posed = self.body.pose(pose.to(self.backend.device))
-                if vertices is not None:
-                    posed = replace(posed, vertices=vertices.to(self.backend.device))
+                posed = _posed(self.body, pose, vertices, self.backend)
                 self._field = SurfaceField(self.tables, self.body, posed, self.backend)
                 self._grid = self._field.grid()
                 self._pose = pose
@@ -162,3 +157,9 @@ class SurfaceRenderer:
         """See `Renderer`."""
         vertices = self.body.pose(pose.to(self.backend.device)).vertices
         return self.tables.clothed(vertices, vertex_normals(vertices, self.body.faces))
+
+
+def _posed(body: BodyModel, pose: BodyPose, vertices: Float[Tensor, "vertex 3"] | None, backend: Backend) -> PosedBody:
+    """The body in a pose, with a data set's own vertices where it gives them."""
+    posed = body.pose(pose.to(backend.device))
+    return posed if vertices is None else replace(posed, vertices=vertices.to(backend.device))

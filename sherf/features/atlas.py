@@ -5,6 +5,7 @@ Each texel of the two maps knows its point of the body's surface. Both depend on
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +17,9 @@ from sherf.body.model import BodyModel
 from sherf.body.skeleton import HEAD
 from sherf.render.open3d_surface import as_open3d, mesh_scene
 from sherf.scene import OnDevice, PosedBody
+
+if TYPE_CHECKING:
+    import open3d
 
 MARGIN_M = 0.05
 AWAY_M = 2.0
@@ -92,51 +96,38 @@ def atlas_of(body: BodyModel, resolution: int) -> Atlas:
     vertices = posed.vertices
     normals = vertex_normals(vertices, body.faces)
     low, high = vertices.amin(dim=0), vertices.amax(dim=0)
-    middle, side = (low + high)[:2] / 2, float((high - low)[:2].max()) + 2 * MARGIN_M
+    middle, side_m = (low + high)[:2] / 2, float((high - low)[:2].max()) + 2 * MARGIN_M
     middle[0] = 0.0  # the maps' own mirror images show the mirrored body
-    corner = middle - side / 2
-    ticks = (torch.arange(resolution, device=vertices.device) + 0.5) / resolution * side
+    corner = middle - side_m / 2
+    ticks = (torch.arange(resolution, device=vertices.device) + 0.5) / resolution * side_m
     y, x = torch.meshgrid(corner[1] + ticks.flip(0), corner[0] + ticks, indexing="ij")
-    maps = [
-        _first_hits(body, vertices, torch.stack([x, y, torch.full_like(x, z)], dim=-1), -z) for z in (AWAY_M, -AWAY_M)
-    ]
-    surface = SurfaceMap(*(torch.stack(parts) for parts in zip(*((m.corners, m.weights) for m in maps), strict=True)))
-    # from each vertex through the body, beginning on its own side
-    towards = torch.where(normals[:, 2] >= 0, -1.0, 1.0)
-    origins = torch.cat([vertices[:, :2], (-AWAY_M * towards)[:, None]], dim=1)
-    opposite = _last_hits(body, vertices, origins, towards)
+    scene = mesh_scene(vertices, body.faces)
+    front, back = (_hits(body, scene, torch.stack([x, y], dim=-1), torch.full_like(x, side)) for side in (1.0, -1.0))
+    surface = SurfaceMap(torch.stack([front.corners, back.corners]), torch.stack([front.weights, back.weights]))
+    # what lies behind a vertex is what a ray from the other end meets first
+    opposite = _hits(body, scene, vertices[:, :2], torch.where(normals[:, 2] >= 0, -1.0, 1.0))
+    # at the outline a ray may pass by the vertex: it is its own opposite
+    missed = (opposite.weights.sum(dim=-1) == 0)[:, None]
+    own = torch.arange(len(vertices), device=vertices.device)[:, None].expand(-1, 3)
+    alone = opposite.weights.new_tensor([1.0, 0.0, 0.0])
+    opposite = SurfaceMap(torch.where(missed, own, opposite.corners), torch.where(missed, alone, opposite.weights))
     covered = surface.weights.sum(dim=-1) > 0
     read = F.max_pool2d(covered.float(), 2 * TOUCHING + 1, 1, TOUCHING).flatten() > 0
     row_of_texel = torch.where(read, read.cumsum(dim=0) - 1, 0)
     alike = 1 - surface.of(body.weights[:, [HEAD]])[..., 0]
-    return Atlas(posed, normals, surface, opposite, corner, side, row_of_texel, read.nonzero()[:, 0], alike)
+    return Atlas(posed, normals, surface, opposite, corner, side_m, row_of_texel, read.nonzero()[:, 0], alike)
 
 
-def _first_hits(body: BodyModel, vertices: Tensor, origins: Tensor, towards: float) -> SurfaceMap:
-    directions = torch.zeros_like(origins)
-    directions[..., 2] = 1.0 if towards > 0 else -1.0
-    hits = mesh_scene(vertices, body.faces).cast_rays(as_open3d(torch.cat([origins, directions], dim=-1)))
-    return _surface_map(body, hits)
-
-
-def _last_hits(body: BodyModel, vertices: Tensor, origins: Tensor, towards: Tensor) -> SurfaceMap:
-    """What rays along z meet last: the first hit of the ray that comes from the other end."""
-    beyond = origins.clone()
-    beyond[:, 2] = -beyond[:, 2]
-    directions = torch.zeros_like(origins)
-    directions[:, 2] = -towards
-    hits = mesh_scene(vertices, body.faces).cast_rays(as_open3d(torch.cat([beyond, directions], dim=-1)))
-    found = _surface_map(body, hits)
-    # at the outline a ray may pass by the vertex: it is its own opposite
-    missed = found.weights.sum(dim=-1) == 0
-    own = torch.arange(len(vertices), device=vertices.device)[:, None].expand(-1, 3)
-    alone = found.weights.new_tensor([1.0, 0.0, 0.0])
-    return SurfaceMap(
-        torch.where(missed[:, None], own, found.corners), torch.where(missed[:, None], alone, found.weights)
-    )
-
-
-def _surface_map(body: BodyModel, hits: dict) -> SurfaceMap:
+def _hits(
+    body: BodyModel,
+    scene: "open3d.t.geometry.RaycastingScene",
+    places: Float[Tensor, "*ray 2"],
+    side: Float[Tensor, " *ray"],
+) -> SurfaceMap:
+    """What rays along z through canonical (x, y) meet first, from the front (side 1) or from behind (-1)."""
+    origins = torch.cat([places, (AWAY_M * side)[..., None]], dim=-1)
+    directions = torch.cat([torch.zeros_like(places), -side[..., None]], dim=-1)
+    hits = scene.cast_rays(as_open3d(torch.cat([origins, directions], dim=-1)))
     face = torch.from_numpy(hits["primitive_ids"].numpy().astype("int64")).to(body.device)
     v, w = torch.from_numpy(hits["primitive_uvs"].numpy()).to(body.device).unbind(dim=-1)
     hit = face < len(body.faces)

@@ -15,7 +15,7 @@ from sherf.camera import project
 from sherf.config import Lookup, SherfConfig
 from sherf.features.atlas import Atlas
 from sherf.features.lookup import weigh
-from sherf.image import in_frame, look_up
+from sherf.image import in_frame, look_up, nearest
 from sherf.render.raycast import cast
 from sherf.scene import Camera, Subject
 
@@ -111,7 +111,7 @@ class Observed:
         facing = (F.normalize(found[:, 12:], dim=1) * towards).sum(dim=1)
         if self.depth is None:
             return Look(pixels, torch.stack([torch.zeros_like(mask), mask, covered, facing], dim=1))
-        behind = depth - self._first(points, self.depth)
+        behind = depth - nearest(self.depth, project(self.crop, points)[0])
         open_view = torch.sigmoid((BEHIND_M - behind) / SOFT_M)
         straight = ((facing + 0.05) / 0.25).clamp(0, 1)
         features = [(behind / DEPTH_SCALE_M).clamp(-2, 2), mask * open_view * straight, covered, facing]
@@ -121,11 +121,6 @@ class Observed:
         """The photo's pixel coordinates in `crop`."""
         camera = self.subject.camera
         return (pixels - camera.K[:2, 2]) * (self.crop.K[0, 0] / camera.K[0, 0]) + self.crop.K[:2, 2]
-
-    def _first(self, points: Float[Tensor, "point 3"], first: Float[Tensor, "crop crop"]) -> Float[Tensor, " point"]:
-        pixels, _ = project(self.crop, points)
-        x, y = pixels.floor().long().clamp(0, self.crop.size[0] - 1).unbind(dim=1)
-        return first[y, x]
 
 
 def first_depth(vertices: Float[Tensor, "vertex 3"], faces: Tensor, crop: Camera) -> Float[Tensor, "crop crop"]:

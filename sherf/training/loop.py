@@ -137,8 +137,9 @@ class Trainer:
             return
         write_state(self.out / STATE, self.settings, self.progress, self.model, self.average, self.optimizer)
         about = {"training": self.settings | {"step": self.progress.step, "seconds": round(self.progress.seconds)}}
-        averaged = Sherf(self.model.config)
-        averaged.load_state_dict(self.average.weights)
+        with torch.device("meta"):
+            averaged = Sherf(self.model.config)
+        averaged.load_state_dict(self.average.weights, assign=True)
         save_checkpoint(averaged, self.out / CHECKPOINT, about)
 
     def _step(self, batch: list[Drawn]) -> dict[str, float]:

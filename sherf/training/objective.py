@@ -16,7 +16,7 @@ from sherf.datasets.pairs import Pair
 from sherf.features.bank import CanonicalSpace
 from sherf.features.resnet import ResnetStages
 from sherf.features.unwrap import Completion
-from sherf.image import in_frame, look_up
+from sherf.image import in_frame, look_up, nearest
 from sherf.model import Sherf, SherfField
 from sherf.render.backend import Backend
 from sherf.render.box import box_rays, box_samples
@@ -185,8 +185,7 @@ def texture_loss(field: SurfaceField, views: list[View]) -> Float[Tensor, ""]:
             pixels, depth = project(subject.camera, surface)
             layers = torch.cat([subject.image * subject.mask, subject.mask[None]])
             shown = look_up(layers, pixels)
-            x, y = (pixels.floor().long().clamp_min(0)).unbind(dim=1)
-            first = view.depth[y.clamp(max=view.depth.shape[0] - 1), x.clamp(max=view.depth.shape[1] - 1)]
+            first = nearest(view.depth, pixels)
             facing = (outwards * F.normalize(subject.camera.position - surface, dim=1)).sum(dim=1)
             sure = in_frame(pixels, subject.camera.size, 0.5) & (shown[:, 3] > SURE) & (facing > FACING)
             weight = sure * facing * ((depth - first).abs() < SAME_M)
