@@ -272,7 +272,7 @@ def _as_disk_error(error: Exception) -> OutputError | None:
 def _print_report(report: dict) -> None:
     print(
         f"fit: {report['verdict']} (landmarks off by {report['keypoint_error']:.1f} % of the body's height, "
-        f"outline overlap {report['silhouette_iou']:.2f})"
+        f"outline overlap {report['silhouette_iou']:.2f}, {report.get('surface_seen', 0):.0%} of the body seen)"
     )
 
 

@@ -18,6 +18,8 @@ class PhotoOptions:
     """Your own mask of the person: white on black, of the photo's size."""
     allow_partial: bool = False
     """Go on although an important part of the person is outside the photo."""
+    force: bool = False
+    """Go on although the body does not lie on the person."""
     model: str = "sherf-small"
     """The model that makes the avatar: sherf-small (ships), template (nothing learned), or a checkpoint's .safetensors
     file."""

@@ -4,6 +4,7 @@ import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -19,7 +20,7 @@ from sherf.datasets.multiview import View
 from sherf.datasets.subject_folder import data_set_of, read_subject_folder
 from sherf.devices import Backend, choose_backend
 from sherf.digest import file_sha256, tensors_sha256
-from sherf.errors import BadInput
+from sherf.errors import BadInput, SherfError
 from sherf.export.video import write_png
 from sherf.options import OutputOptions, PhotoOptions
 from sherf.output import prepare_output_folder, write_json
@@ -37,6 +38,17 @@ AVATAR, OVERLAY, REPORT = "avatar.safetensors", "overlay.png", "report.json"
 CROP_MARGIN = 0.1  # of the person's box, kept around it
 
 
+class HopelessFit(SherfError):
+    """A body that does not lie on the person at all, with what shows it."""
+
+    def __init__(self, report: dict[str, Any], overlay: Float[Tensor, "3 h w"]):
+        super().__init__(
+            f"the body does not lie on the person: {'; '.join(report['reasons'])}.\n"
+            f"Look at {OVERLAY}; use another photo or your own --mask, or pass --force to go on nevertheless."
+        )
+        self.report, self.overlay = report, overlay
+
+
 @dataclass(frozen=True)
 class Reconstruction:
     avatar: Avatar
@@ -50,6 +62,7 @@ def reconstruct(photo: Path, model: AvatarModel, options: PhotoOptions = PhotoOp
     Raises:
         BadInput: the file is no usable photo, or `options.person` or `options.mask` do not fit it.
         NoPerson: nobody is there, or too little of the person.
+        HopelessFit: the body does not lie on the person, and `options.force` is not given.
         MissingAsset: a model file is not there.
     """
     start = time.perf_counter()
@@ -64,8 +77,9 @@ def reconstruct(photo: Path, model: AvatarModel, options: PhotoOptions = PhotoOp
     fit = fit_body(body, person, picture.image.shape[1:], picture.focal_px)
     scores = score(body, fit, person)
     whole = Subject(picture.image, person.mask, fit.camera, fit.pose, body.name)
-    if scores.verdict == "poor":
-        warnings.append("the body does not lie well on the person: expect a wrong shape (see overlay.png).")
+    if scores.verdict != "good":
+        outcome = "expect a wrong shape" if scores.verdict == "poor" else "look at overlay.png"
+        warnings.append(f"the fit is {scores.verdict}, {outcome}: {'; '.join(scores.reasons)}.")
     report = {
         "photo": photo.name,
         "photo_sha256": picture.sha256,
@@ -73,7 +87,11 @@ def reconstruct(photo: Path, model: AvatarModel, options: PhotoOptions = PhotoOp
         "keypoint_error": round(scores.keypoint_error, 3),
         "silhouette_iou": round(scores.silhouette_iou, 4),
         "landmarks_seen": round(scores.seen, 3),
+        "surface_seen": round(scores.surface_seen, 3),
+        "confidence": scores.confidence,
+        "errors": scores.errors,
         "verdict": scores.verdict,
+        "reasons": scores.reasons,
         "warnings": warnings,
         "people": [{"box": [round(float(x), 1) for x in p.box], "score": round(float(p.score), 3)} for p in people],
         "person": options.person or 1,
@@ -81,9 +99,12 @@ def reconstruct(photo: Path, model: AvatarModel, options: PhotoOptions = PhotoOp
         "body_model": body.name,
         "tool": f"sherf {__version__}",
     }
+    overlay = draw_overlay(picture.image, person, body, fit)
+    if scores.is_hopeless and not options.force:
+        raise HopelessFit(report, overlay)
     avatar = model.encode(_cropped(whole, body, person), body, report)
     report["seconds"] = round(time.perf_counter() - start, 2)
-    return Reconstruction(avatar, body, draw_overlay(picture.image, person, body, fit))
+    return Reconstruction(avatar, body, overlay)
 
 
 def observe(name: str, view: View, body: BodyModel, model: AvatarModel, options: PhotoOptions) -> Reconstruction:
@@ -149,7 +170,12 @@ def obtain_avatar(
             )
     if view is None:
         say(f"reconstructing {source.name}, about 10 seconds ...")
-        result = reconstruct(source, model, options)
+        try:
+            result = reconstruct(source, model, options)
+        except HopelessFit as refused:
+            write_png(out / OVERLAY, refused.overlay)
+            write_json(out / REPORT, refused.report)
+            raise
     else:
         result = observe(source.resolve().name, view, body, model, options)
     write_png(out / OVERLAY, result.overlay)

@@ -83,6 +83,21 @@ def test_a_mask_that_is_not_there_is_told_also_where_all_is_done(made: Path, tmp
     assert "nowhere.png" in done.stderr and "Traceback" not in done.stderr
 
 
+def test_a_body_that_lies_elsewhere_is_refused_with_a_picture_of_it_unless_forced(tmp_path: Path) -> None:
+    with Image.open(PHOTO) as photo:
+        wrong = Image.new("L", photo.size)
+    wrong.paste(255, (0, 0, 40, 40))
+    wrong.save(tmp_path / "mask.png")
+    out = tmp_path / "out"
+    refused = sherf("reconstruct", PHOTO, "--mask", tmp_path / "mask.png", "--out", out)
+    assert refused.returncode == 1 and "--force" in refused.stderr and "Traceback" not in refused.stderr
+    assert sorted(p.name for p in out.iterdir()) == ["overlay.png", "report.json"]
+    report = json.loads((out / "report.json").read_text())
+    assert report["verdict"] == "poor" and "outline" in report["reasons"][0]
+    assert sherf("reconstruct", PHOTO, "--mask", tmp_path / "mask.png", "--out", out, "--force").returncode == 0
+    assert (out / "avatar.safetensors").exists()
+
+
 def test_another_option_reconstructs_anew(made: Path, tmp_path: Path) -> None:
     shutil.copytree(made, tmp_path / "copy")
     before = (tmp_path / "copy" / "report.json").read_text()

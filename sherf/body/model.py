@@ -111,13 +111,16 @@ class BodyModel(OnDevice):
 
     def pose_vertices(
         self, pose: BodyPose, vertex_ids: Int[Tensor, " chosen"]
-    ) -> tuple[Float[Tensor, "*frame chosen 3"], Float[Tensor, "*frame 24 3"]]:
-        """A few vertices and the joints in world space: what `pose` gives, at a price that a fit can pay per step."""
+    ) -> tuple[Float[Tensor, "*frame chosen 3"], Float[Tensor, "*frame 24 3"], Float[Tensor, "*frame 24 4 4"]]:
+        """A few vertices, the joints, and the joints' transforms from the rest pose, in world space.
+
+        What `pose` gives, at a price that a fit can pay per step.
+        """
         rotations, joints, T_world_rest = self._place(pose)
         rest = self.v_template[vertex_ids] + _along(self.shapedirs[vertex_ids], pose.betas)
         if self.posedirs is not None:
             rest = rest + _along(self.posedirs[vertex_ids], _pose_features(rotations))
-        return transform_points(blend_transforms(self.weights[vertex_ids], T_world_rest), rest), joints
+        return transform_points(blend_transforms(self.weights[vertex_ids], T_world_rest), rest), joints, T_world_rest
 
     def _offsets(self, betas: Float[Tensor, "*frame 10"]) -> Float[Tensor, "*frame vertex 3"]:
         return _along(self.shapedirs, betas)

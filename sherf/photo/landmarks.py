@@ -50,6 +50,14 @@ LANDMARKS = (
     Landmark("left_toe", (31,), vertex=3216, limb=(7, 10), weight=0.7),
     Landmark("right_toe", (32,), vertex=6617, limb=(8, 11), weight=0.7),
 )
+
+# From the joint or vertex to where the detector sees the landmark, on the left side, millimetres in the joint's frame
+# at rest: from rendered people (`python benchmarks/calibrate_landmarks.py`). They halve the landmarks' errors.
+OFFSETS_MM = {
+    "nose": (0, 10, -10), "eye": (-1, -1, -4), "ear": (-29, 8, 44), "shoulder": (-9, -1, 3), "elbow": (-6, 2, 14),
+    "wrist": (5, 1, 7), "hand": (-19, -9, 11), "hip": (11, 11, 28), "knee": (-5, -15, 5), "ankle": (3, 22, 5),
+    "heel": (-6, -1, 10), "toe": (12, 6, -26),
+}  # fmt: skip
 INDEX = {landmark.name: i for i, landmark in enumerate(LANDMARKS)}
 
 # Bones whose direction in space BlazePose's world landmarks give (start, end).
@@ -78,6 +86,16 @@ BONE_ENDS = torch.tensor([INDEX[b] for _, b in BONES])
 
 WEIGHTS = torch.tensor([landmark.weight for landmark in LANDMARKS])
 VERTICES = torch.tensor([landmark.vertex for landmark in LANDMARKS if landmark.vertex is not None])
+
+# The joints that turn the offsets; the right side's are mirrored.
+FRAMES = torch.tensor([mark.limb[0] if mark.joint is None else mark.joint for mark in LANDMARKS])
+OFFSETS = torch.tensor(
+    [
+        [(-1 if mark.name.startswith("right") else 1) * x / 1000, y / 1000, z / 1000]
+        for mark in LANDMARKS
+        for x, y, z in (OFFSETS_MM[mark.name.removeprefix("left_").removeprefix("right_")],)
+    ]
+)
 
 # What to draw as a skeleton.
 SKELETON = (
@@ -109,13 +127,14 @@ def known_on(body: BodyModel) -> Bool[Tensor, " landmark"]:
 def on_body(
     body: BodyModel, pose: BodyPose, more_vertices: Tensor | None = None
 ) -> tuple[Float[Tensor, "landmark 3"], Float[Tensor, "vertex 3"]]:
-    """Return the posed body's LANDMARKS and `more_vertices` in world space, metres."""
+    """Return the posed body's LANDMARKS, where the detector sees them, and `more_vertices` in world space, metres."""
     own = VERTICES.clamp_max(len(body.v_template) - 1)  # see known_on()
     wanted = own if more_vertices is None else torch.cat([own, more_vertices])
-    vertices, joints = body.pose_vertices(pose, wanted)
+    vertices, joints, T_world_rest = body.pose_vertices(pose, wanted)
     from_vertices = iter(vertices[: len(VERTICES)])
     points = [next(from_vertices) if mark.joint is None else joints[mark.joint] for mark in LANDMARKS]
-    return torch.stack(points), vertices[len(VERTICES) :]
+    offsets = (T_world_rest[FRAMES, :3, :3] * OFFSETS[:, None]).sum(dim=-1)
+    return torch.stack(points) + offsets, vertices[len(VERTICES) :]
 
 
 def imbalance(points: Float[Tensor, "landmark 3"]) -> Float[Tensor, " 2"]:

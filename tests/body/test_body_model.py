@@ -89,10 +89,11 @@ def test_a_few_vertices_are_the_same_as_among_all(
 ) -> None:
     for model in (toy_body, open_body):
         pose, ids = random_pose(*frame), torch.tensor([7, 0, 900, 7])
-        vertices, joints = model.pose_vertices(pose, ids)
+        vertices, joints, transforms = model.pose_vertices(pose, ids)
         body = model.pose(pose)
         torch.testing.assert_close(vertices, body.vertices[..., ids, :])
         torch.testing.assert_close(joints, body.joints)
+        torch.testing.assert_close(transforms, body.T_world_rest)
 
 
 @pytest.mark.parametrize("scale", [0.0, 0.5])
@@ -103,7 +104,7 @@ def test_gradients_agree_with_finite_differences(toy_body: BodyModel, scale: flo
     pose, ids = random_pose(dtype=torch.float64), torch.tensor([3, 500, 1000])
 
     def corners(betas: torch.Tensor, joints: torch.Tensor, T: torch.Tensor) -> torch.Tensor:
-        vertices, centres = model.pose_vertices(BodyPose(betas, joints, pose.R_world_body, T), ids)
+        vertices, centres, _ = model.pose_vertices(BodyPose(betas, joints, pose.R_world_body, T), ids)
         return torch.cat([vertices, centres])
 
     start = [x.requires_grad_() for x in (scale * pose.betas, scale * pose.joints, scale * pose.T_world_body)]

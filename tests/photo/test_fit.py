@@ -108,6 +108,25 @@ def test_verdicts(error: float, iou: float, seen: float, verdict: str) -> None:
     assert Scores(error, iou, seen).verdict == verdict
 
 
+def test_reasons_name_the_part_that_is_off_and_the_hopeless_is_refused() -> None:
+    fine = Scores(1.0, 0.9, 1.0, errors={"left arm": 2.0})
+    assert fine.reasons == [] and not fine.is_hopeless
+    off = Scores(4.0, 0.9, 0.5, errors={"left arm": 14.0, "head": 1.0})
+    assert [word in " ".join(off.reasons) for word in ("left arm", "head", "50%")] == [True, False, True]
+    assert Scores(2.0, 0.2, 1.0).is_hopeless and Scores(20.0, 0.9, 1.0).is_hopeless
+
+
+def test_scores_tell_what_the_photo_shows_of_each_part(body: BodyModel) -> None:
+    """From in front a little less than half of the surface is seen; an arm that is hidden is not believed."""
+    person = _observe(body, standing())
+    hidden = person.visibility.clone()
+    hidden[[13, 15, 17, 19, 21]] = 0.02
+    scores = score(body, fit_body(body, person, SIZE, None), dataclasses.replace(person, visibility=hidden))
+    assert 0.35 < scores.surface_seen < 0.5
+    assert scores.confidence["left arm"] < 0.1 and scores.confidence["right arm"] > 0.9
+    assert "left arm" not in scores.errors and scores.errors["right leg"] < 2.0
+
+
 def test_legs_that_the_photo_cuts_off_stand(body: BodyModel) -> None:
     """Of a person cut at the hips, whatever the detector guesses below the frame: the legs hang down."""
     person = _observe(body, standing())

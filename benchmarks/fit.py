@@ -1,0 +1,174 @@
+"""How well the body is found in photos whose truth is known: rendered people before photographic backgrounds.
+
+    python benchmarks/fit.py --seed-start 0 --images 200 --json out/fit.json
+
+Seeds are those of OpenPeople's test split, from --seed-start on. Nothing is told but the picture.
+"""
+
+import argparse
+import io
+import json
+import os
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from sherf.benchmark.estimate import similarity_between
+from sherf.body.files import load_body_model
+from sherf.camera import project
+from sherf.datasets.openpeople.backgrounds import compose, make_background
+from sherf.datasets.openpeople.generate import fitting_pose
+from sherf.datasets.openpeople.lighting import random_lighting
+from sherf.datasets.openpeople.person import make_person, split_of, stream
+from sherf.datasets.openpeople.stage import Stage
+from sherf.datasets.openpeople.viewpoints import draw_viewpoints
+from sherf.errors import NoPerson
+from sherf.photo.detect import choose_person, detect_people
+from sherf.photo.fit import fit_body
+from sherf.photo.mask import person_mask
+from sherf.photo.overlay import draw_overlay
+from sherf.photo.read import read_photo
+from sherf.photo.scores import score
+from sherf.progress import progress
+from sherf.render.raycast import cast
+from sherf.scene import BodyPose, Camera
+
+SIZE = 640
+JPEG_QUALITY = 90
+GROSS_MM = 150.0
+"""A mean joint error, aligned, beyond which the fit is of another pose."""
+TURNED_DEGREES = 60.0
+"""Or the trunk is turned by so much."""
+TARGETS = {
+    "joints_mm": "60", "joints_mm_median": "45", "silhouette_iou": "0.93", "reprojection_percent": "1.5",
+    "gross_percent": "3", "fit_seconds": "10",
+}  # fmt: skip
+
+
+def staged(seed: int) -> tuple[str, np.ndarray, torch.Tensor, Camera, BodyPose]:
+    """A person's pose by its name, the photo, the person's mask, and the true camera and body."""
+    person = make_person(seed)
+    name, joints, posed = fitting_pose(person, 0)
+    camera = draw_viewpoints(stream(seed, "cameras fit"), posed.vertices, 1, SIZE)[0]
+    picture = Stage(posed, random_lighting(stream(seed, "lighting"))).render(camera)
+    photo = compose(picture, make_background(stream(seed, "background fit"), camera.size))
+    truth = BodyPose(
+        torch.from_numpy(np.asarray(person.physique.betas)).float(),
+        torch.from_numpy(np.asarray(joints)).float(),
+        torch.eye(3),
+        torch.from_numpy(posed.joints[0] - person.figure.joints[0]).float(),
+    )
+    return name, photo, torch.from_numpy(picture.mask) > 0.5, camera, truth
+
+
+def one(seed: int, pictures: Path | None) -> dict[str, Any]:
+    """One picture: what was found of it, against the truth."""
+    torch.set_num_threads(1)
+    body = load_body_model("openbody")
+    name, photo, mask, camera, truth = staged(seed)
+    row: dict[str, Any] = {"seed": seed, "pose": name}
+    with tempfile.TemporaryDirectory() as folder:
+        buffer = io.BytesIO()
+        Image.fromarray(photo).save(buffer, "JPEG", quality=JPEG_QUALITY)
+        path = Path(folder) / "photo.jpg"
+        path.write_bytes(buffer.getvalue())
+        read = read_photo(path)
+    began = time.perf_counter()
+    try:
+        found = choose_person(detect_people(read.image))
+    except NoPerson as error:
+        return row | {"failed": str(error).splitlines()[0]}
+    found = type(found)(**{**vars(found), "mask": person_mask(read.image, None, found)})
+    detected = time.perf_counter()
+    fit = fit_body(body, found, camera.size, None)
+    fitted = time.perf_counter()
+    true_body, fit_body_ = body.pose(truth), body.pose(fit.pose)
+    # what the cameras show of it: the world of the fit is its own
+    similarity = similarity_between(fit_body_.joints, true_body.joints)
+
+    def aligned(points: torch.Tensor) -> torch.Tensor:
+        return similarity.scale * points @ similarity.R.T + similarity.T
+
+    joint_error = (aligned(fit_body_.joints) - true_body.joints).norm(dim=1)
+    vertex_error = (aligned(fit_body_.vertices) - true_body.vertices).norm(dim=1)
+    pixels, _ = project(camera, true_body.joints)
+    found_pixels, _ = project(fit.camera, fit_body_.joints)
+    height = float(
+        project(camera, true_body.vertices)[0][:, 1].max() - project(camera, true_body.vertices)[0][:, 1].min()
+    )
+    true_hit, fit_hit = (cast(b.vertices, body.faces, c).hit for b, c in ((true_body, camera), (fit_body_, fit.camera)))
+    turn = camera.R @ true_body.T_world_rest[0, :3, :3], fit.camera.R @ fit_body_.T_world_rest[0, :3, :3]
+    cosine = (float((turn[0].T @ turn[1]).diagonal().sum()) - 1) / 2
+    angle = float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
+    scores = score(body, fit, found)
+    if pictures is not None:
+        overlay = draw_overlay(read.image, found, body, fit).permute(1, 2, 0).numpy()
+        Image.fromarray((overlay.clip(0, 1) * 255).astype(np.uint8)).save(pictures / f"{seed:06d}.png")
+    joints_mm = 1000 * float(joint_error.mean())
+    return row | {
+        "joints_mm": joints_mm,
+        "vertices_mm": 1000 * float(vertex_error.mean()),
+        "mask_iou": _iou(found.mask > 0.5, mask),
+        "silhouette_iou": _iou(fit_hit, true_hit),
+        "reprojection_percent": 100 * float((pixels - found_pixels).norm(dim=1).mean()) / height,
+        "turned_degrees": angle,
+        "gross": joints_mm > GROSS_MM or angle > TURNED_DEGREES,
+        "verdict": scores.verdict,
+        "detect_seconds": detected - began,
+        "fit_seconds": fitted - detected,
+    }
+
+
+def _iou(a: torch.Tensor, b: torch.Tensor) -> float:
+    return float((a & b).sum() / (a | b).sum().clamp_min(1))
+
+
+def summary(rows: list[dict[str, Any]]) -> dict[str, float]:
+    """Means and shares over all pictures; those without a fit are gross failures and count nowhere else."""
+    fits = [row for row in rows if "failed" not in row]
+    names = ("joints_mm", "vertices_mm", "silhouette_iou", "mask_iou", "reprojection_percent", "turned_degrees")
+    means = {name: float(np.mean([row[name] for row in fits])) for name in (*names, "detect_seconds", "fit_seconds")}
+    return means | {
+        "joints_mm_median": float(np.median([row["joints_mm"] for row in fits])),
+        "gross_percent": 100 * (len(rows) - len(fits) + sum(row["gross"] for row in fits)) / len(rows),
+        "found_percent": 100 * len(fits) / len(rows),
+        "good_percent": 100 * sum(row["verdict"] == "good" for row in fits) / len(rows),
+        "gross_called_good_percent": 100 * sum(row["verdict"] == "good" and row["gross"] for row in fits) / len(rows),
+    }
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seed-start", type=int, default=0)
+    parser.add_argument("--images", type=int, default=200)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--overlays", type=Path, help="a folder for the overlay of each picture")
+    parser.add_argument("--workers", type=int, default=os.cpu_count())
+    options = parser.parse_args()
+    seeds = [
+        s for s in range(options.seed_start, options.seed_start + 10 * options.images + 10) if split_of(s) == "test"
+    ]
+    seeds = seeds[: options.images]
+    if options.overlays is not None:
+        options.overlays.mkdir(parents=True, exist_ok=True)
+    with ProcessPoolExecutor(options.workers, get_context("spawn")) as pool:
+        futures = [pool.submit(one, seed, options.overlays) for seed in seeds]
+        rows = [future.result() for future in progress(futures, "pictures")]
+    total = summary(rows)
+    print(f"| {len(rows)} pictures of {SIZE} x {SIZE} | figure | target |\n|---|---|---|")
+    for name, value in total.items():
+        print(f"| {name} | {value:.3g} | {TARGETS.get(name, '')} |")
+    if options.json is not None:
+        options.json.write_text(json.dumps({"summary": total, "pictures": rows}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
