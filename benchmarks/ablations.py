@@ -10,6 +10,7 @@ import argparse
 import json
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from sherf.datasets.openpeople_data import OpenPeople
@@ -23,17 +24,25 @@ SCALED = {
     },
     "batch": 1, "patch": 64, "rays": 512, "learning_rate": 5e-4, "halve_steps": 0, "clip": 0.5, "steps": 60_000,
 }  # fmt: skip
+SMALL = {"base": "sherf-small", "maps_steps": 800}
+"""A third of the time."""
 VARIANTS: dict[str, dict] = {
     "sherf-small": {},
+    "no maps alone at first": {"maps_steps": 0},
+    "no maps at all": {"maps_steps": 0, "losses": {"texture": 0.0, "shell": 0.0}},
     "published, scaled down": SCALED,
     "no occlusion": {"model": {"occlusion": "none"}},
     "occlusion by the bare body": {"model": {"occlusion": "body"}},
     "only the seen look-up": {"model": {"lookups": ["seen"]}},
     "no opposite look-up": {"model": {"lookups": ["seen", "mirrored"]}},
     "no mirrored look-up": {"model": {"lookups": ["seen", "opposite"]}},
-    "density not anchored": {"model": {"anchored": False}},
+    "density not anchored": {"model": {"anchored": False}, "losses": {"shell": 0.0}},
     "colour not blended": {"model": {"blend": False}},
-    "no unwrapped planes": {"model": {"levels": ["pixel"]}},
+    "no unwrapped planes": {
+        "model": {"levels": ["pixel"]},
+        "maps_steps": 0,
+        "losses": {"texture": 0.0, "shell": 0.0},
+    },
     "no image features": {"model": {"levels": ["global"]}},
     "no fusion": {"model": {"fusion_depth": 0}},
     "no perceptual loss": {"losses": {"lpips": 0.0, "ssim": 0.0}},
@@ -66,7 +75,8 @@ def row(name: str, folder: Path, data: Path, subjects: tuple[str, ...], minutes:
     if not results.exists():
         folder.mkdir(parents=True, exist_ok=True)
         config = folder / "config.json"
-        config.write_text(json.dumps({"base": "sherf-small", **VARIANTS[name]}, indent=1))
+        config.write_text(json.dumps({**SMALL, **VARIANTS[name]}, indent=1))
+        share_baked(folder)
         left = 60 * minutes - trained(folder)
         if left > 1:
             command = ["train", config, "--data", data, "--out", folder / "run", "--precision", "bf16"]
@@ -81,6 +91,14 @@ def row(name: str, folder: Path, data: Path, subjects: tuple[str, ...], minutes:
 
 
 METRICS = (("psnr", 2), ("ssim", 3), ("lpips_vgg", 3), ("lpips_alex", 3))
+
+
+def share_baked(folder: Path) -> None:
+    """All variants learn from the same maps: they are made once."""
+    (folder.parent / "baked").mkdir(exist_ok=True)
+    (folder / "run").mkdir(exist_ok=True)
+    with suppress(FileExistsError):
+        (folder / "run" / "baked").symlink_to(Path("../../baked"))
 
 
 def trained(folder: Path) -> float:

@@ -26,8 +26,6 @@ class Pair(OnDevice):
 
     observation: View
     target: View
-    others: tuple[View, ...] = ()
-    """More views of the target's moment."""
 
 
 class CachedViews:

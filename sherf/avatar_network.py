@@ -40,11 +40,10 @@ def restore_network(
     network = Sherf(config, with_encoder=False).eval()
     own = {name: _taken(path, tensors, NETWORK + name, tuple(x.shape)) for name, x in network.state_dict().items()}
     network.load_state_dict(own)
-    side, width = config.plane_resolution, config.token_width
     kind = torch.float16 if config.anchor == "surface" else torch.float32
     planes = pixels = None
     if "global" in config.levels:
-        planes = _taken(path, tensors, "planes", (config.num_planes, width, side, side), kind)
+        planes = _taken(path, tensors, "planes", (config.num_planes, config.token_width, *config.plane_size), kind)
     if "pixel" in config.levels:
         pixels = _taken(path, tensors, "pixels", (config.encoder_width, None, None), kind)
     volumes: tuple[SparseVolume, ...] = ()

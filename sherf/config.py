@@ -26,7 +26,7 @@ class SherfConfig:
     """Channels of the image encoders' first stage."""
     mapping_depth: int = 2
     plane_resolution: int = 256
-    """Side of the three global planes, a power of two."""
+    """Side of the three global planes, a power of two; with `anchor="surface"` the rows of the front and back maps."""
     synthesis_base: int = 32768
     """Channels of the planes' synthesis at resolution r: base / r, at most `synthesis_most`."""
     synthesis_most: int = 512
@@ -71,6 +71,12 @@ class SherfConfig:
         return TOKENS if self.anchor == "vertices" else SIDES
 
     @property
+    def plane_size(self) -> tuple[int, int]:
+        """Rows and columns of each map: a standing body needs fewer columns."""
+        rows = self.plane_resolution
+        return (rows, rows) if self.anchor == "vertices" else (rows, 2 * round(rows * ATLAS_WIDTH / 2))
+
+    @property
     def num_tokens(self) -> int:
         """Tokens of a point: one for each published plane, or the planes' and one for each look-up."""
         return TOKENS if self.anchor == "vertices" else 1 + len(self.lookups)
@@ -89,6 +95,9 @@ TOKENS = 3
 
 SIDES = 2
 """Maps of the unwrapped photo: front and back."""
+
+ATLAS_WIDTH = 0.5
+"""Their columns by their rows."""
 
 PAPER = SherfConfig()
 SMALL = SherfConfig(

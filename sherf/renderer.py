@@ -126,7 +126,7 @@ class NetworkRenderer:
 class SurfaceRenderer:
     """Renders a network whose points hang on the body's surface: density first, colour where it counts."""
 
-    OPTIONS = MarchOptions(step=0.008, block=5, stop=5e-3, points_per_chunk=2**15)
+    OPTIONS = MarchOptions(step=0.014, block=4, stop=5e-3, points_per_chunk=2**15)
 
     def __init__(
         self, bank: FeatureBank, network: Sherf, body: BodyModel, backend: Backend, options: MarchOptions = OPTIONS

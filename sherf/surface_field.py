@@ -1,6 +1,7 @@
 """The radiance field of a network whose points hang on the body's surface, in one pose."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +16,7 @@ from sherf.features.atlas import atlas_of, front_share
 from sherf.features.bank import FeatureBank, encode_colour
 from sherf.features.lookup import corners as image_corners
 from sherf.features.lookup import rows_of_image, weigh
+from sherf.features.observed import Observed
 from sherf.features.surface_bank import observe, plane_rows, read_planes
 from sherf.field.surface_decoder import FURTHER_M, ColourHead, OffsetHead
 from sherf.render.backend import Backend
@@ -41,22 +43,32 @@ class SurfaceTables:
 
     def __init__(self, bank: FeatureBank, body: BodyModel, config: SherfConfig, heads: SurfaceHeads):
         self.bank, self.config, self.heads = bank, config, heads
-        self.atlas = atlas_of(body, config.plane_resolution)
-        side, width = config.plane_resolution, config.token_width
-        planes = bank.planes if bank.planes is not None else bank.vertices.new_zeros(SIDES, width, side, side)
+        self.atlas = atlas_of(body, *config.plane_size)
+        planes = bank.planes
+        if planes is None:
+            planes = bank.vertices.new_zeros(SIDES, config.token_width, *config.plane_size)
         rows = plane_rows(planes, self.atlas)
         self.offset_rows = heads.offset.rows(rows)
         self.colour_rows = heads.colour.rows(rows)
         self.photo_rows = None if bank.pixels is None else heads.colour.photo(rows_of_image(bank.pixels))
         self.image_rows = rows_of_image(bank.subject.image * bank.subject.mask)
+        self.body = body
+
+    @cached_property
+    def base(self) -> Float[Tensor, " vertex"]:
+        """How far the clothed surface stands off each vertex, without the correction in space, metres. No gradients."""
         with torch.no_grad():
             found = read_planes(self.offset_rows, self.atlas, self.atlas.vertices, front_share(self.atlas.normals))
-            self.base = heads.offset.base_m(found)
-            """How far the clothed surface stands off each vertex, without the correction in space, metres."""
-            hiding = bank.vertices
-            if config.occlusion == "clothed":
-                hiding = self.clothed(hiding, vertex_normals(hiding, body.faces))
-        self.observed = observe(config, bank.subject, bank.vertices, body, self.atlas, hiding)
+            return self.heads.offset.base_m(found)
+
+    @cached_property
+    def observed(self) -> Observed:
+        """The photo, and the surface that hides what lies behind it. No gradients."""
+        with torch.no_grad():
+            hiding = self.bank.vertices
+            if self.config.occlusion == "clothed":
+                hiding = self.clothed(hiding, vertex_normals(hiding, self.body.faces))
+            return observe(self.config, self.bank.subject, self.bank.vertices, self.body, self.atlas, hiding)
 
     def clothed(
         self, vertices: Float[Tensor, "vertex 3"], normals: Float[Tensor, "vertex 3"]
@@ -66,8 +78,15 @@ class SurfaceTables:
 
     def painted(self) -> Float[Tensor, "texel 3"]:
         """The generated colour of the atlas's covered texels, without what single points add."""
-        rows = self.atlas.row_of_texel[self.atlas.covered.flatten()]
-        return torch.sigmoid(self.colour_rows[rows, :3])
+        return torch.sigmoid(self.colour_rows[self._covered, :3])
+
+    def stand_off(self) -> Float[Tensor, " texel"]:
+        """How far the clothed surface stands off the atlas's covered texels, likewise, metres."""
+        return self.heads.offset.base_m(self.offset_rows[self._covered])
+
+    @property
+    def _covered(self) -> Int[Tensor, " texel"]:
+        return self.atlas.row_of_texel[self.atlas.covered.flatten()]
 
     def reach(self) -> Float[Tensor, " vertex"]:
         """How far from each vertex matter can be, metres."""

@@ -46,7 +46,7 @@ class Lpips:
             rescale: give the networks [-1, 1], as they were made for, and not [0, 1], as published.
         """
         pair = [padded(torch.from_numpy(np.ascontiguousarray(x)).float().permute(2, 0, 1)[None]) for x in (a, b)]
-        with torch.inference_mode():
+        with torch.no_grad():  # the network may be made here, and learn elsewhere
             vgg, alex = (float(lpips_network(name)(*pair, normalize=rescale)) for name in ("vgg", "alex"))
         return vgg, alex
 

@@ -3,7 +3,7 @@
 Each texel of the two maps knows its point of the body's surface. Both depend on the body model alone.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -14,19 +14,27 @@ from torch import Tensor
 
 from sherf.body.lbs import vertex_normals
 from sherf.body.model import BodyModel
-from sherf.body.skeleton import HEAD
+from sherf.body.skeleton import HEAD, joint_index
 from sherf.render.open3d_surface import as_open3d, mesh_scene
 from sherf.scene import OnDevice, PosedBody
 
 if TYPE_CHECKING:
     import open3d
 
-MARGIN_M = 0.05
+MARGIN_M = 0.02
 AWAY_M = 2.0
 TOUCHING = 2
 """Texels beyond the body's outline that a look-up may meet."""
 SEAM = 0.25
 """Share of a normal's z over which front and back fade into each other."""
+POSE = {
+    "hip": (0.0, 0.0, 0.14),
+    "shoulder": (0.0, 0.0, -1.27),
+    "elbow": (-0.6, 0.0, 0.0),
+    "wrist": (-0.7, 0.0, 0.0),
+}
+"""Canonical space, axis-angle of the left side, radians: legs apart, arms down, palms forward. So maps are narrow, and
+nothing hides anything."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +55,7 @@ class Atlas(OnDevice):
     """Front and back of the canonical body, and each vertex's counterpart on the other side."""
 
     posed: PosedBody
-    """The body in its big pose: canonical space."""
+    """The body in the maps' own pose: canonical space."""
     normals: Float[Tensor, "vertex 3"]
     surface: SurfaceMap
     """Of the texels: (side, row, column), front first."""
@@ -55,12 +63,12 @@ class Atlas(OnDevice):
     """Of the vertices: what lies right behind (or in front), through the body."""
     low: Float[Tensor, "2"]
     """Canonical x and y of the maps' lower left corner, metres."""
-    side_m: float
-    """Length of the maps' sides, metres."""
+    texel_m: float
+    """Length of a texel's sides, metres."""
     row_of_texel: Int[Tensor, " texel"]
     """Of the texels that show the body or touch one that does, numbered through; 0 for all others."""
     texel_of_row: Int[Tensor, " row"]
-    alike: Float[Tensor, "2 side side"]
+    alike: Float[Tensor, "2 h w"]
     """1 where the body's front and back may have the same colour, 0 on the head: a face has none behind it."""
 
     @property
@@ -69,9 +77,10 @@ class Atlas(OnDevice):
         return self.posed.vertices
 
     @property
-    def resolution(self) -> int:
-        """Texels along a side."""
-        return self.surface.corners.shape[-2]
+    def size(self) -> tuple[int, int]:
+        """Rows and columns of one map."""
+        _, rows, columns, _ = self.surface.corners.shape
+        return rows, columns
 
     @property
     def covered(self) -> Bool[Tensor, "side h w"]:
@@ -80,8 +89,8 @@ class Atlas(OnDevice):
 
     def places(self, points: Float[Tensor, "point 3"]) -> Float[Tensor, "point 2"]:
         """Row and column, in texels, of canonical points; the first texel's centre is at 0."""
-        across = (points[:, :2] - self.low) / self.side_m * self.resolution - 0.5
-        return torch.stack([self.resolution - 1 - across[:, 1], across[:, 0]], dim=1)
+        across = (points[:, :2] - self.low) / self.texel_m - 0.5
+        return torch.stack([self.size[0] - 1 - across[:, 1], across[:, 0]], dim=1)
 
 
 def front_share(normals: Float[Tensor, "*point 3"]) -> Float[Tensor, " *point"]:
@@ -90,17 +99,22 @@ def front_share(normals: Float[Tensor, "*point 3"]) -> Float[Tensor, " *point"]:
 
 
 @lru_cache(maxsize=4)
-def atlas_of(body: BodyModel, resolution: int) -> Atlas:
+def atlas_of(body: BodyModel, rows: int, columns: int) -> Atlas:
     """The atlas of a body model (on its device): made once."""
-    posed = body.pose(body.big_pose())
+    rest = body.rest_pose()
+    joints = rest.joints.clone()
+    for name, (x, y, z) in POSE.items():
+        joints[joint_index(f"left_{name}")] = joints.new_tensor([x, y, z])
+        joints[joint_index(f"right_{name}")] = joints.new_tensor([x, -y, -z])
+    posed = body.pose(replace(rest, joints=joints))
     vertices = posed.vertices
     normals = vertex_normals(vertices, body.faces)
-    low, high = vertices.amin(dim=0), vertices.amax(dim=0)
-    middle, side_m = (low + high)[:2] / 2, float((high - low)[:2].max()) + 2 * MARGIN_M
-    middle[0] = 0.0  # the maps' own mirror images show the mirrored body
-    corner = middle - side_m / 2
-    ticks = (torch.arange(resolution, device=vertices.device) + 0.5) / resolution * side_m
-    y, x = torch.meshgrid(corner[1] + ticks.flip(0), corner[0] + ticks, indexing="ij")
+    low, high = float(vertices[:, 1].min()) - MARGIN_M, float(vertices[:, 1].max()) + MARGIN_M
+    texel_m = (high - low) / rows
+    # the maps' own mirror images show the mirrored body
+    corner = vertices.new_tensor([-columns / 2 * texel_m, low])
+    x, y = (corner[i] + (torch.arange(n, device=body.device) + 0.5) * texel_m for i, n in enumerate((columns, rows)))
+    y, x = torch.meshgrid(y.flip(0), x, indexing="ij")
     scene = mesh_scene(vertices, body.faces)
     front, back = (_hits(body, scene, torch.stack([x, y], dim=-1), torch.full_like(x, side)) for side in (1.0, -1.0))
     surface = SurfaceMap(torch.stack([front.corners, back.corners]), torch.stack([front.weights, back.weights]))
@@ -115,7 +129,7 @@ def atlas_of(body: BodyModel, resolution: int) -> Atlas:
     read = F.max_pool2d(covered.float(), 2 * TOUCHING + 1, 1, TOUCHING).flatten() > 0
     row_of_texel = torch.where(read, read.cumsum(dim=0) - 1, 0)
     alike = 1 - surface.of(body.weights[:, [HEAD]])[..., 0]
-    return Atlas(posed, normals, surface, opposite, corner, side_m, row_of_texel, read.nonzero()[:, 0], alike)
+    return Atlas(posed, normals, surface, opposite, corner, texel_m, row_of_texel, read.nonzero()[:, 0], alike)
 
 
 def _hits(

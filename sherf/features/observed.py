@@ -100,13 +100,11 @@ class Observed:
         found = weigh(self.tables[lookup], corners, weights)
         flip = {"seen": None, "mirrored": MIRROR_X, "opposite": THROUGH_Z}[lookup]
         turned = offsets if flip is None else offsets * offsets.new_tensor(flip)
-        points = found[:, :3] + (found[:, 3:12].unflatten(1, (3, 3)) * turned[:, None]).sum(dim=-1)
+        points = found[:, :3] + _rotated(found, turned)
         camera = self.subject.camera
         pixels, depth = project(camera, points)
-        inside = in_frame(pixels, camera.size, margin=0.5) & (depth > 0)
-        mask = look_up(self.subject.mask[None], pixels)[:, 0]
-        # beyond the photo's edge nobody knows
-        covered, mask = torch.where(inside, mask, 0.5), mask * inside
+        covered, inside = self._covered(pixels, depth)
+        mask = covered * inside
         towards = F.normalize(camera.position - points, dim=1)
         facing = (F.normalize(found[:, 12:], dim=1) * towards).sum(dim=1)
         if self.depth is None:
@@ -117,10 +115,34 @@ class Observed:
         features = [(behind / DEPTH_SCALE_M).clamp(-2, 2), mask * open_view * straight, covered, facing]
         return Look(pixels, torch.stack(features, dim=1))
 
+    def reaches(
+        self,
+        corners: Int[Tensor, "point 3"],
+        weights: Float[Tensor, "point 3"],
+        normals: Float[Tensor, "point 3"],
+        heights: tuple[float, ...],
+    ) -> Float[Tensor, "point height"]:
+        """Whether the mask still covers what stands off the surface by so much, metres."""
+        found = weigh(self.tables["seen"], corners, weights)
+        outwards = _rotated(found, normals)
+        above = found[:, None, :3] + found.new_tensor(heights)[:, None] * outwards[:, None]
+        pixels, depth = project(self.subject.camera, above.flatten(end_dim=1))
+        return self._covered(pixels, depth)[0].unflatten(0, (-1, len(heights)))
+
+    def _covered(self, pixels: Float[Tensor, "point 2"], depth: Float[Tensor, " point"]) -> tuple[Tensor, Tensor]:
+        """The mask, half beyond the photo's edge, where nobody knows; and whether it is within."""
+        inside = in_frame(pixels, self.subject.camera.size, margin=0.5) & (depth > 0)
+        return torch.where(inside, look_up(self.subject.mask[None], pixels)[:, 0], 0.5), inside
+
     def in_crop(self, pixels: Float[Tensor, "point 2"]) -> Float[Tensor, "point 2"]:
         """The photo's pixel coordinates in `crop`."""
         camera = self.subject.camera
         return (pixels - camera.K[:2, 2]) * (self.crop.K[0, 0] / camera.K[0, 0]) + self.crop.K[:2, 2]
+
+
+def _rotated(found: Float[Tensor, "point 15"], vectors: Float[Tensor, "point 3"]) -> Float[Tensor, "point 3"]:
+    """Canonical vectors in the photo's world."""
+    return (found[:, 3:12].unflatten(1, (3, 3)) * vectors[:, None]).sum(dim=-1)
 
 
 def first_depth(vertices: Float[Tensor, "vertex 3"], faces: Tensor, crop: Camera) -> Float[Tensor, "crop crop"]:

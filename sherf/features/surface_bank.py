@@ -1,5 +1,7 @@
 """The feature bank of a network whose points hang on the body's surface."""
 
+import math
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -31,7 +33,7 @@ class SurfaceEncoder(nn.Module):
     def forward(self, subject: Subject, body: BodyModel, vertices: Float[Tensor, "vertex 3"]) -> FeatureBank:
         """Encode one photo."""
         config = self.config
-        atlas = atlas_of(body, config.plane_resolution)
+        atlas = atlas_of(body, *config.plane_size)
         observed = observe(config, subject, vertices, body, atlas, vertices)
         picture = cropped(subject.image * subject.mask, subject.camera, observed.crop)
         pixels = self.pixels(picture[None])[0].float()
@@ -72,7 +74,6 @@ def read_planes(
     Args:
         front: the front map's share (`atlas.front_share`).
     """
-    side = atlas.resolution
-    rows, weights = corners(atlas.places(points), (side, side))
-    both = atlas.row_of_texel[torch.cat([rows, rows + side**2], dim=1)]
+    rows, weights = corners(atlas.places(points), atlas.size)
+    both = atlas.row_of_texel[torch.cat([rows, rows + math.prod(atlas.size)], dim=1)]
     return weigh(table, both, torch.cat([weights * front[:, None], weights * (1 - front[:, None])], dim=1))

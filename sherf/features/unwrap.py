@@ -23,6 +23,7 @@ MIRRORED, ACROSS = 0.2, 0.05
 """What a texel's mirror image, and what the other side of the body, count beside its own colour."""
 PULL, LEAST = 0.01, 1e-6
 """What a coarser map counts."""
+HARMONICS = 9
 LOGIT_EPS = 0.02
 """Colours of the fill keep so far from black and white, that they can be corrected."""
 
@@ -34,11 +35,15 @@ class UnwrappedPlanes(nn.Module):
         super().__init__()
         self.photo = nn.Linear(photo_width, PHOTO_CHANNELS)
         self.completion = Completion(2 * (PER_SIDE + 3), width, 2 * out)
+        self.light = nn.Sequential(nn.Linear(2 * WIDEST * width, 64), nn.LeakyReLU(0.1), nn.Linear(64, 3 * HARMONICS))
+        nn.init.zeros_(self.light[2].weight)
+        nn.init.zeros_(self.light[2].bias)
 
     def forward(
         self, observed: Observed, atlas: Atlas, photo: Float[Tensor, "channel h w"]
-    ) -> Float[Tensor, "2 out side side"]:
-        """Front and back map. The first three features of each are the logit of a colour: the fill's, corrected.
+    ) -> Float[Tensor, "2 out row column"]:
+        """Front and back map. The first three features of each are the logit of a colour: the fill's, in the light that
+        falls there, corrected.
 
         Args:
             photo: the encoder's feature map of the cropped photo.
@@ -47,8 +52,11 @@ class UnwrappedPlanes(nn.Module):
         with torch.no_grad():
             fill = filled(inputs[:, :3], inputs[:, 4:5], atlas.alike[:, None])
         maps = torch.cat([inputs, fill], dim=1).flatten(end_dim=1)
-        planes = self.completion(maps[None])[0].unflatten(0, (2, -1)).float()
-        return torch.cat([planes[:, :3] + torch.logit(fill, eps=LOGIT_EPS), planes[:, 3:]], dim=1)
+        planes, whole = self.completion(maps[None])
+        planes = planes[0].unflatten(0, (2, -1)).float()
+        light = harmonics(atlas.surface.of(atlas.normals)) @ self.light(whole[0].float()).unflatten(0, (HARMONICS, 3))
+        colour = planes[:, :3] + torch.logit(fill, eps=LOGIT_EPS) + light.permute(0, 3, 1, 2)
+        return torch.cat([colour, planes[:, 3:]], dim=1)
 
 
 class Completion(nn.Module):
@@ -70,7 +78,10 @@ class Completion(nn.Module):
         self.out = nn.Sequential(_norm(width), nn.LeakyReLU(0.1), nn.Conv2d(width, 4 * out, 1))
         nn.init.normal_(self.out[2].weight, std=0.02)
 
-    def forward(self, maps: Float[Tensor, "batch channel h w"]) -> Float[Tensor, "batch out h w"]:
+    def forward(
+        self, maps: Float[Tensor, "batch channel h w"]
+    ) -> tuple[Float[Tensor, "batch out h w"], Float[Tensor, "batch whole"]]:
+        """The maps completed, and a code of the whole."""
         x = self.stem(F.pixel_unshuffle(maps, 2))
         skips = []
         for stage in self.down:
@@ -81,7 +92,7 @@ class Completion(nn.Module):
         x = x + self.whole(whole)[:, :, None, None]
         for stage, skip in zip(self.up, reversed(skips), strict=True):
             x = stage(torch.cat([F.interpolate(x, size=skip.shape[2:]), skip], dim=1))
-        return F.pixel_shuffle(self.out(x), 2)
+        return F.pixel_shuffle(self.out(x), 2), whole
 
 
 class Residual(nn.Module):
@@ -101,11 +112,18 @@ def _norm(width: int) -> nn.GroupNorm:
     return nn.GroupNorm(math.gcd(8, width), width)
 
 
+def harmonics(normals: Float[Tensor, "*point 3"]) -> Float[Tensor, "*point 9"]:
+    """Spherical harmonics up to the second degree, but for their factors: light on a matte surface (Ramamoorthi and
+    Hanrahan 2001)."""
+    x, y, z = normals.unbind(dim=-1)
+    return torch.stack([torch.ones_like(x), x, y, z, x * y, y * z, 3 * z * z - 1, x * z, x * x - y * y], dim=-1)
+
+
 def filled(
-    colour: Float[Tensor, "2 3 side side"],
-    visibility: Float[Tensor, "2 1 side side"],
-    alike: Float[Tensor, "2 1 side side"],
-) -> Float[Tensor, "2 3 side side"]:
+    colour: Float[Tensor, "2 3 row column"],
+    visibility: Float[Tensor, "2 1 row column"],
+    alike: Float[Tensor, "2 1 row column"],
+) -> Float[Tensor, "2 3 row column"]:
     """A colour for every texel: what was seen there, of its mirror image, on the other side, or else around.
 
     Push and pull (Gortler et al. 1996): means of ever coarser maps fill what finer ones do not know.
@@ -131,7 +149,7 @@ def filled(
 
 def unwrapped(
     observed: Observed, atlas: Atlas, reduce: nn.Module, photo: Float[Tensor, "channel h w"]
-) -> Float[Tensor, "2 texel_channel side side"]:
+) -> Float[Tensor, "2 texel_channel row column"]:
     """The input of the completion: for each texel what the photo shows of it, of its mirror image, and the body."""
     covered = atlas.covered
     corners, weights = atlas.surface.corners[covered], atlas.surface.weights[covered]
@@ -141,10 +159,10 @@ def unwrapped(
         subject = observed.subject
         colour = look_up(subject.image * subject.mask, look.pixels) * look.visibility[:, None]
         normals = weigh(atlas.normals, corners, weights)
-        reaches = [observed.look("seen", corners, weights, normals * reach).features[:, 2] for reach in REACHES_M]
+        reaches = observed.reaches(corners, weights, normals, REACHES_M)
         depth = weigh(atlas.vertices, corners, weights)[:, 2:]
         static = torch.cat([torch.ones_like(depth), normals, 5 * depth], dim=1)
-        known = torch.cat([colour, look.features, torch.stack(reaches, dim=1), static], dim=1)
+        known = torch.cat([colour, look.features, reaches, static], dim=1)
     shown = look_up(photo, observed.in_crop(look.pixels) * (photo.shape[-1] / observed.crop.size[1]))
     texels = torch.cat([known, reduce(shown) * look.visibility[:, None]], dim=1)
     maps = texels.new_zeros(*covered.shape, texels.shape[1])

@@ -37,7 +37,8 @@ class OffsetHead(nn.Module):
         self.hidden = nn.Linear(hidden, hidden)
         self.out = nn.Linear(hidden, 1)
         self.log_softness = nn.Parameter(torch.tensor(math.log(SOFTNESS_M)))
-        nn.init.normal_(self.base.weight, std=1e-3)
+        nn.init.zeros_(self.base.weight)
+        nn.init.ones_(self.base.weight[:, 3:4])  # the planes say it outright, after a colour of three numbers
         nn.init.constant_(self.base.bias, UNTRAINED)
         nn.init.normal_(self.out.weight, std=1e-2)
 

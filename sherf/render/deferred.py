@@ -13,6 +13,8 @@ from sherf.scene import Rays, RaySamples
 
 FAINT = 0.05
 """A sample whose weight in its ray is smaller gets no colour of its own: the others' colours stand for it."""
+TOGETHER_M = 0.012
+"""Where the weights of a ray spread no further (their standard deviation), it gets one colour, at their mean place."""
 COLOURS_PER_CHUNK = 2**14
 
 
@@ -75,19 +77,40 @@ def follow_deferred(
         chunks = zip(*(x.split(options.points_per_chunk) for x in columns), strict=True)
         return torch.cat([_density(field, rays, *chunk) for chunk in chunks]), None
 
-    kept: list[tuple[Tensor, Tensor, Tensor]] = []
-    all_of: list[tuple[Tensor, Tensor, Tensor]] = []
-    for ray, place, weights, _ in march(samples, rays.origins.new_ones(()), backend, options, ask):
-        all_of.append((ray, weights, place))
-        counts = (weights > FAINT).nonzero()[:, 0]
-        kept.append((ray[counts], weights[counts], place[counts]))
+    all_of = [
+        (ray, weights, place)
+        for ray, place, weights, _ in march(samples, rays.origins.new_ones(()), backend, options, ask)
+    ]
     if not all_of:
         nothing = rays.origins.new_zeros(samples.num_rays)
         return RayColours(nothing[:, None].expand(-1, 3), nothing, nothing, nothing)
     ray, weights, place = (torch.cat(x) for x in zip(*all_of, strict=True))
-    some_ray, some_weights, some_place = (torch.cat(x) for x in zip(*kept, strict=True))
+    some_ray, some_weights, some_place = _brought_together(ray, weights, place, samples.num_rays)
     places = field.places(rays.origins[some_ray] + some_place[:, None] * rays.directions[some_ray])
     return _coloured(field, places, some_ray, some_weights, ray, weights, place, samples.num_rays)
+
+
+def _brought_together(
+    ray: Int[Tensor, " sample"], weights: Float[Tensor, " sample"], place: Float[Tensor, " sample"], num_rays: int
+) -> tuple[Int[Tensor, " some"], Float[Tensor, " some"], Float[Tensor, " some"]]:
+    """Where to ask for colour: one place of each ray that meets one surface, the samples that count of all others.
+
+    Returns:
+        Rays, weights, places.
+    """
+    zeros = weights.new_zeros(num_rays)
+    opacity = zeros.index_add(0, ray, weights)
+    norm = opacity.clamp(min=torch.finfo(weights.dtype).tiny)
+    mean = zeros.index_add(0, ray, weights * place) / norm
+    variance = zeros.index_add(0, ray, weights * (place - mean[ray]).square()) / norm
+    together = (opacity > FAINT) & (variance < TOGETHER_M**2)
+    whole = together.nonzero()[:, 0]
+    alone = ((weights > FAINT) & ~together[ray]).nonzero()[:, 0]
+    return (
+        torch.cat([whole, ray[alone]]),
+        torch.cat([opacity[whole], weights[alone]]),
+        torch.cat([mean[whole], place[alone]]),
+    )
 
 
 def _density(

@@ -1,6 +1,6 @@
 """What a photo and its fit get wrong, and what else could have been: changes to a pair that training sees.
 
-Mirroring and exposure change both pictures alike. Everything else befalls the observation alone: a body that lies a
+Mirroring and exposure change all pictures alike. Everything else befalls the observation alone: a body that lies a
 little beside the person, a mask with a rim of background or without the person's own rim, something in the way, a
 picture that ends too early.
 """
@@ -17,6 +17,7 @@ from sherf.body.skeleton import HANDS, mirrored_joints
 from sherf.datasets.multiview import View
 from sherf.datasets.pairs import Pair
 from sherf.scene import BodyPose, Camera
+from sherf.training.baked import Baked
 
 FLIP = torch.tensor([-1.0, 1.0, 1.0])
 MOST_RIM_PX = 2
@@ -48,21 +49,26 @@ class AugmentOptions:
     """Share of observations that end within the person."""
 
 
-def augmented(pair: Pair, body: BodyModel, options: AugmentOptions, rng: np.random.Generator) -> Pair:
-    """A pair as training sees it."""
-    views = [pair.observation, pair.target, *pair.others]
+def augmented(
+    pair: Pair, baked: Baked | None, body: BodyModel, options: AugmentOptions, rng: np.random.Generator
+) -> tuple[Pair, Baked | None]:
+    """A pair, and what is known of the observation's moment, as training sees them."""
+    observed, target = pair.observation, pair.target
     if rng.random() < options.mirror:
-        views = [mirrored(view, body) for view in views]
+        observed, target = mirrored(observed, body), mirrored(target, body)
+        baked = None if baked is None else baked.mirrored()
     factor = torch.from_numpy(rng.normal(1, options.exposure, 3)).float()
     exponent = float(np.exp(rng.normal(0, options.gamma)))
-    observed, target, *others = (_exposed(view, factor, exponent) for view in views)
+    observed, target = (_exposed(view, factor, exponent) for view in (observed, target))
+    if baked is not None:
+        baked = replace(baked, colour=(baked.colour**exponent * factor).clamp(0, 1))
     if rng.random() < options.fit:
         observed = _misfit(_rimmed(observed, rng), body, options, rng)
     if rng.random() < options.occluded:
         observed = _occluded(observed, rng)
     if rng.random() < options.cut:
         observed = _cut(observed, rng)
-    return Pair(observed, target, tuple(others))
+    return Pair(observed, target), baked
 
 
 def mirrored(view: View, body: BodyModel) -> View:

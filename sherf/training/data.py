@@ -11,6 +11,8 @@ from torch.utils.data import Dataset
 from sherf.datasets.multiview import MultiviewData
 from sherf.datasets.pairs import CachedViews, Key, Pair
 from sherf.errors import BadInput
+from sherf.scene import OnDevice
+from sherf.training.baked import Baked, Bakery
 from sherf.training.options import TrainingOptions
 
 CACHE_BYTES = 2**30
@@ -19,17 +21,22 @@ RAYS, CHOICE = 1, 0
 
 
 @dataclass(frozen=True)
-class Drawn:
+class Drawn(OnDevice):
     """A pair, where it comes from, and the seed of what is looked at in it."""
 
     observation: Key
     target: Key
     pair: Pair
+    baked: Baked | None
+    """Of the observation's moment: its light is the photo's."""
     seed: list[int]
 
 
 class DrawnPairs(Dataset[Drawn]):
     """Place number i of the training: step i // batch, pair i % batch. Independent of workers and processes."""
+
+    bakery: Bakery | None = None
+    """Makes what the losses of the maps need."""
 
     def __init__(self, data: MultiviewData, options: TrainingOptions, first: int, rank: int, processes: int, last: int):
         """Offer what one process sees.
@@ -55,6 +62,12 @@ class DrawnPairs(Dataset[Drawn]):
         self.places = range(first * share, last * share)
         self.share, self.rank = share, rank
 
+    @property
+    def knows_depth(self) -> bool:
+        """Whether the data set says where the clothed surface is."""
+        subject, poses, views = self.subjects[0]
+        return self.views[Key(subject, poses[0], views[0])].depth is not None
+
     def __len__(self) -> int:
         return len(self.places)
 
@@ -74,12 +87,13 @@ class DrawnPairs(Dataset[Drawn]):
             pose = int(rng.choice([p for p in poses if p != pose]))
         others = [v for v in views if v != view or pose != observation.pose] or list(views)
         target = Key(subject, pose, int(rng.choice(others)))
-        extra: list[int] = []
-        if options.losses.texture > 0:
-            extra = rng.permutation([v for v in views if v != target.view])[: options.texture_views].tolist()
-        more = tuple(self.views[target._replace(view=v)] for v in extra)
-        pair = Pair(self.views[observation], self.views[target], more)
-        return Drawn(observation, target, pair, [options.seed, step, place, RAYS])
+        pair = Pair(self.views[observation], self.views[target])
+        baked = None
+        if self.bakery is not None:
+            moment = [observation._replace(view=v) for v in views]
+            name = f"{subject}_{observation.pose}"
+            baked = self.bakery(name, lambda: [self.views.data.view(*key) for key in moment])
+        return Drawn(observation, target, pair, baked, [options.seed, step, place, RAYS])
 
 
 def data_digest(data: MultiviewData) -> str:

@@ -19,10 +19,12 @@ from sherf.body.model import BodyModel
 from sherf.checkpoint import save_checkpoint
 from sherf.datasets.multiview import MultiviewData
 from sherf.errors import TrainingError
+from sherf.features.atlas import atlas_of
 from sherf.model import Sherf
 from sherf.output import prepare_output_folder
 from sherf.progress import say
 from sherf.render.backend import Backend
+from sherf.training.baked import Bakery
 from sherf.training.data import Drawn, DrawnPairs
 from sherf.training.objective import Objective
 from sherf.training.options import TrainingOptions
@@ -43,14 +45,16 @@ class Duration:
 
 
 def learning_rate(options: TrainingOptions, step: int) -> float:
-    """Rises, stays (or is halved now and then), and sinks to a hundredth along a cosine."""
+    """Rises, stays (or falls slowly, or is halved now and then), and sinks to a hundredth along a cosine."""
     rising = min(1.0, (step + 1) / max(options.warm_up, 1))
     begin = options.steps * (1 - options.decay)
     share = min(max((step - begin) / max(options.steps - begin, 1), 0.0), 1.0)
-    halved = 0.5 ** (step // options.halve_steps) if options.halve_steps else 1.0
+    falling = 0.5 ** (step // options.halve_steps) if options.halve_steps else 1.0
+    if options.slow_after:
+        falling *= min(1.0, math.sqrt(options.slow_after / (step + 1)))
     if options.decay == 0:
-        return options.learning_rate * rising * halved
-    return options.learning_rate * rising * halved * (0.01 + 0.99 * (1 + math.cos(math.pi * share)) / 2)
+        return options.learning_rate * rising * falling
+    return options.learning_rate * rising * falling * (0.01 + 0.99 * (1 + math.cos(math.pi * share)) / 2)
 
 
 class Trainer:
@@ -89,6 +93,13 @@ class Trainer:
         """Go on until the schedule or the time ends, or somebody interrupts."""
         fabric, options, done = self.fabric, self.options, self.progress
         pairs = DrawnPairs(data, options, done.step, fabric.global_rank, fabric.world_size, options.steps)
+        if options.looks_at_maps and pairs.knows_depth:
+            body = self.body.to("cpu")
+            pairs.bakery = Bakery(
+                body, atlas_of(body, *options.model.plane_size), self.out / "baked" / self.settings["data_sha256"][:16]
+            )
+        elif options.looks_at_maps:
+            say("the data set knows no depths: the planes learn from rays alone")
         for name, why in pairs.left_out.items():
             say(f"left out: {name}: {why}")
         loader = DataLoader(pairs, batch_size=pairs.share, collate_fn=list, num_workers=0)
@@ -104,7 +115,7 @@ class Trainer:
         ):
             for batch in loader:
                 start = time.perf_counter()
-                row = self._step(batch)
+                row = self._step(batch, pairs.bakery is not None and done.step < options.maps_steps)
                 done.seconds += time.perf_counter() - start
                 done.step += 1
                 if log is not None and board is not None:
@@ -142,13 +153,13 @@ class Trainer:
         averaged.load_state_dict(self.average.weights, assign=True)
         save_checkpoint(averaged, self.out / CHECKPOINT, about)
 
-    def _step(self, batch: list[Drawn]) -> dict[str, float]:
+    def _step(self, batch: list[Drawn], maps_alone: bool) -> dict[str, float]:
         """One step; returns its losses by name."""
         rate = learning_rate(self.options, self.progress.step)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        pairs = [drawn.pair.to(self.fabric.device) for drawn in batch]
-        losses: dict[str, Tensor] = self.objective(pairs, [drawn.seed for drawn in batch])
+        moved = [drawn.to(self.fabric.device) for drawn in batch]
+        losses: dict[str, Tensor] = self.objective(moved, maps_alone)
         loss = torch.stack(list(losses.values())).sum()
         if not bool(loss.detach().isfinite()):
             self._stop_at(batch, f"the loss is {float(loss.detach())}")

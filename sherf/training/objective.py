@@ -9,14 +9,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sherf.body.model import BodyModel
-from sherf.camera import project
 from sherf.camera import rays as camera_rays
 from sherf.datasets.multiview import View
 from sherf.datasets.pairs import Pair
 from sherf.features.bank import CanonicalSpace
 from sherf.features.resnet import ResnetStages
 from sherf.features.unwrap import Completion
-from sherf.image import in_frame, look_up, nearest
 from sherf.model import Sherf, SherfField
 from sherf.render.backend import Backend
 from sherf.render.box import box_rays, box_samples
@@ -24,8 +22,10 @@ from sherf.render.deferred import Shaded, shade
 from sherf.render.march import MarchOptions, follow
 from sherf.render.sampling import OccupancyGrid
 from sherf.scene import PosedBody, RaySamples
-from sherf.surface_field import NOWHERE_M, SurfaceField
+from sherf.surface_field import NOWHERE_M, SurfaceField, SurfaceTables
 from sherf.training.augment import augmented
+from sherf.training.baked import HEIGHTS_M, Baked
+from sherf.training.data import Drawn
 from sherf.training.losses import Perception, structural_similarity
 from sherf.training.options import LossWeights, TrainingOptions
 from sherf.training.rays import ChosenRays, choose_rays
@@ -35,8 +35,8 @@ CLEAR_M, SOLID_M = 0.002, 0.015
 BEYOND_M = 0.03
 """Rays are not followed further behind the surface."""
 LOGIT_M = 0.008
-FACING, SAME_M = 0.2, 0.025
-"""A view shows a texel that faces it so much (cosine), and whose depth is the view's up to so much."""
+MOST_WEIGHT = 2.0
+"""A texel that many views show counts no more than this."""
 SURE = 0.9
 """Share of the person in a pixel from which on its depth is the person's."""
 
@@ -54,37 +54,38 @@ class Objective(nn.Module):
             for module in [*_networks(model), self.perception]:
                 module.forward = torch.autocast(backend.device.type, torch.bfloat16)(module.forward)
 
-    def forward(self, pairs: list[Pair], seeds: list[list[int]]) -> dict[str, Float[Tensor, ""]]:
-        """The weighted losses by name, means over the pairs; their sum is minimised.
+    def forward(self, batch: list[Drawn], maps_alone: bool) -> dict[str, Float[Tensor, ""]]:
+        """The weighted losses by name, means over the batch; their sum is minimised.
 
         Args:
-            seeds: of the rays that are looked at, one for each pair.
+            maps_alone: render nothing, look at the planes alone.
         """
-        each = [self._losses(pair, seed) for pair, seed in zip(pairs, seeds, strict=True)]
+        each = [self._losses(drawn, maps_alone) for drawn in batch]
         return {name: torch.stack([losses[name] for losses in each]).mean() for name in each[0]}
 
-    def _losses(self, pair: Pair, seed: list[int]) -> dict[str, Float[Tensor, ""]]:
-        rng = np.random.default_rng(seed)
-        pair = augmented(pair, self.body, self.options.augment, rng)
-        on_surface = self.model.config.anchor == "surface"
+    def _losses(self, drawn: Drawn, maps_alone: bool) -> dict[str, Float[Tensor, ""]]:
+        rng = np.random.default_rng(drawn.seed)
+        pair, baked = augmented(drawn.pair, drawn.baked, self.body, self.options.augment, rng)
         weights = self.options.losses
-        if not on_surface:
+        if self.model.config.anchor != "surface":
             return weighted_losses(*self._follow_vertices(pair, rng), weights, self.perception)
-        field, chosen, shaded = self._shade_surface(pair, rng)
-        losses = weighted_losses(chosen, shaded, weights, self.perception)
+        observed = pair.observation
+        tables = self.model.surface_tables(self.model.encode(observed.subject, self.body, observed.vertices), self.body)
+        losses = {} if baked is None else map_losses(tables, baked, weights)
+        if maps_alone:
+            return losses
+        field, chosen, shaded = self._shade_surface(tables, pair.target, rng)
+        losses |= weighted_losses(chosen, shaded, weights, self.perception)
         if weights.surface > 0:
             off = self._on_surface(field, chosen)
             off = chosen.colour.new_zeros(1) if off is None else off / LOGIT_M
             losses["surface"] = weights.surface * F.smooth_l1_loss(off, torch.zeros_like(off))
-        if weights.texture > 0:
-            losses["texture"] = weights.texture * texture_loss(field, [pair.target, *pair.others])
         return losses
 
-    def _shade_surface(self, pair: Pair, rng: np.random.Generator) -> tuple[SurfaceField, ChosenRays, Shaded]:
-        observed, target = pair.observation, pair.target
+    def _shade_surface(
+        self, tables: SurfaceTables, target: View, rng: np.random.Generator
+    ) -> tuple[SurfaceField, ChosenRays, Shaded]:
         chosen = choose_rays(target, camera_rays(target.subject.camera), self.options.patch, self.options.rays, rng)
-        bank = self.model.encode(observed.subject, self.body, observed.vertices)
-        tables = self.model.surface_tables(bank, self.body)
         field = SurfaceField(tables, self.body, self._posed(target), self.backend)
         samples = self.backend.sample(chosen.rays, field.grid(), self.options.step_m)
         return field, chosen, shade(field, chosen.rays, _thinned(samples, chosen, rng), self.backend)
@@ -103,6 +104,7 @@ class Objective(nn.Module):
 
     def _follow_vertices(self, pair: Pair, rng: np.random.Generator) -> tuple[ChosenRays, Shaded]:
         """As published."""
+        torch.manual_seed(int(rng.integers(2**31)))  # the density's noise: continuing has to draw the same
         observed, target = pair.observation, pair.target
         rays = box_rays(target.subject.camera, target.vertices)
         chosen = choose_rays(replace(target, depth=None), rays, self.options.patch, self.options.rays, rng)
@@ -168,30 +170,14 @@ def weighted_losses(
     return losses
 
 
-def texture_loss(field: SurfaceField, views: list[View]) -> Float[Tensor, ""]:
-    """The planes' own colours are what other views show of the clothed surface: all of it at once, without rays."""
-    tables = field.tables
-    painted, atlas = tables.painted(), tables.atlas
-    with torch.no_grad():
-        normals = field.outwards
-        surface = atlas.surface.of(tables.clothed(field.vertices, normals))[atlas.covered]
-        outwards = F.normalize(atlas.surface.of(normals)[atlas.covered], dim=1)
-    total, count = painted.sum() * 0, 0.0
-    for view in views:
-        if view.depth is None:
-            continue
-        subject = view.subject
-        with torch.no_grad():
-            pixels, depth = project(subject.camera, surface)
-            layers = torch.cat([subject.image * subject.mask, subject.mask[None]])
-            shown = look_up(layers, pixels)
-            first = nearest(view.depth, pixels)
-            facing = (outwards * F.normalize(subject.camera.position - surface, dim=1)).sum(dim=1)
-            sure = in_frame(pixels, subject.camera.size, 0.5) & (shown[:, 3] > SURE) & (facing > FACING)
-            weight = sure * facing * ((depth - first).abs() < SAME_M)
-        total = total + (weight[:, None] * (painted - shown[:, :3]).square()).sum() / 3
-        count += float(weight.sum())
-    return total / max(count, 1.0)
+def map_losses(tables: SurfaceTables, baked: Baked, weights: LossWeights) -> dict[str, Float[Tensor, ""]]:
+    """The planes' own colours and stand-off are what all views show: of the whole person at once, without rays."""
+    shown = baked.weight.clamp(max=MOST_WEIGHT)
+    texture = (shown[:, None] * (tables.painted() - baked.colour).square()).sum() / 3 / shown.sum().clamp_min(1.0)
+    asked = baked.empty | baked.solid
+    inside = (tables.stand_off()[:, None] - shown.new_tensor(HEIGHTS_M)) / LOGIT_M
+    shell = F.binary_cross_entropy_with_logits(inside[asked], baked.solid[asked].float(), reduction="sum")
+    return {"texture": weights.texture * texture, "shell": weights.shell * shell / asked.sum().clamp_min(1)}
 
 
 def occupancy_loss(chosen: ChosenRays, shaded: Shaded) -> Float[Tensor, ""]:

@@ -19,7 +19,9 @@ class LossWeights:
     surface: float = 0.0
     """The field's surface lies where the data set knows it."""
     texture: float = 0.0
-    """The planes' own colours are those of the target and of other views of the same moment, where depths are known."""
+    """The planes' own colours are what all views of the moment show, where depths are known."""
+    shell: float = 0.0
+    """The planes' own stand-off is where all views of the moment see the surface, likewise."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class TrainingOptions:
     halve_steps: int = 0
     """The learning rate is halved every so many steps; 0: never."""
     warm_up: int = 500
+    slow_after: int = 0
+    """From this step on the rate falls as one over the root of the step; 0: it does not."""
     decay: float = 0.3
     """Share of the steps, at the end, in which the learning rate sinks to a hundredth."""
     batch: int = 1
@@ -51,22 +55,33 @@ class TrainingOptions:
     rescale_lpips: bool = True
     """Give VGG [-1, 1], as it was made for, and not [0, 1], as published."""
     ema: float = 0.999
-    clip: float = 0.5
+    clip: float = 5.0
     """Largest norm of a gradient; 0: any."""
     front: float = 0.7
     """Share of observations that are the data set's first view."""
     same_pose: float = 0.5
     """Share of targets in the observation's pose."""
-    texture_views: int = 3
-    """Other views that the loss of the texture looks at."""
+    maps_steps: int = 0
+    """The first so many steps learn the planes alone, from `texture` and `shell`: three in the time of one."""
     augment: AugmentOptions = field(default_factory=AugmentOptions)
     seed: int = 0
+
+    @property
+    def looks_at_maps(self) -> bool:
+        """Whether any loss needs what all views of a moment show."""
+        return self.model.anchor == "surface" and (self.losses.texture > 0 or self.losses.shell > 0)
 
 
 NO_AUGMENTATION = AugmentOptions(mirror=0.0, exposure=0.0, gamma=0.0, fit=0.0, occluded=0.0, cut=0.0)
 TRAININGS = {
     "sherf-small": TrainingOptions(
-        SMALL, LossWeights(colour=5.0, mask=0.4, ssim=0.1, lpips=0.2, occupancy=0.05, surface=0.02, texture=2.0)
+        SMALL,
+        LossWeights(colour=5.0, mask=0.4, ssim=0.1, lpips=0.2, occupancy=0.05, surface=0.02, texture=10.0, shell=1.0),
+        maps_steps=3_000,
+        slow_after=1_000,
+        batch=2,
+        patch=48,
+        rays=256,
     ),
     "sherf-paper": TrainingOptions(
         PAPER,

@@ -20,6 +20,7 @@ TINY = {
     "rays": 64,
     "steps": 8,
     "step_m": 0.02,
+    "maps_steps": 3,
 }  # fmt: skip
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,16 +18,18 @@ from safetensors.torch import load_file
 
 from sherf.checkpoint import load_checkpoint
 from sherf.errors import BadInput
+from sherf.training.loop import learning_rate
+from sherf.training.options import TRAININGS
 from sherf.training.read_options import read_duration, read_training
 from tests.training.conftest import TINY, command, sherf
 
-CURVE = ("loss", "colour", "mask", "ssim", "lpips", "occupancy", "gradient", "learning_rate")
+CURVE = ("loss", "texture", "shell", "colour", "mask", "ssim", "lpips", "occupancy", "gradient", "learning_rate")
 
 
 def curve(out: Path) -> dict[int, list[float]]:
-    """Each step's numbers."""
+    """Each step's numbers; the first steps render nothing."""
     with (out / "log.csv").open(newline="") as file:
-        return {int(row["step"]): [float(row[name]) for name in CURVE] for row in csv.DictReader(file)}
+        return {int(row["step"]): [float(row.get(name) or 0) for name in CURVE] for row in csv.DictReader(file)}
 
 
 def assert_same_curve(a: Path, b: Path, tolerance: float = 1e-5) -> None:
@@ -60,6 +63,15 @@ def test_a_training_leaves_a_usable_checkpoint_curves_and_pictures(whole: Path) 
         rows = list(csv.DictReader(file))
     assert [row["step"] for row in rows] == ["4", "8"] and all(float(row["psnr"]) > 3 for row in rows)
     assert list((run / "tensorboard").iterdir())
+
+
+def test_the_rate_rises_falls_with_the_root_of_the_step_and_ends_at_nothing() -> None:
+    options = replace(TRAININGS["sherf-small"], learning_rate=1.0, warm_up=10, slow_after=100, steps=10_000, decay=0.5)
+    assert learning_rate(options, 4) == pytest.approx(0.5)
+    assert learning_rate(options, 99) == pytest.approx(1.0)
+    assert learning_rate(options, 399) == pytest.approx(0.5)
+    assert learning_rate(options, 4899) == pytest.approx(1 / 7)
+    assert learning_rate(options, 9999) == pytest.approx(0.001, rel=0.01)
 
 
 def test_the_checkpoint_is_the_running_average(whole: Path) -> None:
