@@ -176,8 +176,8 @@ def map_losses(tables: SurfaceTables, baked: Baked, weights: LossWeights) -> dic
     texture = (shown[:, None] * (tables.painted() - baked.colour).square()).sum() / 3 / shown.sum().clamp_min(1.0)
     asked = baked.empty | baked.solid
     inside = (tables.stand_off()[:, None] - shown.new_tensor(HEIGHTS_M)) / LOGIT_M
-    shell = F.binary_cross_entropy_with_logits(inside[asked], baked.solid[asked].float(), reduction="sum")
-    return {"texture": weights.texture * texture, "shell": weights.shell * shell / asked.sum().clamp_min(1)}
+    heights = F.binary_cross_entropy_with_logits(inside[asked], baked.solid[asked].float(), reduction="sum")
+    return {"texture": weights.texture * texture, "stand_off": weights.stand_off * heights / asked.sum().clamp_min(1)}
 
 
 def occupancy_loss(chosen: ChosenRays, shaded: Shaded) -> Float[Tensor, ""]:

@@ -20,7 +20,7 @@ class LossWeights:
     """The field's surface lies where the data set knows it."""
     texture: float = 0.0
     """The planes' own colours are what all views of the moment show, where depths are known."""
-    shell: float = 0.0
+    stand_off: float = 0.0
     """The planes' own stand-off is where all views of the moment see the surface, likewise."""
 
 
@@ -62,21 +62,23 @@ class TrainingOptions:
     same_pose: float = 0.5
     """Share of targets in the observation's pose."""
     maps_steps: int = 0
-    """The first so many steps learn the planes alone, from `texture` and `shell`: three in the time of one."""
+    """The first so many steps learn the planes alone, from `texture` and `stand_off`: three in the time of one."""
     augment: AugmentOptions = field(default_factory=AugmentOptions)
     seed: int = 0
 
     @property
     def looks_at_maps(self) -> bool:
         """Whether any loss needs what all views of a moment show."""
-        return self.model.anchor == "surface" and (self.losses.texture > 0 or self.losses.shell > 0)
+        return self.model.anchor == "surface" and (self.losses.texture > 0 or self.losses.stand_off > 0)
 
 
 NO_AUGMENTATION = AugmentOptions(mirror=0.0, exposure=0.0, gamma=0.0, fit=0.0, occluded=0.0, cut=0.0)
 TRAININGS = {
     "sherf-small": TrainingOptions(
         SMALL,
-        LossWeights(colour=5.0, mask=0.4, ssim=0.1, lpips=0.2, occupancy=0.05, surface=0.02, texture=10.0, shell=1.0),
+        LossWeights(
+            colour=5.0, mask=0.4, ssim=0.1, lpips=0.2, occupancy=0.05, surface=0.02, texture=10.0, stand_off=1.0
+        ),
         maps_steps=3_000,
         slow_after=1_000,
         batch=2,

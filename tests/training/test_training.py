@@ -23,7 +23,7 @@ from sherf.training.options import TRAININGS
 from sherf.training.read_options import read_duration, read_training
 from tests.training.conftest import TINY, command, sherf
 
-CURVE = ("loss", "texture", "shell", "colour", "mask", "ssim", "lpips", "occupancy", "gradient", "learning_rate")
+CURVE = ("loss", "texture", "stand_off", "colour", "mask", "ssim", "lpips", "occupancy", "gradient", "learning_rate")
 
 
 def curve(out: Path) -> dict[int, list[float]]:
