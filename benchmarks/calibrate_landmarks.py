@@ -40,9 +40,7 @@ def main() -> None:
         except NoPerson:
             continue
         posed = body.pose(truth)
-        points = marks.on_body(body, truth)[0] - (
-            posed.T_world_rest[marks.FRAMES, :3, :3] * marks.OFFSETS[:, None]
-        ).sum(-1)
+        points = marks.on_body(body, truth)[0] - marks.offsets(posed.T_world_rest)
         in_camera = points @ camera.R.T + camera.T
         observed, visible = marks.observed(person.landmarks), marks.observed(person.visibility)
         focal = camera.K[0, 0]

@@ -6,12 +6,12 @@ Seeds are those of OpenPeople's test split, from --seed-start on. Nothing is tol
 """
 
 import argparse
-import io
 import json
 import os
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from sherf.datasets.openpeople.person import make_person, split_of, stream
 from sherf.datasets.openpeople.stage import Stage
 from sherf.datasets.openpeople.viewpoints import draw_viewpoints
 from sherf.errors import NoPerson
+from sherf.export.video import write_png
 from sherf.photo.detect import choose_person, detect_people
 from sherf.photo.fit import fit_body
 from sherf.photo.mask import person_mask
@@ -75,17 +76,15 @@ def one(seed: int, pictures: Path | None) -> dict[str, Any]:
     name, photo, mask, camera, truth = staged(seed)
     row: dict[str, Any] = {"seed": seed, "pose": name}
     with tempfile.TemporaryDirectory() as folder:
-        buffer = io.BytesIO()
-        Image.fromarray(photo).save(buffer, "JPEG", quality=JPEG_QUALITY)
         path = Path(folder) / "photo.jpg"
-        path.write_bytes(buffer.getvalue())
+        Image.fromarray(photo).save(path, quality=JPEG_QUALITY)
         read = read_photo(path)
     began = time.perf_counter()
     try:
         found = choose_person(detect_people(read.image))
     except NoPerson as error:
         return row | {"failed": str(error).splitlines()[0]}
-    found = type(found)(**{**vars(found), "mask": person_mask(read.image, None, found)})
+    found = replace(found, mask=person_mask(read.image, None, found))
     detected = time.perf_counter()
     fit = fit_body(body, found, camera.size, None)
     fitted = time.perf_counter()
@@ -100,17 +99,15 @@ def one(seed: int, pictures: Path | None) -> dict[str, Any]:
     vertex_error = (aligned(fit_body_.vertices) - true_body.vertices).norm(dim=1)
     pixels, _ = project(camera, true_body.joints)
     found_pixels, _ = project(fit.camera, fit_body_.joints)
-    height = float(
-        project(camera, true_body.vertices)[0][:, 1].max() - project(camera, true_body.vertices)[0][:, 1].min()
-    )
+    rows = project(camera, true_body.vertices)[0][:, 1]
+    height = float(rows.max() - rows.min())
     true_hit, fit_hit = (cast(b.vertices, body.faces, c).hit for b, c in ((true_body, camera), (fit_body_, fit.camera)))
     turn = camera.R @ true_body.T_world_rest[0, :3, :3], fit.camera.R @ fit_body_.T_world_rest[0, :3, :3]
     cosine = (float((turn[0].T @ turn[1]).diagonal().sum()) - 1) / 2
     angle = float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
     scores = score(body, fit, found)
     if pictures is not None:
-        overlay = draw_overlay(read.image, found, body, fit).permute(1, 2, 0).numpy()
-        Image.fromarray((overlay.clip(0, 1) * 255).astype(np.uint8)).save(pictures / f"{seed:06d}.png")
+        write_png(pictures / f"{seed:06d}.png", draw_overlay(read.image, found, body, fit))
     joints_mm = 1000 * float(joint_error.mean())
     return row | {
         "joints_mm": joints_mm,

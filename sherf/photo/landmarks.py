@@ -124,6 +124,11 @@ def known_on(body: BodyModel) -> Bool[Tensor, " landmark"]:
     )
 
 
+def offsets(T_world_rest: Float[Tensor, "24 4 4"]) -> Float[Tensor, "landmark 3"]:
+    """From the body's joints and vertices to where the detector sees the LANDMARKS, world space, metres."""
+    return (T_world_rest[FRAMES, :3, :3] * OFFSETS[:, None]).sum(dim=-1)
+
+
 def on_body(
     body: BodyModel, pose: BodyPose, more_vertices: Tensor | None = None
 ) -> tuple[Float[Tensor, "landmark 3"], Float[Tensor, "vertex 3"]]:
@@ -133,8 +138,7 @@ def on_body(
     vertices, joints, T_world_rest = body.pose_vertices(pose, wanted)
     from_vertices = iter(vertices[: len(VERTICES)])
     points = [next(from_vertices) if mark.joint is None else joints[mark.joint] for mark in LANDMARKS]
-    offsets = (T_world_rest[FRAMES, :3, :3] * OFFSETS[:, None]).sum(dim=-1)
-    return torch.stack(points) + offsets, vertices[len(VERTICES) :]
+    return torch.stack(points) + offsets(T_world_rest), vertices[len(VERTICES) :]
 
 
 def imbalance(points: Float[Tensor, "landmark 3"]) -> Float[Tensor, " 2"]:

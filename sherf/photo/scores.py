@@ -14,6 +14,7 @@ from sherf.photo import landmarks as marks
 from sherf.photo.detect import Person
 from sherf.photo.fit import BodyFit
 from sherf.render.raycast import Hits, cast
+from sherf.scene import Camera
 
 SILHOUETTE_SIDE = 512  # px: masks are compared at this size, smaller photos at their own
 HIDDEN_BEHIND_M = 0.02  # of a vertex behind the first surface: it is hidden
@@ -111,20 +112,17 @@ def score(body: BodyModel, fit: BodyFit, person: Person) -> Scores:
         keypoint_error=float(distance[counted].mean()) if bool(counted.any()) else 100.0,
         silhouette_iou=float((silhouette.hit & mask).sum() / union),
         seen=float(counted.sum() / known.sum()),
-        surface_seen=_surface_seen(body, fit, posed.vertices, silhouette, size),
+        surface_seen=_surface_seen(body, camera, posed.vertices, silhouette),
         confidence=confidence,
         errors=errors,
     )
 
 
-def _surface_seen(
-    body: BodyModel, fit: BodyFit, vertices: Float[Tensor, "vertex 3"], hits: Hits, size: tuple[int, int]
-) -> float:
+def _surface_seen(body: BodyModel, camera: Camera, vertices: Float[Tensor, "vertex 3"], hits: Hits) -> float:
     """Share of the body's area that faces the camera, unhidden, inside the photo."""
-    camera = resize(fit.camera, size)
     pixels, depth = project(camera, vertices)
     facing = (vertex_normals(vertices, body.faces) * (camera.position - vertices)).sum(dim=1) > 0
-    shown = facing & in_frame(pixels, size) & (depth < nearest(hits.depth, pixels) + HIDDEN_BEHIND_M)
+    shown = facing & in_frame(pixels, camera.size) & (depth < nearest(hits.depth, pixels) + HIDDEN_BEHIND_M)
     corners = vertices[body.faces]
     area = torch.linalg.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]).norm(dim=1)
     return float((area * shown[body.faces].float().mean(dim=1)).sum() / area.sum())

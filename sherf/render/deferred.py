@@ -98,11 +98,10 @@ def _brought_together(
     Returns:
         Rays, weights, places.
     """
-    zeros = weights.new_zeros(num_rays)
-    opacity = zeros.index_add(0, ray, weights)
+    opacity, mean = _summed(ray, weights, place, num_rays)
     norm = opacity.clamp(min=torch.finfo(weights.dtype).tiny)
-    mean = zeros.index_add(0, ray, weights * place) / norm
-    variance = zeros.index_add(0, ray, weights * (place - mean[ray]).square()) / norm
+    spread = weights * (place - mean[ray]).square()
+    variance = weights.new_zeros(num_rays).index_add(0, ray, spread) / norm
     together = (opacity > FAINT) & (variance < TOGETHER_M**2)
     whole = together.nonzero()[:, 0]
     alone = ((weights > FAINT) & ~together[ray]).nonzero()[:, 0]
@@ -111,6 +110,16 @@ def _brought_together(
         torch.cat([opacity[whole], weights[alone]]),
         torch.cat([mean[whole], place[alone]]),
     )
+
+
+def _summed(
+    ray: Int[Tensor, " sample"], weights: Float[Tensor, " sample"], place: Float[Tensor, " sample"], num_rays: int
+) -> tuple[Float[Tensor, " ray"], Float[Tensor, " ray"]]:
+    """Opacity and mean place of each ray."""
+    zeros = weights.new_zeros(num_rays)
+    opacity = zeros.index_add(0, ray, weights)
+    norm = opacity.clamp(min=torch.finfo(weights.dtype).tiny)
+    return opacity, zeros.index_add(0, ray, weights * place) / norm
 
 
 def _density(
@@ -137,10 +146,8 @@ def _coloured(
     num_rays: int,
 ) -> RayColours:
     """Colours of the samples that count, summed over rays."""
+    opacity, distance = _summed(ray, weights, place, num_rays)
     zeros = weights.new_zeros(num_rays)
-    opacity = zeros.index_add(0, ray, weights)
-    norm = opacity.clamp(min=torch.finfo(weights.dtype).tiny)
-    distance = zeros.index_add(0, ray, weights * place) / norm
     if len(some_ray) == 0:
         return RayColours(zeros[:, None].expand(-1, 3), opacity, distance, zeros)
     parts = [

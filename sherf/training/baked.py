@@ -78,13 +78,11 @@ def bake(body: BodyModel, atlas: Atlas, views: Sequence[View]) -> Baked:
     places = (surface[:, None] + heights[:, None] * normal[:, None]).flatten(end_dim=1)
     empty = torch.zeros(len(surface), len(heights), dtype=torch.bool)
     solid = empty.clone()
-    for view in views:
-        if view.depth is None:
-            continue
-        subject = view.subject
+    knowing = [(view.subject, view.depth) for view in views if view.depth is not None]
+    for subject, first in knowing:
         pixels, depth = project(subject.camera, places)
         mask = nearest(subject.mask, pixels)
-        behind = depth - nearest(view.depth, pixels)
+        behind = depth - nearest(first, pixels)
         inside = in_frame(pixels, subject.camera.size, 0.5)
         outside = inside & ((mask < NOBODY) | ((mask > SURE) & (behind < -CLEAR_M)))
         within = inside & (mask > SURE) & (behind > -CLEAR_M) & (behind < SOLID_M)
@@ -92,9 +90,7 @@ def bake(body: BodyModel, atlas: Atlas, views: Sequence[View]) -> Baked:
         solid |= within.reshape(empty.shape)
     own = heights < reach
     # what no view looks into lies within: between the legs under a skirt (arms hide what is no cloth)
-    between = any(view.depth is not None for view in views) & (
-        atlas.surface.of(body.weights)[covered][:, LEGS].sum(1) > 0.5
-    )
+    between = (atlas.surface.of(body.weights)[covered][:, LEGS].sum(dim=1) > 0.5) & bool(knowing)
     empty, solid = empty & own, (solid | between[:, None]) & ~empty & own
     # the clothed surface: the highest matter below which nothing is empty
     below = torch.cumsum(empty, dim=1) == 0
@@ -102,14 +98,11 @@ def bake(body: BodyModel, atlas: Atlas, views: Sequence[View]) -> Baked:
     known = top.amax(dim=1) > 0
     clothed = surface + heights[top.amax(dim=1) - 1, None] * normal
     total, weight = torch.zeros_like(surface), torch.zeros_like(surface[:, 0])
-    for view in views:
-        if view.depth is None:
-            continue
-        subject = view.subject
+    for subject, first in knowing:
         pixels, depth = project(subject.camera, clothed)
         shown = look_up(torch.cat([subject.image * subject.mask, subject.mask[None]]), pixels)
         facing = (normal * F.normalize(subject.camera.position - clothed, dim=1)).sum(dim=1)
-        near = (depth - nearest(view.depth, pixels)).abs() < SOLID_M
+        near = (depth - nearest(first, pixels)).abs() < SOLID_M
         sure = known & near & in_frame(pixels, subject.camera.size, 0.5) & (shown[:, 3] > SURE) & (facing > FACING)
         total += (sure * facing)[:, None] * shown[:, :3]
         weight += sure * facing

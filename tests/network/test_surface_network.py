@@ -19,6 +19,7 @@ from sherf.features.surface_bank import plane_rows, read_planes
 from sherf.features.unwrap import filled, harmonics
 from sherf.field.surface_decoder import OffsetHead
 from sherf.model import Sherf
+from sherf.render import deferred
 from sherf.render.deferred import follow_deferred, shade
 from sherf.render.march import MarchOptions
 from sherf.render.sampling import OccupancyGrid
@@ -154,7 +155,7 @@ def test_the_crop_shows_the_photo(subject: Subject, body: BodyModel) -> None:
 
 
 def test_density_first_and_colour_where_it_counts_is_nearly_what_all_samples_give(
-    avatar: Avatar, body: BodyModel
+    avatar: Avatar, body: BodyModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     backend = choose_backend("cpu")
     subject = avatar.bank.subject
@@ -164,10 +165,14 @@ def test_density_first_and_colour_where_it_counts_is_nearly_what_all_samples_giv
         bundle = rays(subject.camera)
         samples = backend.sample(bundle, field.grid(), 0.01)
         whole = shade(field, bundle, samples, backend).colours
-        blocks = follow_deferred(field, bundle, samples, backend, MarchOptions(step=0.01, block=5, stop=1e-4))
+        options = MarchOptions(step=0.01, block=5, stop=1e-4)
+        blocks = follow_deferred(field, bundle, samples, backend, options)
+        monkeypatch.setattr(deferred, "TOGETHER_M", 0.0)  # every sample that counts has its own colour
+        each = follow_deferred(field, bundle, samples, backend, options)
     torch.testing.assert_close(blocks.opacity, whole.opacity, rtol=0, atol=2e-3)
     difference = (blocks.rgb - whole.rgb).abs()
     assert difference.mean() < 1e-3 and (difference > 0.02).float().mean() < 0.02
+    torch.testing.assert_close(each.rgb, whole.rgb, rtol=0, atol=2e-2)
     assert whole.opacity.max() > 0.8
     covered = whole.opacity.reshape(subject.camera.size)
     overlap = ((covered > 0.5) & (subject.mask > 0.5)).sum() / ((covered > 0.5) | (subject.mask > 0.5)).sum()
@@ -217,7 +222,9 @@ def test_reaches_of_ones_own_are_kept(body: BodyModel) -> None:
     assert distance.max() < 0.09 + 2 * 0.04 + 0.07 and distance[low_down].max() < 0.02 + 2 * 0.04 + 0.07
 
 
-def test_a_saved_avatar_renders_the_same_frame(avatar: Avatar, body: BodyModel, tmp_path: Path) -> None:
+def test_a_saved_avatar_renders_the_same_frame(
+    avatar: Avatar, body: BodyModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     save_avatar(avatar, tmp_path / "avatar.safetensors")
     again = load_avatar(tmp_path / "avatar.safetensors", body)
     assert again.network is not None and again.network.encoder is None
@@ -227,6 +234,9 @@ def test_a_saved_avatar_renders_the_same_frame(avatar: Avatar, body: BodyModel, 
     assert first.opacity.max() > 0.8
     difference = (first.rgb - second.rgb).abs()
     assert difference.mean() < 1e-3 and (difference > 5e-3).float().mean() < 1e-3
+    monkeypatch.setattr(deferred, "TOGETHER_M", 0.0)
+    first, second = (make_renderer(a, body, backend).frame(subject.camera, subject.pose) for a in (avatar, again))
+    torch.testing.assert_close(first.rgb, second.rgb, rtol=0, atol=5e-3)
     assert 0.2 < float((first.visibility * first.opacity).sum() / first.opacity.sum()) <= 1
 
 
