@@ -83,6 +83,7 @@ def render(
 def animate(
     source: Source,
     motion: str = "walk",
+    motion_person: int | None = None,
     frames: int | None = None,
     in_place: bool = False,
     path: Literal["still", "turntable", "orbit"] = "still",
@@ -94,14 +95,15 @@ def animate(
 
     Args:
         source: a photo, or an avatar.safetensors made before.
-        motion: a built-in motion (see `sherf motions`) or an .npz in SMPL's layout.
+        motion: a built-in motion (see `sherf motions`), an .npz in SMPL's layout, or a video of a person.
+        motion_person: which person of the video, counted from 1, the largest first; the largest if not given.
         frames: how many pictures; the whole motion if not given, and it starts again when it is over.
         in_place: stay on the spot, as on a treadmill.
         path: how the camera moves meanwhile.
     """
     from sherf.commands import animate_motion
 
-    _print_paths(animate_motion(source, motion, frames, path, in_place, output, photo, options))
+    _print_paths(animate_motion(source, motion, frames, path, in_place, output, photo, options, motion_person))
 
 
 def motions() -> None:

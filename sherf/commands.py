@@ -1,11 +1,14 @@
 """What `sherf render` and `sherf animate` do: avatar, shots, frames, video."""
 
 import math
+import os
 from pathlib import Path
 
 import torch
 
 from sherf.avatar import Avatar
+from sherf.avatar_model import DEFAULT_BODY
+from sherf.body.files import load_body_model
 from sherf.camera import orbit, turntable
 from sherf.camera_file import read_cameras
 from sherf.devices import choose_backend
@@ -14,7 +17,10 @@ from sherf.errors import BadInput
 from sherf.export.video import parse_colour
 from sherf.framing import frame_person
 from sherf.motion import Motion, apply, leg_height, on_the_spot, read_motion, repeated, resample, trim
+from sherf.motion_video import obtain_motion_of_video
 from sherf.options import OutputOptions, PhotoOptions, RenderOptions
+from sherf.output import prepare_output_folder
+from sherf.photo.video import is_video
 from sherf.reconstruct import obtain_avatar, tell_warnings
 from sherf.renderer import Renderer, make_renderer
 from sherf.scene import BodyPose, Camera
@@ -57,11 +63,23 @@ def animate_motion(
     output: OutputOptions,
     photo: PhotoOptions = PhotoOptions(),
     options: RenderOptions = RenderOptions(),
+    motion_person: int | None = None,
 ) -> list[Path]:
-    """Render an avatar while it moves; return the videos."""
-    played = _played(read_motion(motion), frames, in_place, options.fps)
-    _check(options, len(played))
+    """Render an avatar while it moves; return the videos.
+
+    Args:
+        motion: a built-in one's name, a motion file, or a video of a person, whose motion is kept in the folder.
+        motion_person: which person of the video, the largest first, counted from 1.
+    """
     backend = choose_backend(options.device)
+    if os.path.isfile(motion) and is_video(Path(motion)):
+        _check(options, frames or 1)
+        kept = prepare_output_folder(output.out) / "motion.npz"
+        moved = obtain_motion_of_video(Path(motion), kept, load_body_model(DEFAULT_BODY), motion_person)
+    else:
+        moved = read_motion(motion)
+    played = _played(moved, frames, in_place, options.fps)
+    _check(options, len(played))
     avatar, body = obtain_avatar(source, output, photo, backend)
     tell_warnings(avatar)
     pose = avatar.bank.subject.pose

@@ -83,13 +83,26 @@ def read_motion(source: str | Path) -> Motion:
     )
 
 
-def write_motion(path: Path, motion: Motion) -> None:
-    """Write a motion in our own layout; give `path` to `sherf.output.atomic_output` if a reader may be watching."""
+def write_motion(path: Path, motion: Motion, source: str = "") -> None:
+    """Write a motion in our own layout, and once more in the layout that AMASS introduced, y up, for other programs.
+
+    Give `path` to `sherf.output.atomic_output` if a reader may be watching.
+
+    Args:
+        source: what it was made of.
+    """
+    joints, translation = (x.numpy().astype(np.float32) for x in (motion.joints, motion.translation))
     np.savez_compressed(
         path,
-        joints=motion.joints.numpy().astype(np.float32),
-        translation=motion.translation.numpy().astype(np.float32),
+        joints=joints,
+        translation=translation,
         fps=np.float64(motion.fps),
+        poses=joints.reshape(len(joints), -1),
+        trans=translation,
+        mocap_framerate=np.float64(motion.fps),
+        gender=np.array("neutral"),
+        betas=np.zeros(10, np.float32),
+        source=np.array(source),
         name=np.array(motion.name),
         licence=np.array(motion.licence),
     )
@@ -110,7 +123,7 @@ def trim(motion: Motion, start: int = 0, stop: int | None = None) -> Motion:
     if (first, last) == (0, len(motion)):
         return motion
     joints, translation = motion.joints[first:last].numpy(), motion.translation[first:last].numpy()
-    return replace(motion, **_started_at_origin(joints, translation))
+    return replace(motion, **started_at_origin(joints, translation))
 
 
 def resample(motion: Motion, fps: float) -> Motion:
@@ -197,8 +210,8 @@ def _yaw(orientation: Rotation) -> Rotation:
     return Rotation.from_rotvec([0.0, np.arctan2(towards[0], towards[2]), 0.0])
 
 
-def _started_at_origin(joints: NDArray, translation: NDArray) -> dict[str, Tensor]:
-    """Move and turn a y-up motion so that it starts at the origin, facing +z."""
+def started_at_origin(joints: NDArray, translation: NDArray) -> dict[str, Tensor]:
+    """Joints and translation of a `Motion`: move and turn a y-up motion so that it starts at the origin, facing +z."""
     R_motion_file = _yaw(Rotation.from_rotvec(joints[0, 0])).inv()
     joints = joints.copy()
     joints[:, 0] = (R_motion_file * Rotation.from_rotvec(joints[:, 0])).as_rotvec()
@@ -230,7 +243,7 @@ def _from_amass_layout(path: Path, arrays: dict[str, NDArray]) -> Motion:
     kept = SMPL_FAMILY[width]
     joints[:, :kept] = poses[:, : 3 * kept].reshape(len(poses), kept, 3)
     joints, translation = _to_y_up(joints, path_of(path, arrays, "trans", len(poses)))
-    return Motion(path.stem, **_started_at_origin(joints, translation), fps=rate)
+    return Motion(path.stem, **started_at_origin(joints, translation), fps=rate)
 
 
 def _to_y_up(joints: NDArray, translation: NDArray) -> tuple[NDArray, NDArray]:

@@ -16,6 +16,8 @@ class PhotoOptions:
     """Which person, counted from 1, when the photo shows several; the most prominent one if not given."""
     mask: Path | None = None
     """Your own mask of the person: white on black, of the photo's size."""
+    edit: Path | None = None
+    """A fit.json, as an earlier run wrote it, with your corrections in its "edits": landmarks, joints, a mask."""
     allow_partial: bool = False
     """Go on although an important part of the person is outside the photo."""
     force: bool = False

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -101,5 +102,11 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, content: dict[str, Any] | list[Any]) -> None:
-    """Write JSON that people can read too. NaN and infinity are bugs of the caller: JSON has no word for them."""
-    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    """Write JSON that people can read too: lists of numbers on one line. NaN and infinity are bugs of the caller: JSON
+    has no word for them."""
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    # no string is touched: none holds a line break
+    text = re.sub(
+        r"\[\n[^\[\]{}\"]*\]", lambda found: " ".join(found[0].split()).replace("[ ", "[").replace(" ]", "]"), text
+    )
+    write_text(path, text + "\n")

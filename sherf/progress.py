@@ -3,7 +3,7 @@
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from tqdm import tqdm
@@ -19,15 +19,21 @@ def say(line: str) -> None:
 
 def progress(items: Sequence[T], what: str) -> Iterator[T]:
     """Yield the items, showing how many are done and how long the rest will take."""
+    yield from counted(items, len(items), what)
+
+
+def counted(items: Iterable[T], count: int | None, what: str) -> Iterator[T]:
+    """Likewise of items whose number is not known, or only roughly."""
     if sys.stderr.isatty():
         # Terminals that do not know their size (0 x 0) would get no bar: shutil then says 80 x 24.
         columns, rows = shutil.get_terminal_size()
-        yield from tqdm(items, desc=what, unit="", file=sys.stderr, ncols=columns, nrows=rows)
+        yield from tqdm(items, desc=what, total=count, unit="", file=sys.stderr, ncols=columns, nrows=rows)
         return
     start = last = time.monotonic()
     for done, item in enumerate(items, start=1):
         yield item
         now = time.monotonic()
-        if now - last > QUIET_SECONDS and done < len(items):
+        if now - last > QUIET_SECONDS and (count is None or done < count):
             last = now
-            say(f"{what}: {done} of {len(items)}, about {(now - start) / done * (len(items) - done):.0f} s left")
+            left = "" if count is None else f" of {count}, about {(now - start) / done * (count - done):.0f} s left"
+            say(f"{what}: {done}{left}")

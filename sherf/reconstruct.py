@@ -1,5 +1,6 @@
 """Photo → avatar: the steps in their order, and the three files that show for it."""
 
+import os
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -25,28 +26,31 @@ from sherf.export.video import write_png
 from sherf.options import OutputOptions, PhotoOptions
 from sherf.output import prepare_output_folder, write_json
 from sherf.photo.detect import Person, choose_person, detect_people
-from sherf.photo.fit import fit_body
+from sherf.photo.edit import FORMAT, Edits, FitFile, edited, edits_digest, edits_record, fit_record, read_fit_file
+from sherf.photo.fit import Known, fit_body
 from sherf.photo.framing import check_person
 from sherf.photo.mask import person_mask
 from sherf.photo.overlay import draw_overlay
 from sherf.photo.read import Photo, read_mask, read_photo
-from sherf.photo.scores import score
+from sherf.photo.scores import Scores, score
 from sherf.progress import say
 from sherf.scene import Camera, Subject
 
-AVATAR, OVERLAY, REPORT = "avatar.safetensors", "overlay.png", "report.json"
+AVATAR, OVERLAY, REPORT, FIT = "avatar.safetensors", "overlay.png", "report.json", "fit.json"
 CROP_MARGIN = 0.1  # of the person's box, kept around it
+CONTRADICTION = 8.0  # % of the body's height between a landmark and where the user put it
 
 
 class HopelessFit(SherfError):
     """A body that does not lie on the person at all, with what shows it."""
 
-    def __init__(self, report: dict[str, Any], overlay: Float[Tensor, "3 h w"]):
+    def __init__(self, report: dict[str, Any], overlay: Float[Tensor, "3 h w"], fit: dict[str, Any]):
         super().__init__(
             f"the body does not lie on the person: {'; '.join(report['reasons'])}.\n"
-            f"Look at {OVERLAY}; use another photo or your own --mask, or pass --force to go on nevertheless."
+            f"Look at {OVERLAY}; use another photo or your own --mask, correct {FIT} and pass it as --edit, or pass "
+            "--force to go on nevertheless."
         )
-        self.report, self.overlay = report, overlay
+        self.report, self.overlay, self.fit = report, overlay, fit
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,8 @@ class Reconstruction:
     avatar: Avatar
     body: BodyModel
     overlay: Float[Tensor, "3 h w"]
+    fit: dict[str, Any] | None = None
+    """What fit.json holds; None where nothing was fitted."""
 
 
 def reconstruct(photo: Path, model: AvatarModel, options: PhotoOptions = PhotoOptions()) -> Reconstruction:
@@ -68,14 +74,20 @@ def reconstruct(photo: Path, model: AvatarModel, options: PhotoOptions = PhotoOp
     start = time.perf_counter()
     body = body_for(model, options.body_model)
     picture = read_photo(photo)
+    size = tuple(picture.image.shape[1:])
+    given = FitFile() if options.edit is None else read_fit_file(options.edit, picture.sha256, size, body.name)
     people = detect_people(picture.image)
-    person = choose_person(people, options.person)
-    warnings = check_person(person, picture.image.shape[1:], options.allow_partial)
-    if len(people) > 1 and options.person is None:
+    number = options.person or given.person
+    person = choose_person(people, number)
+    person = edited(person, given.edits)
+    warnings = check_person(person, size, options.allow_partial)
+    if len(people) > 1 and number is None:
         warnings.insert(0, f"{len(people)} people found; took the most prominent one (--person N takes another).")
-    person = replace(person, mask=_mask(picture, person, options))
-    fit = fit_body(body, person, picture.image.shape[1:], picture.focal_px)
+    person = replace(person, mask=_mask(picture, person, options.mask or given.edits.mask))
+    known = Known(given.start, given.edits.placed, given.edits.joints)
+    fit = fit_body(body, person, size, picture.focal_px, known=known)
     scores = score(body, fit, person)
+    contradictions = _contradictions(scores, given.edits)
     whole = Subject(picture.image, person.mask, fit.camera, fit.pose, body.name)
     if scores.verdict != "good":
         outcome = "expect a wrong shape" if scores.verdict == "poor" else "look at overlay.png"
@@ -91,20 +103,28 @@ def reconstruct(photo: Path, model: AvatarModel, options: PhotoOptions = PhotoOp
         "confidence": scores.confidence,
         "errors": scores.errors,
         "verdict": scores.verdict,
-        "reasons": scores.reasons,
+        "reasons": contradictions + scores.reasons,
         "warnings": warnings,
         "people": [{"box": [round(float(x), 1) for x in p.box], "score": round(float(p.score), 3)} for p in people],
-        "person": options.person or 1,
+        "person": number or 1,
         "model": model.name,
         "body_model": body.name,
         "tool": f"sherf {__version__}",
     }
+    record = {
+        "format": FORMAT,
+        **{key: report[key] for key in ("photo", "photo_sha256")},
+        "size": [size[1], size[0]],
+        **{key: report[key] for key in ("person", "body_model")},
+        **fit_record(fit, person),
+        "edits": edits_record(given.edits),
+    }
     overlay = draw_overlay(picture.image, person, body, fit)
-    if scores.is_hopeless and not options.force:
-        raise HopelessFit(report, overlay)
+    if (scores.is_hopeless or contradictions) and not options.force:
+        raise HopelessFit(report, overlay, record)
     avatar = model.encode(_cropped(whole, body, person), body, report)
     report["seconds"] = round(time.perf_counter() - start, 2)
-    return Reconstruction(avatar, body, overlay)
+    return Reconstruction(avatar, body, overlay, record)
 
 
 def observe(name: str, view: View, body: BodyModel, model: AvatarModel, options: PhotoOptions) -> Reconstruction:
@@ -163,6 +183,11 @@ def obtain_avatar(
                 body = body_for(model, options.body_model)
             with suppress(BadInput):  # from another build of the body model: it is made anew
                 return restore(before, body), body
+        if before.report.get("options", {}).get("edit") and not options.edit and not output.overwrite:
+            raise BadInput(
+                f"{out / AVATAR} was made with your corrections.\n"
+                f"Pass --edit {out / FIT} to keep them, or --overwrite to do without."
+            )
         if before.report.get("photo_sha256") != sha256 and not output.overwrite:
             raise BadInput(
                 f"{out / AVATAR} was made from another photo ({before.report.get('photo')}).\n"
@@ -175,11 +200,14 @@ def obtain_avatar(
         except HopelessFit as refused:
             write_png(out / OVERLAY, refused.overlay)
             write_json(out / REPORT, refused.report)
+            write_json(out / FIT, _beside(refused.fit, out))
             raise
     else:
         result = observe(source.resolve().name, view, body, model, options)
     write_png(out / OVERLAY, result.overlay)
     write_json(out / REPORT, result.avatar.report)
+    if result.fit is not None:
+        write_json(out / FIT, _beside(result.fit, out))
     save_avatar(result.avatar, out / AVATAR)
     return result.avatar, result.body
 
@@ -214,16 +242,32 @@ def _avatar_there(out: Path) -> SavedAvatar | None:
 
 def _settings(options: PhotoOptions, model: AvatarModel) -> dict:
     """The options as they stand in report.json; model and mask by their content, if they have any."""
-    mask = options.mask
+    mask, edit = options.mask, options.edit
     if mask is not None:
         mask = file_sha256(mask) if mask.is_file() else str(mask)
-    return {**asdict(options), "mask": mask, "model": model.identity}
+    if edit is not None:
+        edit = edits_digest(edit)
+    return {**asdict(options), "mask": mask, "edit": edit, "model": model.identity}
 
 
-def _mask(picture: Photo, person: Person, options: PhotoOptions) -> Float[Tensor, "h w"]:
+def _contradictions(scores: Scores, edits: Edits) -> list[str]:
+    """Corrections that cannot be met, with one another or with joints as they are."""
+    off = {name: scores.landmarks[name] for name in edits.placed if scores.landmarks[name] > CONTRADICTION}
+    return [f"{name} lies {error:.0f} % of the body's height from where you put it" for name, error in off.items()]
+
+
+def _beside(fit: dict[str, Any], out: Path) -> dict[str, Any]:
+    """With the mask named as seen from the folder that it is written to."""
+    mask = fit["edits"]["mask"]
+    if mask is None:
+        return fit
+    return {**fit, "edits": {**fit["edits"], "mask": Path(os.path.relpath(mask, out)).as_posix()}}
+
+
+def _mask(picture: Photo, person: Person, mask: Path | None) -> Float[Tensor, "h w"]:
     """The user's mask, else the photo's own alpha, else what was found."""
-    if options.mask is not None:
-        return read_mask(options.mask, picture.image.shape[1:])
+    if mask is not None:
+        return read_mask(mask, picture.image.shape[1:])
     return person_mask(picture.image, picture.alpha, person)
 
 

@@ -23,7 +23,7 @@ from sherf.render.backend import Backend
 from sherf.render.sampling import OccupancyGrid
 from sherf.scene import PosedBody
 
-VOXEL_M = 0.01
+VOXEL_M = 0.0125
 SPREAD_M = 0.01
 """The density has faded to nothing so far outside of the surface."""
 NOWHERE_M = -1.0

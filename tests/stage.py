@@ -3,7 +3,9 @@
 import torch
 
 from sherf.body.model import BodyModel
-from sherf.camera import intrinsics, look_at
+from sherf.camera import intrinsics, look_at, project
+from sherf.photo import landmarks as marks
+from sherf.photo.detect import Person
 from sherf.render.raycast import cast
 from sherf.scene import BodyPose, Camera, Subject
 
@@ -36,3 +38,20 @@ def photograph(body: BodyModel, pose: BodyPose, camera: Camera) -> Subject:
     colour = body_colour(body)[body.faces[hits.face.clamp_min(0)]].mean(dim=2)
     image = torch.where(hits.hit[..., None], colour, torch.tensor(0.45)).permute(2, 0, 1)
     return Subject(image.contiguous(), hits.hit.float(), camera, pose, body.name)
+
+
+def observed(body: BodyModel, pose: BodyPose, size: tuple[int, int] = (400, 300)) -> Person:
+    """What a perfect detector would say of a body in front of the camera."""
+    camera = camera_in_front(size)
+    mask = photograph(body, pose, camera).mask
+    points, _ = marks.on_body(body, pose)
+    pixels, _ = project(camera, points)
+    in_camera = points @ camera.R.T + camera.T
+    landmarks, world = torch.zeros(33, 2), torch.zeros(33, 3)
+    for landmark, pixel, point in zip(marks.LANDMARKS, pixels, in_camera, strict=True):
+        for index in landmark.blazepose:
+            landmarks[index], world[index] = pixel, point
+    world = world - world[[23, 24]].mean(0)
+    rows, columns = mask.nonzero().unbind(1)
+    box = (float(columns.min()), float(rows.min()), float(columns.max()) + 1, float(rows.max()) + 1)
+    return Person(box=box, score=1.0, landmarks=landmarks, visibility=torch.ones(33), world=world, mask=mask)

@@ -29,20 +29,26 @@ COARSE_SIDE = 256  # px: masks are compared at this size of the image
 Box = tuple[float, float, float, float]
 
 
-@dataclass(frozen=True)
-class Person:
-    """One person in a photo. Left and right are the person's own."""
+@dataclass(frozen=True, kw_only=True)
+class Sighting:
+    """Where one person's landmarks are. Left and right are the person's own."""
 
-    box: Box
-    """x0, y0, x1, y1 around mask and visible landmarks, px."""
-    score: float
-    """Presence in [0, 1]: that there is a person."""
     landmarks: Float[Tensor, "33 2"]
     """BlazePose's landmarks, px; may lie outside the image."""
     visibility: Float[Tensor, "33"]
     """In [0, 1]: inside the image and not hidden."""
     world: Float[Tensor, "33 3"]
     """Metres from the hips' centre, camera axes: x right, y down, z away from the camera."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Person(Sighting):
+    """One person in a photo."""
+
+    box: Box
+    """x0, y0, x1, y1 around mask and visible landmarks, px."""
+    score: float
+    """Presence in [0, 1]: that there is a person."""
     mask: Float[Tensor, "h w"]
     """Share of the person in each pixel of the image, in [0, 1]."""
 
@@ -82,6 +88,17 @@ def detect_people(image: Float[Tensor, "3 h w"], max_people: int = 8, accuracy: 
     """
     pixels = np.ascontiguousarray((image.clamp(0, 1) * 255).round().byte().movedim(0, 2).cpu().numpy())
     size = pixels.shape[:2]
+    people = [_to_person(pose, size) for pose in find_poses(pixels, accuracy)]
+    return sorted(people, key=lambda person: -_prominence(person, size))[:max_people]
+
+
+def find_poses(pixels: UInt8[np.ndarray, "h w 3"], accuracy: Accuracy = "heavy") -> list[Pose]:
+    """One pose for every person, in no order.
+
+    Raises:
+        MissingAsset: a model's file or ai-edge-litert is missing.
+    """
+    size = pixels.shape[:2]
     found: list[_Finding] = []
     budget = MAX_CANDIDATES
     for level, windows in enumerate(_search_levels(size)):
@@ -92,8 +109,7 @@ def detect_people(image: Float[Tensor, "3 h w"], max_people: int = 8, accuracy: 
                 found = _add_unless_known(found, finding)
         if budget <= 0 or any(_height(finding.pose) >= SMALL_PERSON * max(size) for finding in found):
             break
-    people = [_to_person(finding.pose, size) for finding in found]
-    return sorted(people, key=lambda person: -_prominence(person, size))[:max_people]
+    return [finding.pose for finding in found]
 
 
 def choose_person(people: list[Person], number: int | None = None) -> Person:
@@ -222,13 +238,19 @@ def _to_person(pose: Pose, size: tuple[int, int]) -> Person:
         shown = np.concatenate([shown, [[columns.min(), rows.min()], [columns.max() + 1, rows.max() + 1]]])
     low, high = shown.min(axis=0).clip(0, size[::-1]), shown.max(axis=0).clip(0, size[::-1])
     return Person(
+        **vars(to_sighting(pose)),
         box=(float(low[0]), float(low[1]), float(high[0]), float(high[1])),
         score=pose.presence,
-        landmarks=torch.from_numpy(points).float(),
-        visibility=torch.from_numpy(visibility).float(),
-        world=torch.from_numpy(pose.world[:33]).float(),
         mask=torch.from_numpy(mask),
     )
+
+
+def to_sighting(pose: Pose) -> Sighting:
+    """The pose's landmarks as tensors."""
+    landmarks, visibility, world = (
+        torch.from_numpy(x[:33]).float() for x in (pose.points, pose.visibility, pose.world)
+    )
+    return Sighting(landmarks=landmarks, visibility=visibility, world=world)
 
 
 def _prominence(person: Person, size: tuple[int, int]) -> float:

@@ -124,29 +124,33 @@ def known_on(body: BodyModel) -> Bool[Tensor, " landmark"]:
     )
 
 
-def offsets(T_world_rest: Float[Tensor, "24 4 4"]) -> Float[Tensor, "landmark 3"]:
+def offsets(T_world_rest: Float[Tensor, "*frame 24 4 4"]) -> Float[Tensor, "*frame landmark 3"]:
     """From the body's joints and vertices to where the detector sees the LANDMARKS, world space, metres."""
-    return (T_world_rest[FRAMES, :3, :3] * OFFSETS[:, None]).sum(dim=-1)
+    return (T_world_rest[..., FRAMES, :3, :3] * OFFSETS[:, None]).sum(dim=-1)
 
 
 def on_body(
     body: BodyModel, pose: BodyPose, more_vertices: Tensor | None = None
-) -> tuple[Float[Tensor, "landmark 3"], Float[Tensor, "vertex 3"]]:
+) -> tuple[Float[Tensor, "*frame landmark 3"], Float[Tensor, "*frame vertex 3"]]:
     """Return the posed body's LANDMARKS, where the detector sees them, and `more_vertices` in world space, metres."""
     own = VERTICES.clamp_max(len(body.v_template) - 1)  # see known_on()
     wanted = own if more_vertices is None else torch.cat([own, more_vertices])
     vertices, joints, T_world_rest = body.pose_vertices(pose, wanted)
-    from_vertices = iter(vertices[: len(VERTICES)])
-    points = [next(from_vertices) if mark.joint is None else joints[mark.joint] for mark in LANDMARKS]
-    return torch.stack(points) + offsets(T_world_rest), vertices[len(VERTICES) :]
+    from_vertices = iter(vertices[..., : len(VERTICES), :].unbind(dim=-2))
+    points = [next(from_vertices) if mark.joint is None else joints[..., mark.joint, :] for mark in LANDMARKS]
+    return torch.stack(points, dim=-2) + offsets(T_world_rest), vertices[..., len(VERTICES) :, :]
 
 
-def imbalance(points: Float[Tensor, "landmark 3"]) -> Float[Tensor, " 2"]:
+def imbalance(points: Float[Tensor, "*frame landmark 3"]) -> Float[Tensor, "*frame 2"]:
     """Return how far the middle of the body is from above its feet, horizontally (x, z), in body heights.
 
     A photo hardly tells whether someone leans towards the camera; gravity does.
     """
-    trunk = points[[INDEX[f"{side}_{part}"] for side in ("left", "right") for part in ("hip", "shoulder")]].mean(0)
-    feet = points[[INDEX[f"{side}_{part}"] for side in ("left", "right") for part in ("ankle", "toe")]].mean(0)
-    height = (points[INDEX["nose"]] - feet).norm().detach().clamp_min(0.5)
-    return ((trunk - feet) / height)[[0, 2]]
+
+    def middle(*parts: str) -> Float[Tensor, "*frame 3"]:
+        own = [INDEX[f"{side}_{part}"] for side in ("left", "right") for part in parts]
+        return points[..., own, :].mean(dim=-2)
+
+    feet = middle("ankle", "toe")
+    height = (points[..., INDEX["nose"], :] - feet).norm(dim=-1, keepdim=True).detach().clamp_min(0.5)
+    return ((middle("hip", "shoulder") - feet) / height)[..., [0, 2]]

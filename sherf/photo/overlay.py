@@ -1,27 +1,34 @@
 """The picture that shows a person what was found in the photo: mask, skeleton and body."""
 
+import math
+
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from sherf.body.model import BodyModel
-from sherf.camera import resize
+from sherf.camera import intrinsics, look_at, resize
 from sherf.photo import landmarks as marks
 from sherf.photo.detect import Person
 from sherf.photo.fit import BodyFit
 from sherf.render.raycast import cast
+from sherf.scene import Camera, PosedBody
 
 LONG_SIDE = 1024  # px of each of the two pictures
 BODY_COLOUR = torch.tensor([0.35, 0.75, 1.0])
+SIDE_BACKGROUND = torch.tensor(0.94)
+SIDE_COLUMNS = 400  # px
+FAR = 6.0  # of the body's extent: almost without perspective
 LEFT, RIGHT, OUTLINE = (80, 220, 80), (255, 120, 60), (255, 230, 0)
 
 
 def draw_overlay(
     image: Float[Tensor, "3 h w"], person: Person, body: BodyModel, fit: BodyFit
 ) -> Float[Tensor, "3 overlay_h overlay_w"]:
-    """Return two pictures side by side: mask outline and landmarks, and the fitted body over the photo.
+    """Return pictures side by side: mask outline and landmarks, the fitted body over the photo, and the body from its
+    own front and left side.
 
     Left limbs are green, right ones orange.
     """
@@ -29,12 +36,43 @@ def draw_overlay(
     scale = LONG_SIDE / max(h, w)
     size = (round(h * scale), round(w * scale))
     photo = torch.nn.functional.interpolate(image[None], size, mode="area" if scale < 1 else "bilinear")[0]
-    hits = cast(body.pose(fit.pose).vertices, body.faces, resize(fit.camera, size))
-    towards_camera = -(hits.normal @ fit.camera.R[2])
-    shaded = BODY_COLOUR[:, None, None] * (0.35 + 0.65 * towards_camera.clamp(0, 1))
-    with_body = torch.where(hits.hit, torch.lerp(photo, shaded, 0.7), photo)
+    posed = body.pose(fit.pose)
+    hit, shaded = _shaded(posed.vertices, body, resize(fit.camera, size))
+    with_body = torch.where(hit, torch.lerp(photo, shaded, 0.7), photo)
     with_landmarks = _draw_person(photo, person, scale)
-    return torch.cat([with_landmarks, with_body], dim=2)
+    sides = torch.cat(
+        [
+            _from_side(posed, body, quarter * math.pi / 2, rows)
+            for quarter, rows in enumerate((size[0] // 2, -(-size[0] // 2)))
+        ],
+        dim=1,
+    )
+    return torch.cat([with_landmarks, with_body, sides], dim=2)
+
+
+def _shaded(
+    vertices: Float[Tensor, "vertex 3"], body: BodyModel, camera: Camera
+) -> tuple[Bool[Tensor, "h w"], Float[Tensor, "3 h w"]]:
+    """Where the body is, and the body lit from the camera."""
+    hits = cast(vertices, body.faces, camera)
+    towards_camera = -(hits.normal @ camera.R[2])
+    return hits.hit, BODY_COLOUR[:, None, None] * (0.35 + 0.65 * towards_camera.clamp(0, 1))
+
+
+def _from_side(posed: PosedBody, body: BodyModel, angle: float, rows: int) -> Float[Tensor, "3 row column"]:
+    """The body from `angle` radians to the left of where it faces, whole, in a picture `SIDE_COLUMNS` wide."""
+    forward = posed.T_world_rest[0, :3, 2]
+    azimuth = float(torch.atan2(forward[0], forward[2])) + angle
+    low, high = posed.vertices.amin(dim=0), posed.vertices.amax(dim=0)
+    centre, extent = (low + high) / 2, high - low
+    distance = FAR * float(extent.norm())
+    towards = torch.tensor([math.sin(azimuth), 0.0, math.cos(azimuth)])
+    R, T = look_at(centre + distance * towards, centre)
+    size = (rows, SIDE_COLUMNS)
+    pixels_per_metre = 0.92 * min(rows / float(extent[1]), SIDE_COLUMNS / float(extent[[0, 2]].norm()))
+    camera = Camera(intrinsics(distance * pixels_per_metre, size), R, T, size)
+    hit, shaded = _shaded(posed.vertices, body, camera)
+    return torch.where(hit, shaded, SIDE_BACKGROUND)
 
 
 def _draw_person(photo: Float[Tensor, "3 h w"], person: Person, scale: float) -> Float[Tensor, "3 h w"]:

@@ -70,11 +70,11 @@ _B = _table((_FREE, _FREE, _FREE), _LEFT_UPPER)
 LOWER, UPPER = torch.minimum(_A, _B), torch.maximum(_A, _B)
 
 
-def pose_energy(joints: Float[Tensor, "24 3"]) -> Float[Tensor, ""]:
+def pose_energy(joints: Float[Tensor, "*frame 24 3"]) -> Float[Tensor, "*frame"]:
     """Return how unlikely joint rotations are: squared distances from the stance and beyond the joints' limits.
 
     Joint 0, the global orientation, is free.
     """
-    from_stance = ((joints - STANCE) * STIFFNESS)[1:].square().sum()
-    beyond = (torch.relu(joints - UPPER) + torch.relu(LOWER - joints))[1:].square().sum()
-    return from_stance + 60.0 * beyond
+    from_stance = (joints - STANCE) * STIFFNESS
+    beyond = torch.relu(joints - UPPER) + torch.relu(LOWER - joints)
+    return (from_stance.square() + 60.0 * beyond.square())[..., 1:, :].sum(dim=(-2, -1))

@@ -52,6 +52,9 @@ class Scores:
     errors: dict[str, float] = field(default_factory=dict)
     """Of each part: how far its visible landmarks are off, % of the body's height."""
 
+    landmarks: dict[str, float] = field(default_factory=dict)
+    """Of each landmark, seen or not: how far it is off, likewise."""
+
     @property
     def verdict(self) -> str:
         """good, usable or poor."""
@@ -115,6 +118,7 @@ def score(body: BodyModel, fit: BodyFit, person: Person) -> Scores:
         surface_seen=_surface_seen(body, camera, posed.vertices, silhouette),
         confidence=confidence,
         errors=errors,
+        landmarks={mark.name: float(error) for mark, error in zip(marks.LANDMARKS, distance, strict=True)},
     )
 
 

@@ -13,8 +13,6 @@ from sherf.scene import Rays, RaySamples
 STRIDE_VOXELS = 2
 """Half the length of a coarse interval, in voxels: long enough to skip empty space, short enough to skip much of it."""
 
-REACH_STEP_VOXELS = 1.0
-
 RAYS_PER_CHUNK = 2**16
 """Bounds the sampler's memory: at most about 200 MB of candidates at the default step and voxel."""
 
@@ -71,63 +69,65 @@ class OccupancyGrid:
     def within(
         vertices: Float[Tensor, "vertex 3"], faces: Int[Tensor, "face 3"], reach: Float[Tensor, " vertex"], voxel: float
     ) -> "OccupancyGrid":
-        """Likewise, with a reach of each vertex's own; a triangle has its corners' largest.
-
-        Reaches are rounded up to one of a few: an occupied voxel may lie `REACH_STEP_VOXELS` further out.
-        """
+        """Likewise, with a reach of each vertex's own; a triangle has its corners' largest."""
         spacing = 0.45 * voxel
+        points, face = scatter_points(vertices, faces, spacing)
         # no surface point is farther than this from the nearest scattered one (circumradius of a lattice cell)
         of_face = (reach[faces].amax(dim=1) + spacing / math.sqrt(3)) / voxel
-        most = float(of_face.max())
-        margin = math.ceil(most) + 2
+        margin = math.ceil(float(of_face.max())) + 2
         low = vertices.amin(dim=0) - margin * voxel
         shape = (((vertices.amax(dim=0) - low) / voxel).floor().long() + 1 + margin).tolist()
-        steps = ((most - of_face) / REACH_STEP_VOXELS).floor()
-        occupied = torch.zeros(*shape, dtype=torch.bool, device=vertices.device)
-        for step in steps.unique().tolist():
-            seeds = torch.zeros_like(occupied)
-            points = scatter_points(vertices, faces[steps == step], spacing)
-            x, y, z = ((points - low) / voxel).floor().long().unbind(-1)
-            seeds[x, y, z] = True
-            occupied |= _grow(seeds, most - step * REACH_STEP_VOXELS)
-        return OccupancyGrid(occupied, low, voxel)
+        x, y, z = ((points - low) / voxel).floor().long().unbind(-1)
+        squared = of_face.square().ceil()[face].to(torch.int32)
+        seeds = squared.new_zeros(math.prod(shape))
+        seeds.scatter_reduce_(0, (x * shape[1] + y) * shape[2] + z, squared, "amax")
+        return OccupancyGrid(_grow(seeds.reshape(shape)), low, voxel)
 
 
 def scatter_points(
     vertices: Float[Tensor, "vertex 3"], faces: Int[Tensor, "face 3"], spacing: float
-) -> Float[Tensor, "point 3"]:
-    """Points of a regular lattice on each triangle, neighbours at most `spacing` metres apart, corners included."""
+) -> tuple[Float[Tensor, "point 3"], Int[Tensor, " point"]]:
+    """Points of a regular lattice on each triangle, neighbours at most `spacing` metres apart, corners included.
+
+    Returns:
+        The points, and the triangle of each.
+    """
     corners = vertices[faces]
     longest = (corners - corners.roll(1, dims=1)).norm(dim=-1).amax(dim=-1)
     # powers of two: few distinct lattices, each done for all of its triangles at once
     cuts = (longest / spacing).clamp(min=1).log2().ceil().long()
-    points = [vertices[faces.unique()]]
+    points, of_point = [], []
     for level in cuts.unique().tolist():
         i, j = torch.meshgrid(*2 * (torch.arange(2**level + 1, device=vertices.device),), indexing="ij")
         below = i + j <= 2**level
         i, j = i[below], j[below]
         barycentric = torch.stack([2**level - i - j, i, j], dim=-1).to(vertices.dtype) / 2**level
-        points.append(torch.einsum("pc,fcd->fpd", barycentric, corners[cuts == level]).reshape(-1, 3))
-    return torch.cat(points)
+        some = (cuts == level).nonzero()[:, 0]
+        points.append(torch.einsum("pc,fcd->fpd", barycentric, corners[some]).reshape(-1, 3))
+        of_point.append(some.repeat_interleave(len(i)))
+    return torch.cat(points), torch.cat(of_point)
 
 
-def _grow(seeds: Bool[Tensor, "x y z"], reach: float) -> Bool[Tensor, "x y z"]:
-    """Voxels of which some point is within `reach` (in voxels) of some point of a seed voxel.
+def _grow(seeds: Int[Tensor, "x y z"]) -> Bool[Tensor, "x y z"]:
+    """Voxels of which some point is within a seed voxel's own reach of some point of it.
 
     The gap between two voxels k apart on an axis is max(|k| - 1, 0), and squared gaps add up over the axes, so three
-    passes of one-dimensional minima are exact (Felzenszwalb & Huttenlocher 2012 do the same for distances).
+    passes of one-dimensional minima of (squared gap - squared reach) are exact (Felzenszwalb & Huttenlocher 2012 do
+    the same for distances).
+
+    Args:
+        seeds: squared reaches, in voxels; 0 where no seed is.
     """
-    limit = math.floor(reach**2)
-    far = limit + 1
-    squared = torch.where(seeds, 0, far).to(torch.int16 if 2 * far < 2**15 else torch.int32)
+    most = int(seeds.max())
+    missing = torch.where(seeds > 0, -seeds, 1).to(torch.int16 if 2 * most < 2**14 else torch.int32)
     for axis in range(3):
-        nearest, size = squared.clone(), squared.shape[axis]
-        for shift in range(1, min(math.floor(reach) + 2, size)):
+        nearest, size = missing.clone(), missing.shape[axis]
+        for shift in range(1, min(math.isqrt(most) + 2, size)):
             for to, source in ((shift, 0), (0, shift)):
                 target = nearest.narrow(axis, to, size - shift)
-                torch.minimum(target, squared.narrow(axis, source, size - shift) + (shift - 1) ** 2, out=target)
-        squared = nearest
-    return squared <= limit
+                torch.minimum(target, missing.narrow(axis, source, size - shift) + (shift - 1) ** 2, out=target)
+        missing = nearest
+    return missing <= 0
 
 
 def sample_rays(rays: Rays, grid: OccupancyGrid, step: float) -> RaySamples:

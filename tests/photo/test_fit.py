@@ -5,13 +5,13 @@ import math
 
 import pytest
 import torch
-from stage import camera_in_front, photograph, standing
+from stage import camera_in_front, observed, standing
 
 from sherf.body.model import BodyModel
 from sherf.camera import project
 from sherf.photo import landmarks as marks
-from sherf.photo.detect import Person
-from sherf.photo.fit import camera_rotation, fit_body
+from sherf.photo.energy import camera_rotation
+from sherf.photo.fit import fit_body
 from sherf.photo.prior import LOWER, STANCE, UPPER, pose_energy
 from sherf.photo.scores import Scores, score
 from sherf.scene import BodyPose
@@ -20,28 +20,11 @@ SIZE = (400, 300)
 MIRRORED = [0, 2, 1, 3, 5, 4, 6, 8, 7, 9, 11, 10, 12, 14, 13, 15, 17, 16, 19, 18, 21, 20, 23, 22]
 
 
-def _observe(body: BodyModel, pose: BodyPose) -> Person:
-    """What a perfect detector would say of a body in front of the camera."""
-    camera = camera_in_front(SIZE)
-    mask = photograph(body, pose, camera).mask
-    points, _ = marks.on_body(body, pose)
-    pixels, _ = project(camera, points)
-    in_camera = points @ camera.R.T + camera.T
-    landmarks, world = torch.zeros(33, 2), torch.zeros(33, 3)
-    for landmark, pixel, point in zip(marks.LANDMARKS, pixels, in_camera, strict=True):
-        for index in landmark.blazepose:
-            landmarks[index], world[index] = pixel, point
-    world = world - world[[23, 24]].mean(0)
-    rows, columns = mask.nonzero().unbind(1)
-    box = (float(columns.min()), float(rows.min()), float(columns.max()) + 1, float(rows.max()) + 1)
-    return Person(box, 1.0, landmarks, torch.ones(33), world, mask)
-
-
 @pytest.mark.parametrize("degrees", [0, 75, 180, 250])
 def test_a_body_is_found_again_from_any_side(body: BodyModel, degrees: int) -> None:
     """Exact landmarks, mask and focal length: the joints come back within 4 cm on average, root-relative."""
     truth = standing(math.radians(degrees))
-    person = _observe(body, truth)
+    person = observed(body, truth)
     fit = fit_body(body, person, SIZE, 1.35 * SIZE[0])
     scores = score(body, fit, person)
     assert scores.keypoint_error < 1.0
@@ -58,12 +41,13 @@ def test_a_body_is_found_again_from_any_side(body: BodyModel, degrees: int) -> N
 
 def test_hidden_landmarks_do_not_pull(body: BodyModel) -> None:
     """An arm that the detector calls hidden may be reported anywhere: the rest of the body stays."""
-    person = _observe(body, standing())
+    person = observed(body, standing())
     wrong = person.landmarks.clone()
     wrong[[13, 15, 17, 19, 21]] += torch.tensor([90.0, -120.0])
     hidden = person.visibility.clone()
     hidden[[13, 15, 17, 19, 21]] = 0.02
-    fit = fit_body(body, Person(person.box, 1.0, wrong, hidden, person.world, person.mask), SIZE, 1.35 * SIZE[0])
+    misled = dataclasses.replace(person, landmarks=wrong, visibility=hidden)
+    fit = fit_body(body, misled, SIZE, 1.35 * SIZE[0])
     points, _ = marks.on_body(body, fit.pose)
     pixels, _ = project(fit.camera, points)
     right = [i for i, landmark in enumerate(marks.LANDMARKS) if not landmark.name.startswith("left")]
@@ -73,7 +57,7 @@ def test_hidden_landmarks_do_not_pull(body: BodyModel) -> None:
 
 def test_the_threads_of_the_caller_are_given_back(body: BodyModel) -> None:
     before = torch.get_num_threads()
-    fit_body(body, _observe(body, standing()), SIZE, None)
+    fit_body(body, observed(body, standing()), SIZE, None)
     assert torch.get_num_threads() == before
 
 
@@ -118,7 +102,7 @@ def test_reasons_name_the_part_that_is_off_and_the_hopeless_is_refused() -> None
 
 def test_scores_tell_what_the_photo_shows_of_each_part(body: BodyModel) -> None:
     """From in front a little less than half of the surface is seen; an arm that is hidden is not believed."""
-    person = _observe(body, standing())
+    person = observed(body, standing())
     hidden = person.visibility.clone()
     hidden[[13, 15, 17, 19, 21]] = 0.02
     scores = score(body, fit_body(body, person, SIZE, None), dataclasses.replace(person, visibility=hidden))
@@ -129,13 +113,15 @@ def test_scores_tell_what_the_photo_shows_of_each_part(body: BodyModel) -> None:
 
 def test_legs_that_the_photo_cuts_off_stand(body: BodyModel) -> None:
     """Of a person cut at the hips, whatever the detector guesses below the frame: the legs hang down."""
-    person = _observe(body, standing())
+    person = observed(body, standing())
     cut = int(person.landmarks[[23, 24], 1].mean()) + 5
     visible = torch.where(person.landmarks[:, 1] > cut, 0.1, 1.0)
     guessed = person.landmarks.clone()
     guessed[[25, 27, 29, 31]] += torch.tensor([120.0, -40.0])
     x0, y0, x1, _ = person.box
-    seen = Person((x0, y0, x1, float(cut)), 1.0, guessed, visible, person.world, person.mask[:cut])
+    seen = dataclasses.replace(
+        person, box=(x0, y0, x1, float(cut)), landmarks=guessed, visibility=visible, mask=person.mask[:cut]
+    )
     fit = fit_body(body, seen, (cut, SIZE[1]), 1.35 * SIZE[0])
     joints = body.pose(fit.pose).joints
     for hip, ankle in ((1, 7), (2, 8)):
@@ -158,6 +144,6 @@ def test_a_body_with_other_vertex_numbers_is_fitted_by_its_joints(body: BodyMode
     )
     assert bool(marks.known_on(body).all())
     assert not bool(marks.known_on(shuffled).all())
-    person = _observe(body, standing(0.4))
+    person = observed(body, standing(0.4))
     scores = score(shuffled, fit_body(shuffled, person, SIZE, 1.35 * SIZE[0]), person)
     assert scores.keypoint_error < 1.0 and scores.silhouette_iou > 0.85

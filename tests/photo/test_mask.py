@@ -27,7 +27,9 @@ def a_person(mask: torch.Tensor) -> Person:
     rows, columns = torch.nonzero(mask > 0.5, as_tuple=True)
     box = (float(columns.min()), float(rows.min()), float(columns.max() + 1), float(rows.max() + 1))
     middle = torch.tensor([(box[0] + box[2]) / 2, (box[1] + box[3]) / 2])
-    return Person(box, 1.0, middle.expand(33, 2).clone(), torch.ones(33), torch.zeros(33, 3), mask)
+    landmarks = middle.expand(33, 2).clone()
+    world = torch.zeros(33, 3)
+    return Person(box=box, score=1.0, landmarks=landmarks, visibility=torch.ones(33), world=world, mask=mask)
 
 
 def blurred(mask: torch.Tensor, reach: int) -> torch.Tensor:

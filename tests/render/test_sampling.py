@@ -21,7 +21,7 @@ def test_the_grid_holds_everything_within_reach_and_little_more(
     grid = OccupancyGrid.around(vertices, faces, reach, voxel)
     surface = BruteForceSurface(vertices, faces)
 
-    on_surface = scatter_points(vertices, faces, 0.02)[::5]
+    on_surface = scatter_points(vertices, faces, 0.02)[0][::5]
     nudged = on_surface + scattered(len(on_surface), reach / math.sqrt(3))
     points = torch.cat([scattered(1000, 0.45), nudged])
     near = surface.nearest(points).distance.abs() <= reach
@@ -42,8 +42,11 @@ def test_the_grids_outermost_layer_is_empty_and_nothing_outside_is_contained() -
 
 def test_scattered_points_lie_on_the_triangles_no_farther_apart_than_asked() -> None:
     vertices, faces = box()
-    points = scatter_points(vertices, faces, 0.02)
+    points, face = scatter_points(vertices, faces, 0.02)
     assert BruteForceSurface(vertices, faces).nearest(points).distance.abs().max() < 1e-6
+    corners = vertices[faces][face]
+    normals = torch.linalg.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    assert ((points - corners[:, 0]) * normals).sum(dim=1).abs().max() < 1e-6
     on_faces = vertices[faces][:, :1] * 0.2 + vertices[faces][:, 1:2] * 0.3 + vertices[faces][:, 2:] * 0.5
     assert torch.cdist(on_faces[:, 0], points).amin(dim=1).max() <= 0.02 / math.sqrt(3)
 

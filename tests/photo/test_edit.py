@@ -1,0 +1,151 @@
+"""fit.json: what users say against a fit is held, and what cannot be is named."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from stage import camera_in_front, observed, standing
+
+from sherf.body.lbs import axis_angle_to_matrix
+from sherf.body.model import BodyModel
+from sherf.body.skeleton import joint_index
+from sherf.camera import project
+from sherf.errors import BadInput
+from sherf.output import write_json
+from sherf.photo import landmarks as marks
+from sherf.photo.edit import FORMAT, Edits, edited, edits_digest, edits_record, fit_record, read_fit_file
+from sherf.photo.energy import camera_pitch, camera_rotation
+from sherf.photo.fit import FitOptions, Known, fit_body
+from sherf.photo.scores import score
+
+SIZE = (400, 300)
+FOCAL = 1.35 * SIZE[0]
+SHA = "0" * 64
+
+
+def _file(path: Path, content: dict[str, Any]) -> Path:
+    write_json(path, {"format": FORMAT, "photo": "me.jpg", "photo_sha256": SHA, "body_model": "openbody", **content})
+    return path
+
+
+def test_what_was_written_is_read_again(body: BodyModel, tmp_path: Path) -> None:
+    person = observed(body, standing(0.5))
+    fit = fit_body(body, person, SIZE, FOCAL, FitOptions(20, 10))
+    edits = Edits({"left_wrist": (30.0, 40.0), "nose": None}, {"head": (0.0, 0.4, 0.0)})
+    content = {"size": [300, 400], "person": 2, **fit_record(fit, person), "edits": edits_record(edits)}
+    again = read_fit_file(_file(tmp_path / "fit.json", content), SHA, SIZE, "openbody")
+    assert again.edits == edits and again.person == 2
+    assert again.start is not None
+    torch.testing.assert_close(again.start.pose.joints, fit.pose.joints, atol=1e-5, rtol=0)
+    torch.testing.assert_close(again.start.camera.R, fit.camera.R, atol=1e-5, rtol=0)
+    torch.testing.assert_close(again.start.camera.K, fit.camera.K, atol=1e-3, rtol=0)
+    torch.testing.assert_close(again.start.camera.T, fit.camera.T, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("pitch", [-0.7, 0.0, 0.3])
+def test_a_cameras_pitch_comes_back(pitch: float) -> None:
+    assert float(camera_pitch(camera_rotation(torch.tensor(pitch)))) == pytest.approx(pitch, abs=1e-6)
+
+
+def test_pixels_are_those_of_the_size_that_the_file_names(tmp_path: Path) -> None:
+    """Whoever looks at the original of 900 x 1200 counts its pixels, though the fit sees a third of them."""
+    content = {"size": [900, 1200], "edits": {"landmarks": {"nose": [300, 600]}}}
+    read = read_fit_file(_file(tmp_path / "fit.json", content), SHA, SIZE, "openbody")
+    assert read.edits.landmarks["nose"] == pytest.approx((100, 200))
+    assert read.start is None and read.person is None
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ({"photo_sha256": "1" * 64}, "another photo"),
+        ({"format": "sherf-fit-9"}, FORMAT),
+        ({"size": [400, 300]}, "size"),
+        ({"size": [300, 0]}, "size"),
+        ({"person": 0}, "person"),
+        ({"edits": ["nose"]}, "edits"),
+        ({"edits": {"landmarks": {"tail": [1, 2]}}}, "tail"),
+        ({"edits": {"landmarks": {"nose": [1, 2, 3]}}}, "nose"),
+        ({"edits": {"landmarks": {"nose": ["1", 2]}}}, "nose"),
+        ({"edits": {"landmarks": {"nose": [5000, 20]}}}, "outside"),
+        ({"edits": {"joints": {"tail": [0, 0, 0]}}}, "tail"),
+        ({"edits": {"joints": {"head": [0, 70, 0]}}}, "head"),
+        ({"edits": {"mask": 3}}, "mask"),
+        ({"edits": {"mask": "nowhere.png"}}, "nowhere.png"),
+        ({"fit": {"betas": [0.0] * 10}}, "camera"),
+        ({"fit": {"betas": [0.0] * 10}, "body_model": "smpl"}, "smpl"),
+    ],
+)
+def test_a_file_that_cannot_be_is_refused_by_name(tmp_path: Path, content: dict[str, Any], says: str) -> None:
+    with pytest.raises(BadInput, match=says):
+        read_fit_file(_file(tmp_path / "fit.json", content), SHA, SIZE, "openbody")
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"edits": ', "NaN", '{"format": "sherf-fit-1", "fit": {"betas": [NaN]}}'])
+def test_a_file_that_is_no_fit_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "fit.json").write_text(text)
+    with pytest.raises(BadInput):
+        read_fit_file(tmp_path / "fit.json", SHA, SIZE, "openbody")
+    with pytest.raises(BadInput, match="no file"):
+        read_fit_file(tmp_path / "other.json", SHA, SIZE, "openbody")
+
+
+def test_the_digest_knows_the_edits_alone(tmp_path: Path) -> None:
+    """The file is written anew after each fit: that makes no other edits of them; another mask does."""
+    mask = tmp_path / "mask.png"
+    mask.write_bytes(b"one")
+    edits = {"landmarks": {"nose": [3, 4]}, "mask": "mask.png"}
+    first = edits_digest(_file(tmp_path / "a.json", {"edits": edits}))
+    again = {"landmarks": {"nose": [3.0, 4.0]}, "joints": {}, "mask": "mask.png"}
+    assert edits_digest(_file(tmp_path / "b.json", {"fit": {"betas": []}, "edits": again})) == first
+    mask.write_bytes(b"two")
+    assert edits_digest(tmp_path / "a.json") != first
+
+
+def test_a_limb_goes_where_its_user_puts_it(body: BodyModel) -> None:
+    """The detector saw the left arm hang; it is lifted. Placed landmarks count against all that the detector said."""
+    truth = standing()
+    truth.joints[joint_index("left_shoulder"), 2] = -0.1
+    camera = camera_in_front(SIZE)
+    pixels, _ = project(camera, marks.on_body(body, truth)[0])
+    names = ("left_elbow", "left_wrist", "left_hand")
+    edits = Edits({name: tuple(pixels[marks.INDEX[name]].tolist()) for name in names})
+    hanging = observed(body, standing())
+    misled = fit_body(body, hanging, SIZE, FOCAL, FitOptions(120, 60))
+    mended = fit_body(body, edited(hanging, edits), SIZE, FOCAL, known=Known(misled, edits.placed))
+    for name in names:
+        before, after = (
+            project(fit.camera, marks.on_body(body, fit.pose)[0])[0][marks.INDEX[name]] for fit in (misled, mended)
+        )
+        true = pixels[marks.INDEX[name]]
+        assert float((before - true).norm()) > 15
+        assert float((after - true).norm()) < 8  # 3 % of the height: the mask still shows the arm hanging
+
+
+def test_a_turned_joint_stays_as_it_was_turned(body: BodyModel) -> None:
+    turned = {"left_elbow": (0.1, -1.2, 0.2), "head": (0.0, 0.5, 0.0)}
+    fit = fit_body(body, observed(body, standing()), SIZE, FOCAL, FitOptions(30, 15), Known(turned=turned))
+    for name, turn in turned.items():
+        torch.testing.assert_close(fit.pose.joints[joint_index(name)], torch.tensor(turn))
+    other = axis_angle_to_matrix(fit.pose.joints[joint_index("right_elbow")])
+    assert not torch.allclose(other, torch.eye(3), atol=1e-3)
+
+
+def test_what_nobody_can_see_does_not_pull(body: BodyModel) -> None:
+    person = observed(body, standing())
+    gone = edited(person, Edits({"left_wrist": None, "left_hand": None, "left_elbow": None}))
+    scores = score(body, fit_body(body, gone, SIZE, FOCAL, FitOptions(40, 20)), gone)
+    assert "left hand" not in scores.errors and "right hand" in scores.errors
+    assert scores.confidence["left hand"] == 0
+
+
+def test_a_fit_goes_on_from_where_it_was(body: BodyModel) -> None:
+    """Begun with the truth and shown the truth, it stays there."""
+    truth = standing(0.4)
+    person = observed(body, truth)
+    first = fit_body(body, person, SIZE, FOCAL)
+    again = fit_body(body, person, SIZE, None, known=Known(first))
+    joints, moved = (body.pose(fit.pose).joints @ fit.camera.R.T + fit.camera.T for fit in (first, again))
+    assert float((joints - moved).norm(dim=1).mean()) < 0.02
+    assert float(again.camera.K[0, 0]) == pytest.approx(FOCAL)

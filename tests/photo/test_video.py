@@ -1,0 +1,179 @@
+"""Videos of people: read at an even rate, followed, and fitted as one movement."""
+
+import math
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from stage import camera_in_front, observed, standing
+
+from sherf.body.model import BodyModel
+from sherf.errors import BadInput, NoPerson
+from sherf.motion import read_motion, write_motion
+from sherf.motion_video import motion_of_video, obtain_motion_of_video
+from sherf.photo.detect import Sighting
+from sherf.photo.fit_video import fit_video
+from sherf.photo.track import track
+from sherf.photo.video import is_video, read_video, video_info
+
+PHOTO = Path(__file__).parents[2] / "examples" / "person_1.jpg"
+SIZE = (400, 300)
+
+
+def _video(path: Path, pictures: list[np.ndarray], ticks: list[int] | None = None, rate: int = 10) -> Path:
+    """An MP4; `ticks` are the moments of its pictures in 1/1000 s."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=rate)
+        stream.height, stream.width = pictures[0].shape[:2]
+        stream.pix_fmt = "yuv420p"
+        stream.options = {"crf": "12"}
+        stream.codec_context.time_base = Fraction(1, 1000)
+        for i, picture in enumerate(pictures):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts, frame.time_base = (ticks[i] if ticks else 1000 * i // rate), Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def _grey(value: int, size: tuple[int, int] = (64, 96)) -> np.ndarray:
+    return np.full((*size, 3), value, np.uint8)
+
+
+def test_an_uneven_rate_is_made_even(tmp_path: Path) -> None:
+    """At each moment the picture that was shown then: those that stay longer come more than once."""
+    path = _video(tmp_path / "a.mp4", [_grey(v) for v in (30, 90, 150, 210)], [0, 100, 400, 500])
+    shades = [int(picture.mean()) for picture in read_video(path, 10.0)]
+    assert np.allclose(shades, [30, 90, 90, 90, 150, 210], atol=4)
+
+
+def test_the_header_tells_size_rate_and_length(tmp_path: Path) -> None:
+    info = video_info(_video(tmp_path / "a.mp4", [_grey(100)] * 12, rate=12))
+    assert (
+        info.size == (64, 96)
+        and info.fps == pytest.approx(12, rel=0.01)
+        and info.seconds == pytest.approx(1.0, abs=0.1)
+    )
+
+
+def test_what_is_no_video_is_said_to_be_none(tmp_path: Path) -> None:
+    text = tmp_path / "text.mp4"
+    text.write_text("not a video")
+    with pytest.raises(BadInput, match=r"text.mp4 cannot be read as a video"):
+        video_info(text)
+    assert not is_video(PHOTO)
+    whole = _video(tmp_path / "whole.mp4", [_grey(i * 9) for i in range(20)])
+    unnamed = tmp_path / "whole"
+    unnamed.write_bytes(whole.read_bytes())
+    assert is_video(unnamed)
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(whole.read_bytes()[:200])
+    with pytest.raises(BadInput, match=r"broken.mp4"):
+        video_info(broken)
+
+
+def test_too_long_a_video_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    path = _video(tmp_path / "long.mp4", [_grey(9), _grey(99)], [0, 200_000])
+    with pytest.raises(BadInput, match="200 s"):
+        video_info(path)
+
+
+@pytest.fixture(scope="module")
+def walking_by() -> list[np.ndarray]:
+    """The person of a shipped example, moved to the right from picture to picture."""
+    picture = np.asarray(Image.open(PHOTO).convert("RGB").resize((256, 256)))
+    wide = np.pad(picture, [(0, 0), (128, 128), (0, 0)], mode="edge")
+    return [wide[:, 64 - 8 * i : 448 - 8 * i] for i in range(6)]
+
+
+def test_a_person_is_followed_lost_and_found_again(walking_by: list[np.ndarray]) -> None:
+    empty = np.full_like(walking_by[0], 128)
+    sightings = list(track([empty, *walking_by[:3], empty, *walking_by[4:]], 10.0, None))
+    assert [s is not None for s in sightings] == [False, True, True, True, False, True, True]
+    places = [float(s.landmarks[[23, 24], 0].mean()) for s in sightings if s is not None]
+    assert np.allclose(np.diff(places), [8, 8, 16, 8], atol=3)
+    with pytest.raises(BadInput, match="number 4"):
+        list(track(walking_by[:1], 10.0, 4))
+
+
+def test_a_video_without_a_person_is_refused(body: BodyModel, tmp_path: Path) -> None:
+    with pytest.raises(NoPerson, match="0 of 6"):
+        motion_of_video(_video(tmp_path / "empty.mp4", [_grey(128, (128, 128))] * 6), body)
+
+
+def test_a_motion_out_of_a_video_is_kept(
+    body: BodyModel, tmp_path: Path, walking_by: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second time nobody is looked for; another video is."""
+    path = _video(tmp_path / "by.mp4", walking_by)
+    motion = obtain_motion_of_video(path, tmp_path / "motion.npz", body)
+    assert len(motion) == len(walking_by) and motion.fps == pytest.approx(10)
+    with np.load(tmp_path / "motion.npz") as arrays:
+        assert arrays["poses"].shape == (len(walking_by), 72) and arrays["trans"].shape == (len(walking_by), 3)
+    monkeypatch.setattr("sherf.motion_video.motion_of_video", lambda *_: pytest.fail("looked for again"))
+    again = obtain_motion_of_video(path, tmp_path / "motion.npz", body)
+    torch.testing.assert_close(again.joints, motion.joints)
+    monkeypatch.setattr("sherf.motion_video.motion_of_video", lambda *_: read_motion("idle"))
+    other = obtain_motion_of_video(_video(tmp_path / "b.mp4", walking_by[1:]), tmp_path / "motion.npz", body)
+    assert len(other) == len(read_motion("idle"))
+
+
+def _seen(body: BodyModel, frames: int, noise: float = 0.0) -> tuple[list[Sighting | None], torch.Tensor]:
+    """What a detector says of somebody who turns and lifts an arm, and the true joints in the camera's axes."""
+    random = torch.Generator().manual_seed(0)
+    camera = camera_in_front(SIZE)
+    sightings: list[Sighting | None] = []
+    joints = []
+    for i in range(frames):
+        pose = standing(0.6 * i / frames)
+        pose.joints[16, 2] += 1.2 * math.sin(math.pi * i / frames)
+        person = observed(body, pose, SIZE)
+        moved = person.landmarks + noise * torch.randn(33, 2, generator=random)
+        sightings.append(Sighting(landmarks=moved, visibility=person.visibility, world=person.world))
+        joints.append(body.pose(pose).joints @ camera.R.T)
+    return sightings, torch.stack(joints)
+
+
+def _relative(body: BodyModel, fit_pose, pitch_free_truth: torch.Tensor) -> float:
+    """Mean distance of joints, root-relative and turned alike by the first frame's trunk, metres."""
+    own = body.pose(fit_pose).joints
+    own = own - own[:, :1]
+    true = (pitch_free_truth - pitch_free_truth[:, :1]) * torch.tensor([1.0, -1.0, -1.0])
+    return float((own - true).norm(dim=-1).mean())
+
+
+def test_a_movement_is_found_again_and_a_gap_bridged(body: BodyModel) -> None:
+    sightings, truth = _seen(body, 24)
+    whole = fit_video(body, sightings, SIZE, 12.0)
+    assert _relative(body, whole.pose, truth) < 0.06
+    gap = [None if 10 <= i < 14 else s for i, s in enumerate(sightings)]
+    bridged = fit_video(body, gap, SIZE, 12.0)
+    assert bridged.seen.tolist() == [0.0 if 10 <= i < 14 else 1.0 for i in range(24)]
+    assert _relative(body, bridged.pose[slice(9, 15)], truth[9:15]) < 0.1
+
+
+def test_noise_is_smoothed_away(body: BodyModel) -> None:
+    """Two pixels of noise of the detector, 12 mm: joints shake a third of what the landmarks do, and less."""
+    sightings, truth = _seen(body, 24, noise=2.0)
+    fit = fit_video(body, sightings, SIZE, 12.0)
+    joints = body.pose(fit.pose).joints
+    joints = joints - joints[:, :1]
+    shaking = float((joints[2:] - 2 * joints[1:-1] + joints[:-2]).norm(dim=-1).mean())
+    noise_m = 2.0 / (1.35 * SIZE[0] / 3.2)
+    assert shaking < noise_m * math.sqrt(6) * math.sqrt(math.pi / 2) / 3
+    assert _relative(body, fit.pose, truth) < 0.08
+
+
+def test_a_motion_file_reads_in_both_layouts(tmp_path: Path) -> None:
+    motion = read_motion("wave")
+    write_motion(tmp_path / "wave.npz", motion)
+    with np.load(tmp_path / "wave.npz") as arrays:
+        amass = {key: arrays[key] for key in ("poses", "trans", "mocap_framerate")}
+    np.savez(tmp_path / "amass.npz", **amass)
+    again = read_motion(tmp_path / "amass.npz")
+    torch.testing.assert_close(again.joints, motion.joints, atol=2e-5, rtol=0)
+    torch.testing.assert_close(again.translation, motion.translation, atol=1e-5, rtol=0)
