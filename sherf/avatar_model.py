@@ -13,8 +13,10 @@ from sherf.avatar import Avatar
 from sherf.body.files import load_body_model
 from sherf.body.model import BodyModel
 from sherf.checkpoint import load_checkpoint
+from sherf.config import SherfConfig
 from sherf.devices import Backend
 from sherf.digest import file_sha256
+from sherf.duration import read_duration
 from sherf.errors import BadInput
 from sherf.model import Sherf
 from sherf.scene import Subject
@@ -90,13 +92,62 @@ class NetworkModel:
         return Avatar(bank, report, self.network)
 
 
-def load_avatar_model(name: str, backend: Backend) -> AvatarModel:
+@dataclass(frozen=True)
+class PersonalisedModel:
+    """A network whose maps learn each photo for a while."""
+
+    model: NetworkModel
+    seconds: float
+
+    @property
+    def name(self) -> str:
+        """The network's."""
+        return self.model.name
+
+    @property
+    def body_model(self) -> str:
+        """The network's."""
+        return self.model.body_model
+
+    @property
+    def identity(self) -> str:
+        """The network's, and for how long."""
+        return f"{self.model.identity} personalised {self.seconds:g} s"
+
+    def encode(
+        self, subject: Subject, body: BodyModel, report: dict, vertices: Float[Tensor, "vertex 3"] | None = None
+    ) -> Avatar:
+        """See `AvatarModel`."""
+        from sherf.personalise import personalised
+
+        return personalised(self.model.encode(subject, body, report, vertices), body, self.model.backend, self.seconds)
+
+
+def load_avatar_model(name: str, backend: Backend, personalise: str = "") -> AvatarModel:
     """A model by name or by the path of its checkpoint.
 
+    Args:
+        personalise: for how long its maps learn each photo, as in 60s or 2m; not at all if empty.
+
     Raises:
-        BadInput: there is no such model, or the file is no checkpoint.
+        BadInput: there is no such model, the file is no checkpoint, or the model cannot learn a photo.
         MissingAsset: a shipped one is damaged or was not installed.
     """
+    model = _load(name, backend)
+    if not personalise:
+        return model
+    seconds = read_duration(personalise, "--personalise")
+    if not isinstance(model, NetworkModel) or not can_learn(model.network.config):
+        raise BadInput(f"--personalise needs a model with maps that can learn, as sherf-small; {model.name} has none.")
+    return PersonalisedModel(model, seconds)
+
+
+def can_learn(config: SherfConfig) -> bool:
+    """Whether a network's avatars have what `personalise` teaches."""
+    return config.anchor == "surface" and "global" in config.levels
+
+
+def _load(name: str, backend: Backend) -> AvatarModel:
     if name == TEMPLATE:
         return TemplateModel()
     path = asset_path(f"{name}/{name}.safetensors") if name in SHIPPED else Path(name)

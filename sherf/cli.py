@@ -12,7 +12,15 @@ import tyro
 
 from sherf import __version__
 from sherf.errors import MissingAsset, OutputError, SherfError
-from sherf.options import BenchmarkOptions, GenerateOptions, OutputOptions, PhotoOptions, RenderOptions, TrainOptions
+from sherf.options import (
+    BenchmarkOptions,
+    ExportOptions,
+    GenerateOptions,
+    OutputOptions,
+    PhotoOptions,
+    RenderOptions,
+    TrainOptions,
+)
 
 Photo = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="PHOTO")]
 Source = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="PHOTO|AVATAR")]
@@ -104,6 +112,25 @@ def animate(
     from sherf.commands import animate_motion
 
     _print_paths(animate_motion(source, motion, frames, path, in_place, output, photo, options, motion_person))
+
+
+def export(
+    source: Source,
+    out: Path,
+    options: Annotated[ExportOptions, Flat] = ExportOptions(),
+    photo: Annotated[PhotoOptions, Flat] = PhotoOptions(),
+    overwrite: bool = False,
+) -> None:
+    """Make a rigged, textured mesh of a photo's person: GLB, VRM, OBJ or PLY, for Blender, Unity and the browser.
+
+    Args:
+        source: a photo, or an avatar.safetensors made before.
+        out: the file, such as me.glb. A photo's avatar is kept in a folder of that name beside it.
+        overwrite: replace the avatar of another photo in that folder.
+    """
+    from sherf.export.command import export_avatar
+
+    _print_paths(export_avatar(source, out, options, photo, overwrite))
 
 
 def motions() -> None:
@@ -209,6 +236,7 @@ COMMANDS = {
     "reconstruct": reconstruct,
     "render": render,
     "animate": animate,
+    "export": export,
     "motions": motions,
     "benchmark": benchmark,
     "generate": generate,

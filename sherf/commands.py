@@ -9,9 +9,10 @@ import torch
 from sherf.avatar import Avatar
 from sherf.avatar_model import DEFAULT_BODY
 from sherf.body.files import load_body_model
+from sherf.body.model import BodyModel
 from sherf.camera import orbit, turntable
 from sherf.camera_file import read_cameras
-from sherf.devices import choose_backend
+from sherf.devices import Backend, choose_backend
 from sherf.digest import file_sha256, tensors_sha256
 from sherf.errors import BadInput
 from sherf.export.video import parse_colour
@@ -21,6 +22,7 @@ from sherf.motion_video import obtain_motion_of_video
 from sherf.options import OutputOptions, PhotoOptions, RenderOptions
 from sherf.output import prepare_output_folder
 from sherf.photo.video import is_video
+from sherf.progress import say
 from sherf.reconstruct import obtain_avatar, tell_warnings
 from sherf.renderer import Renderer, make_renderer
 from sherf.scene import BodyPose, Camera
@@ -46,7 +48,7 @@ def render_views(
     avatar, body = obtain_avatar(source, output, photo, backend)
     tell_warnings(avatar)
     pose = avatar.bank.subject.pose
-    renderer = make_renderer(avatar, body, backend)
+    renderer = _renderer(avatar, body, backend, options)
     shots = Shots(given or _path(path, renderer, avatar, pose, frames, options), pose)
     identity = {"avatar": _identity(avatar), "path": path, "frames": frames}
     if cameras:
@@ -84,10 +86,20 @@ def animate_motion(
     tell_warnings(avatar)
     pose = avatar.bank.subject.pose
     poses = apply(played, pose, leg_height_m=leg_height(body.rest_joints(pose.betas)))
-    renderer = make_renderer(avatar, body, backend)
+    renderer = _renderer(avatar, body, backend, options)
     shots = Shots(_path(path, renderer, avatar, poses, len(played), options), poses)
     identity = {"avatar": _identity(avatar), "motion": _motion_identity(played), "path": path, "frames": len(played)}
     return write_sequence(renderer, shots, output, options, identity)
+
+
+def _renderer(avatar: Avatar, body: BodyModel, backend: Backend, options: RenderOptions) -> Renderer:
+    if not options.fast:
+        return make_renderer(avatar, body, backend)
+    from sherf.export.preview import MeshRenderer
+    from sherf.export.rigged import rigged_mesh
+
+    say("making the mesh, about half a minute ...")
+    return MeshRenderer(rigged_mesh(avatar, body, backend))
 
 
 def _played(motion: Motion, frames: int | None, in_place: bool, fps: float) -> Motion:

@@ -163,8 +163,17 @@ def on_the_spot(motion: Motion) -> Motion:
     return replace(motion, translation=motion.translation - share[:, None] * travel)
 
 
+def scaled(motion: Motion, leg_height_m: float) -> Motion:
+    """Steps as long as a subject's legs make them.
+
+    Args:
+        leg_height_m: from `leg_height`.
+    """
+    return replace(motion, translation=motion.translation * (leg_height_m / MOTION_LEG_M))
+
+
 def leg_height(rest_joints: Float[Tensor, "24 3"]) -> float:
-    """Height of the hips over the ankles at rest, metres: what `apply` scales steps by."""
+    """Height of the hips over the ankles at rest, metres: what steps are scaled by."""
     hips, ankles = ([joint_index(f"{side}_{name}") for side in ("left", "right")] for name in ("hip", "ankle"))
     return float((rest_joints[hips, 1] - rest_joints[ankles, 1]).mean())
 
@@ -192,7 +201,7 @@ def apply(motion: Motion, pose: BodyPose, frames: slice = slice(None), leg_heigh
     joints = motion.joints[frames].clone()
     body_from_motion = placement.inv() * R_world_motion
     joints[:, 0] = _tensor((body_from_motion * Rotation.from_rotvec(joints[:, 0].numpy())).as_rotvec())
-    travel = _tensor(R_world_motion.apply(motion.translation[frames].numpy()) * (leg_height_m / MOTION_LEG_M))
+    travel = _tensor(R_world_motion.apply(scaled(motion, leg_height_m).translation[frames].numpy()))
     count = joints.shape[0]
     return BodyPose(
         betas=pose.betas.expand(count, -1),

@@ -25,6 +25,8 @@ class PhotoOptions:
     model: str = "sherf-small"
     """The model that makes the avatar: sherf-small (ships), template (nothing learned), or a checkpoint's .safetensors
     file."""
+    personalise: str = ""
+    """Let the avatar learn its photo for so long, as in 60s: a sharper seen side."""
     body_model: str | None = None
     """openbody (ships), smpl (your own file in $SHERF_SMPL_FOLDER), or the path of an SMPL .npz or .pkl; the model's
     own if not given."""
@@ -56,6 +58,34 @@ class RenderOptions:
     """Pictures a second in the video."""
     gif: bool = False
     """Write video.gif beside video.mp4."""
+    fast: bool = False
+    """Show the avatar as a textured mesh, as `sherf export` writes it: many pictures a second, after half a minute."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to compute."""
+
+
+ExportFormat = Literal["glb", "vrm", "obj", "ply"]
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What kind of file, and what is in it."""
+
+    format: ExportFormat | None = None
+    """glb: rigged, textured, animated; vrm: a VRM 1.0 avatar; obj and ply: a mesh in one pose. By the name of --out if
+    not given."""
+    motion: tuple[str, ...] = ()
+    """The clips of a glb: built-in motions (`sherf motions`) or motion files, any number of them."""
+    in_place: bool = False
+    """Clips stay on the spot."""
+    posed: Literal["rest", "photo"] = "rest"
+    """Of obj and ply: arms out (T-pose), or as in the photo."""
+    frame: int | None = None
+    """Of obj and ply: this frame of the --motion instead."""
+    triangles: int = 20_000
+    """About so many at most."""
+    texture: int = 1024
+    """Its side, pixels."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute."""
 
@@ -78,6 +108,8 @@ class BenchmarkOptions:
     """A smoke result in about a minute: three subjects, three pictures of each kind."""
     estimated: bool = False
     """Estimate body and camera from the observed picture, as for a photo, instead of taking the data set's."""
+    personalise: str = ""
+    """Let each avatar learn its photo for so long, as in 60s."""
     out: Path | None = None
     """Folder for the results, out/benchmark-NAME if not given. The same command again continues."""
     overwrite: bool = False

@@ -28,7 +28,7 @@ from sherf.output import prepare_output_folder, write_json
 from sherf.photo.detect import Person, choose_person, detect_people
 from sherf.photo.edit import FORMAT, Edits, FitFile, edited, edits_digest, edits_record, fit_record, read_fit_file
 from sherf.photo.fit import Known, fit_body
-from sherf.photo.framing import check_person
+from sherf.photo.framing import check_person, missing_parts
 from sherf.photo.mask import person_mask
 from sherf.photo.overlay import draw_overlay
 from sherf.photo.read import Photo, read_mask, read_photo
@@ -100,6 +100,7 @@ def reconstruct(photo: Path, model: AvatarModel, options: PhotoOptions = PhotoOp
         "silhouette_iou": round(scores.silhouette_iou, 4),
         "landmarks_seen": round(scores.seen, 3),
         "surface_seen": round(scores.surface_seen, 3),
+        "not_seen": missing_parts(person, size),
         "confidence": scores.confidence,
         "errors": scores.errors,
         "verdict": scores.verdict,
@@ -169,7 +170,7 @@ def obtain_avatar(
         # The avatar knows its body model by name; one's own file has to be named again.
         body = load_body_model(options.body_model or saved.body_model)
         return restore(saved, body), body
-    model = load_avatar_model(options.model, backend or choose_backend("cpu"))
+    model = load_avatar_model(options.model, backend or choose_backend("cpu"), options.personalise)
     view = None
     if source.is_dir():
         body = body_for(model, options.body_model, "openbody" if data_set_of(source) == "openpeople" else "smpl")

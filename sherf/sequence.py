@@ -71,6 +71,7 @@ def _claim(output: OutputOptions, frames: Path, options: RenderOptions, identity
         **identity,
         "size": options.size,
         "background": options.background,
+        "fast": options.fast,
         "tool": f"sherf {__version__}",
     }
     existing = sorted(frames.glob("*.png")) if frames.is_dir() else []

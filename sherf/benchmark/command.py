@@ -31,7 +31,7 @@ def run_benchmark(name: str, options: BenchmarkOptions) -> tuple[dict[str, Any],
         OutputError: the folder cannot be written.
     """
     backend = choose_backend(options.device)
-    model = load_avatar_model(options.model, backend)
+    model = load_avatar_model(options.model, backend, options.personalise)
     body = body_for(model, options.body_model, "openbody" if name == "openpeople" else "smpl")
     protocol = PROTOCOLS[name]
     data = open_data(name, options.data, body, options.split)  # type: ignore[arg-type]

@@ -110,14 +110,22 @@ class BodyModel(OnDevice):
         )
 
     def pose_vertices(
-        self, pose: BodyPose, vertex_ids: Int[Tensor, " chosen"]
+        self,
+        pose: BodyPose,
+        vertex_ids: Int[Tensor, " chosen"],
+        offsets: Float[Tensor, "chosen 3"] | None = None,
     ) -> tuple[Float[Tensor, "*frame chosen 3"], Float[Tensor, "*frame 24 3"], Float[Tensor, "*frame 24 4 4"]]:
         """A few vertices, the joints, and the joints' transforms from the rest pose, in world space.
 
         What `pose` gives, at a price that a fit can pay per step.
+
+        Args:
+            offsets: what is added to the vertices in the rest pose, metres; joints stay.
         """
         rotations, joints, T_world_rest = self._place(pose)
-        rest = self.v_template[vertex_ids] + _along(self.shapedirs[vertex_ids], pose.betas)
+        template = self.v_template[vertex_ids]
+        template = template if offsets is None else template + offsets
+        rest = template + _along(self.shapedirs[vertex_ids], pose.betas)
         if self.posedirs is not None:
             rest = rest + _along(self.posedirs[vertex_ids], _pose_features(rotations))
         return transform_points(blend_transforms(self.weights[vertex_ids], T_world_rest), rest), joints, T_world_rest

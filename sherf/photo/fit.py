@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from sherf.body.lbs import vertex_normals
 from sherf.body.model import BodyModel
 from sherf.body.skeleton import joint_index
 from sherf.camera import intrinsics
@@ -27,7 +28,7 @@ from sherf.photo.energy import (
     unit,
 )
 from sherf.photo.outline import Outline, outline_energy, outline_of
-from sherf.photo.prior import STANCE
+from sherf.photo.prior import STANCE, thickness
 from sherf.scene import BodyPose, Camera
 
 DEFAULT_FOCAL = 1.2  # of the longer image side: a 43 mm lens, between phones and portraits
@@ -90,6 +91,7 @@ def fit_body(
         [{"params": [getattr(unknowns, name).requires_grad_()], "lr": rate} for name, rate in rates.items()]
     )
     held, turns = _held(known)
+    dressed = _dressed(body)
     with one_thread():
         first = 0 if known.start is None else options.landmark_steps // 2
         for step in range(first, options.landmark_steps + options.silhouette_steps):
@@ -98,7 +100,7 @@ def fit_body(
             for group, rate in zip(optimiser.param_groups, rates.values(), strict=True):
                 group["lr"] = rate * _rate(step, options)
             optimiser.zero_grad()
-            _energy(body, unknowns, evidence, outline, step, options).backward()
+            _energy(body, unknowns, evidence, outline, dressed, step, options).backward()
             optimiser.step()
     with torch.no_grad():
         unknowns.joints[held] = turns
@@ -128,14 +130,26 @@ def _held(known: Known) -> tuple[list[int], Float[Tensor, "held 3"]]:
     return [joint_index(name) for name in turned], torch.tensor(list(turned.values())).reshape(-1, 3)
 
 
+def _dressed(body: BodyModel) -> marks.Surface:
+    """What is compared with the outline: some of the body's vertices, as far out as clothes usually are."""
+    some = torch.arange(0, len(body.v_template), SURFACE_STRIDE)
+    normals = vertex_normals(body.v_template, body.faces)
+    return marks.Surface(some, (thickness(body.weights)[:, None] * normals)[some])
+
+
 def _energy(
-    body: BodyModel, unknowns: Unknowns, evidence: Evidence, outline: Outline, step: int, options: FitOptions
+    body: BodyModel,
+    unknowns: Unknowns,
+    evidence: Evidence,
+    outline: Outline,
+    dressed: marks.Surface,
+    step: int,
+    options: FitOptions,
 ) -> Tensor:
     """What the optimiser makes small; lengths are in heights of the person."""
     with_outline = step >= options.landmark_steps
     phase = 2 if with_outline else int(step >= options.landmark_steps // 2)
-    surface = torch.arange(0, len(body.v_template), SURFACE_STRIDE) if with_outline else None
-    points, vertices = marks.on_body(body, unknowns.pose, surface)
+    points, vertices = marks.on_body(body, unknowns.pose, dressed if with_outline else None)
     total = body_energy(unknowns, points, evidence, phase)
     if with_outline:
         pixels = on_picture(vertices, camera_rotation(unknowns.pitch), unknowns, evidence)

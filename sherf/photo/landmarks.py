@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from sherf.body.model import BodyModel
@@ -129,13 +129,25 @@ def offsets(T_world_rest: Float[Tensor, "*frame 24 4 4"]) -> Float[Tensor, "*fra
     return (T_world_rest[..., FRAMES, :3, :3] * OFFSETS[:, None]).sum(dim=-1)
 
 
+@dataclass(frozen=True)
+class Surface:
+    """Points over some of a body's vertices."""
+
+    vertices: Int[Tensor, " point"]
+    offsets: Float[Tensor, "point 3"]
+    """From the vertices, in the rest pose, metres."""
+
+
 def on_body(
-    body: BodyModel, pose: BodyPose, more_vertices: Tensor | None = None
+    body: BodyModel, pose: BodyPose, more: Surface | None = None
 ) -> tuple[Float[Tensor, "*frame landmark 3"], Float[Tensor, "*frame vertex 3"]]:
-    """Return the posed body's LANDMARKS, where the detector sees them, and `more_vertices` in world space, metres."""
-    own = VERTICES.clamp_max(len(body.v_template) - 1)  # see known_on()
-    wanted = own if more_vertices is None else torch.cat([own, more_vertices])
-    vertices, joints, T_world_rest = body.pose_vertices(pose, wanted)
+    """Return the posed body's LANDMARKS, where the detector sees them, and `more` points in world space, metres."""
+    wanted = VERTICES.clamp_max(len(body.v_template) - 1)  # see known_on()
+    offsets_m = None
+    if more is not None:
+        offsets_m = torch.cat([more.offsets.new_zeros(len(wanted), 3), more.offsets])
+        wanted = torch.cat([wanted, more.vertices])
+    vertices, joints, T_world_rest = body.pose_vertices(pose, wanted, offsets_m)
     from_vertices = iter(vertices[..., : len(VERTICES), :].unbind(dim=-2))
     points = [next(from_vertices) if mark.joint is None else joints[..., mark.joint, :] for mark in LANDMARKS]
     return torch.stack(points, dim=-2) + offsets(T_world_rest), vertices[..., len(VERTICES) :, :]

@@ -47,6 +47,12 @@ STIFFNESS = _table(
     },
 ).abs()
 
+# How far clothes, shoes and hair stand off the body, by joint, millimetres: means over the generator's people.
+THICKNESS_MM = {
+    "pelvis": 18, "spine1": 21, "spine2": 18, "spine3": 15, "neck": 7, "head": 6, "collar": 13, "shoulder": 16,
+    "elbow": 12, "wrist": 2, "hand": 0, "hip": 17, "knee": 13, "ankle": 12, "foot": 13,
+}  # fmt: skip
+
 _FREE = 2.8
 _LEFT_LOWER = {
     "hip": (-2.3, -0.9, -0.6),
@@ -78,3 +84,13 @@ def pose_energy(joints: Float[Tensor, "*frame 24 3"]) -> Float[Tensor, "*frame"]
     from_stance = (joints - STANCE) * STIFFNESS
     beyond = torch.relu(joints - UPPER) + torch.relu(LOWER - joints)
     return (from_stance.square() + 60.0 * beyond.square())[..., 1:, :].sum(dim=(-2, -1))
+
+
+def thickness(weights: Float[Tensor, "vertex 24"]) -> Float[Tensor, " vertex"]:
+    """Return how far clothes usually stand off a body's vertices, metres.
+
+    Args:
+        weights: the vertices' skinning weights.
+    """
+    of_joint = [THICKNESS_MM[name.removeprefix("left_").removeprefix("right_")] / 1000 for name in JOINT_NAMES]
+    return weights @ weights.new_tensor(of_joint)

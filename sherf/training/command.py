@@ -1,6 +1,7 @@
 """What `sherf train` does: read the options, open the data, continue or begin, train."""
 
 import logging
+import math
 import os
 import shutil
 import warnings
@@ -16,13 +17,14 @@ from sherf.body.files import load_body_model
 from sherf.checkpoint import load_checkpoint
 from sherf.datasets.open_data import open_data
 from sherf.devices import choose_backend
+from sherf.duration import read_duration
 from sherf.errors import BadInput
 from sherf.model import Sherf
 from sherf.options import TrainOptions
 from sherf.progress import say
 from sherf.training.data import data_digest
 from sherf.training.loop import CHECKPOINT, Duration, Trainer
-from sherf.training.read_options import read_duration, read_training, training_record
+from sherf.training.read_options import read_training, training_record
 from sherf.training.state import STATE, read_header
 from sherf.training.validation import Validation
 
@@ -35,7 +37,7 @@ def run_training(config: str, options: TrainOptions) -> list[Path]:
         TrainingError: the numbers are not finite any more.
     """
     training = read_training(config)
-    seconds = read_duration(options.duration)
+    seconds = read_duration(options.duration, "--for") if options.duration else math.inf
     backend = choose_backend(options.device)
     fabric = _fabric(backend.device.type)
     body = load_body_model(options.body_model or training.model.body_model)

@@ -2,7 +2,6 @@
 
 import json
 import math
-import re
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ from sherf.training.options import TRAININGS, TrainingOptions
 
 AT_LEAST_ONE = {"batch", "steps"}
 SHARES = {"decay", "ema", "front", "same_pose", "mirror", "fit", "occluded", "cut"}
-UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
 def read_training(config: str) -> TrainingOptions:
@@ -46,20 +44,6 @@ def read_training(config: str) -> TrainingOptions:
 def training_record(options: TrainingOptions) -> dict[str, Any]:
     """As JSON holds it."""
     return asdict(options) | {"model": config_record(options.model), "adam": list(options.adam)}
-
-
-def read_duration(text: str) -> float:
-    """Seconds of 90s, 30m or 2.5h; infinite if empty.
-
-    Raises:
-        BadInput: it is none of these.
-    """
-    if not text:
-        return math.inf
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text.strip())
-    if found is None or float(found[1]) <= 0:
-        raise BadInput(f"--for {text!r} is no length of time: write 90s, 30m or 2.5h.")
-    return float(found[1]) * UNITS[found[2]]
 
 
 def _part(path: Path, content: dict[str, Any], name: str) -> dict[str, Any]:

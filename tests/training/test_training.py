@@ -17,10 +17,11 @@ import torch
 from safetensors.torch import load_file
 
 from sherf.checkpoint import load_checkpoint
+from sherf.duration import read_duration
 from sherf.errors import BadInput
 from sherf.training.loop import learning_rate
 from sherf.training.options import TRAININGS
-from sherf.training.read_options import read_duration, read_training
+from sherf.training.read_options import read_training
 from tests.training.conftest import TINY, command, sherf
 
 CURVE = ("loss", "texture", "stand_off", "colour", "mask", "ssim", "lpips", "occupancy", "gradient", "learning_rate")
@@ -213,10 +214,10 @@ def test_options_that_cannot_be_are_told(
 
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("30m", 1800), ("2.5h", 9000)])
 def test_lengths_of_time(text: str, seconds: float) -> None:
-    assert read_duration(text) == seconds
+    assert read_duration(text, "--for") == seconds
 
 
 @pytest.mark.parametrize("text", ["2", "h", "-1h", "0s", "two hours"])
 def test_no_lengths_of_time(text: str) -> None:
     with pytest.raises(BadInput, match="no length of time"):
-        read_duration(text)
+        read_duration(text, "--for")

@@ -1,0 +1,188 @@
+"""GLB (glTF 2.0) and VRM 1.0 files of a rigged mesh, with motions as clips."""
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pygltflib as gltf
+from jaxtyping import Float
+from numpy.typing import NDArray
+from PIL import Image
+from scipy.spatial.transform import Rotation
+
+from sherf.body.skeleton import JOINT_NAMES
+from sherf.export.rigged import RiggedMesh
+from sherf.motion import Motion
+from sherf.output import atomic_output
+
+ROUGHNESS = 0.9
+"""Cloth and skin, without gloss."""
+VRM_BONES = {
+    "hips": "pelvis", "spine": "spine1", "chest": "spine2", "upperChest": "spine3", "neck": "neck", "head": "head",
+    **{
+        f"{side}{bone}": f"{side}_{joint}"
+        for side in ("left", "right")
+        for bone, joint in (
+            ("UpperLeg", "hip"), ("LowerLeg", "knee"), ("Foot", "ankle"), ("Toes", "foot"), ("Shoulder", "collar"),
+            ("UpperArm", "shoulder"), ("LowerArm", "elbow"), ("Hand", "wrist"),
+        )
+    },
+}  # fmt: skip
+"""VRM's names of the joints; SMPL's two hand joints have no place there."""
+
+
+def glb_bytes(
+    mesh: RiggedMesh,
+    motions: Sequence[Motion] = (),
+    provenance: Mapping[str, Any] | None = None,
+    vrm: Mapping[str, Any] | None = None,
+) -> bytes:
+    """A GLB file: one mesh with one texture, the skeleton in T-pose standing on y = 0, one clip for each motion.
+
+    Args:
+        motions: scaled to the mesh's own legs, see `sherf.motion.scaled`.
+        provenance: kept in the file's asset.extras.
+        vrm: the avatar's licence fields (VRM 1.0's `meta`); makes the file a VRM.
+    """
+    builder = _Builder()
+    down = np.array([0.0, float(mesh.vertices[:, 1].min()), 0.0], np.float32)
+    rest = mesh.rest_joints - down
+    nodes = _joint_nodes(rest, mesh.parents)
+    skin = gltf.Skin(name="skeleton", joints=list(range(len(nodes))), skeleton=0)
+    bind = np.tile(np.eye(4, dtype=np.float32), (len(nodes), 1, 1))
+    bind[:, 3, :3] = -rest  # column-major, as glTF keeps matrices
+    skin.inverseBindMatrices = builder.add(bind.reshape(-1, 16), gltf.MAT4)
+    nodes.append(gltf.Node(name="body", mesh=0, skin=0))
+    primitive = gltf.Primitive(
+        attributes=gltf.Attributes(
+            POSITION=builder.add(mesh.vertices - down, gltf.VEC3, gltf.ARRAY_BUFFER, bounds=True),
+            NORMAL=builder.add(mesh.normals, gltf.VEC3, gltf.ARRAY_BUFFER),
+            TEXCOORD_0=builder.add(mesh.uv, gltf.VEC2, gltf.ARRAY_BUFFER),
+            JOINTS_0=builder.add(
+                np.where(mesh.weights > 0, mesh.joints, 0).astype(np.uint8), gltf.VEC4, gltf.ARRAY_BUFFER
+            ),
+            WEIGHTS_0=builder.add(mesh.weights, gltf.VEC4, gltf.ARRAY_BUFFER),
+        ),
+        indices=builder.add(mesh.faces.astype(np.uint32).reshape(-1), gltf.SCALAR, gltf.ELEMENT_ARRAY_BUFFER),
+        material=0,
+    )
+    document = gltf.GLTF2(
+        asset=gltf.Asset(version="2.0", generator="sherf", extras=dict(provenance or {})),
+        scene=0,
+        scenes=[gltf.Scene(nodes=[0, len(nodes) - 1])],
+        nodes=nodes,
+        meshes=[gltf.Mesh(name="body", primitives=[primitive])],
+        skins=[skin],
+        materials=[
+            gltf.Material(
+                name="body",
+                pbrMetallicRoughness=gltf.PbrMetallicRoughness(
+                    baseColorTexture=gltf.TextureInfo(index=0), metallicFactor=0.0, roughnessFactor=ROUGHNESS
+                ),
+            )
+        ],
+        textures=[gltf.Texture(source=0, sampler=0)],
+        samplers=[
+            gltf.Sampler(
+                magFilter=gltf.LINEAR,
+                minFilter=gltf.LINEAR_MIPMAP_LINEAR,
+                wrapS=gltf.CLAMP_TO_EDGE,
+                wrapT=gltf.CLAMP_TO_EDGE,
+            )
+        ],
+        images=[gltf.Image(bufferView=builder.add_bytes(png_bytes(mesh.texture)), mimeType="image/png")],
+        animations=[_clip(builder, motion, rest) for motion in motions],
+    )
+    if vrm is not None:
+        document.extensionsUsed = ["VRMC_vrm"]
+        bones = {bone: {"node": JOINT_NAMES.index(joint)} for bone, joint in VRM_BONES.items()}
+        document.extensions = {"VRMC_vrm": {"specVersion": "1.0", "meta": dict(vrm), "humanoid": {"humanBones": bones}}}
+    document.accessors, document.bufferViews = builder.accessors, builder.views
+    document.buffers = [gltf.Buffer(byteLength=len(builder.data))]
+    document.set_binary_blob(bytes(builder.data))
+    return b"".join(document.save_to_bytes())
+
+
+def write_glb(path: Path, content: bytes) -> None:
+    """Write the file, whole or not at all."""
+    with atomic_output(path) as partial:
+        partial.write_bytes(content)
+
+
+def png_bytes(picture: Float[np.ndarray, "h w 3"]) -> bytes:
+    """A picture in [0, 1] as a PNG file."""
+    stream = io.BytesIO()
+    Image.fromarray((picture * 255).round().astype(np.uint8)).save(stream, format="PNG", optimize=True)
+    return stream.getvalue()
+
+
+@dataclass
+class _Builder:
+    """The binary part of a GLB, as it grows."""
+
+    data: bytearray = field(default_factory=bytearray)
+    views: list[gltf.BufferView] = field(default_factory=list)
+    accessors: list[gltf.Accessor] = field(default_factory=list)
+
+    def add_bytes(self, content: bytes, target: int | None = None) -> int:
+        """A buffer view of its own; returns its index."""
+        self.data.extend(b"\0" * (-len(self.data) % 4))
+        self.views.append(gltf.BufferView(buffer=0, byteOffset=len(self.data), byteLength=len(content), target=target))
+        self.data.extend(content)
+        return len(self.views) - 1
+
+    def add(self, numbers: NDArray, kind: str, target: int | None = None, bounds: bool = False) -> int:
+        """An accessor of its own; returns its index."""
+        component = {"float32": gltf.FLOAT, "uint8": gltf.UNSIGNED_BYTE, "uint32": gltf.UNSIGNED_INT}
+        numbers = np.ascontiguousarray(numbers, np.float32 if numbers.dtype.kind == "f" else numbers.dtype)
+        flat = numbers.reshape(len(numbers), -1)
+        self.accessors.append(
+            gltf.Accessor(
+                bufferView=self.add_bytes(numbers.tobytes(), target),
+                componentType=component[numbers.dtype.name],
+                count=len(numbers),
+                type=kind,
+                min=flat.min(axis=0).tolist() if bounds else None,
+                max=flat.max(axis=0).tolist() if bounds else None,
+            )
+        )
+        return len(self.accessors) - 1
+
+
+def _joint_nodes(rest: Float[np.ndarray, "24 3"], parents: tuple[int, ...]) -> list[gltf.Node]:
+    """One node a joint, unturned in the rest pose."""
+    nodes = []
+    for joint, (name, parent) in enumerate(zip(JOINT_NAMES, parents, strict=True)):
+        place = rest[joint] if parent < 0 else rest[joint] - rest[parent]
+        children = [child for child, above in enumerate(parents) if above == joint]
+        nodes.append(gltf.Node(name=name, translation=place.tolist(), children=children))
+    return nodes
+
+
+def _clip(builder: _Builder, motion: Motion, rest: Float[np.ndarray, "24 3"]) -> gltf.Animation:
+    """Rotations of all joints, and the way of the pelvis."""
+    times = builder.add((np.arange(len(motion)) / motion.fps).astype(np.float32), gltf.SCALAR, bounds=True)
+    clip = gltf.Animation(name=motion.name, samplers=[], channels=[])
+
+    def channel(joint: int, path: str, numbers: NDArray, kind: str) -> None:
+        clip.samplers.append(
+            gltf.AnimationSampler(input=times, output=builder.add(numbers, kind), interpolation="LINEAR")
+        )
+        target = gltf.AnimationChannelTarget(node=joint, path=path)
+        clip.channels.append(gltf.AnimationChannel(sampler=len(clip.samplers) - 1, target=target))
+
+    channel(0, "translation", rest[0] + motion.translation.numpy(), gltf.VEC3)
+    for joint in range(len(rest)):
+        turns = Rotation.from_rotvec(motion.joints[:, joint].double().numpy()).as_quat()
+        channel(joint, "rotation", _continuous(turns).astype(np.float32), gltf.VEC4)
+    return clip
+
+
+def _continuous(turns: Float[np.ndarray, "frame 4"]) -> Float[np.ndarray, "frame 4"]:
+    """Quaternions of the same rotations, each on the side of the one before: players blend between neighbours."""
+    flips = np.sign((turns[1:] * turns[:-1]).sum(axis=1))
+    signs = np.cumprod(np.concatenate([[1.0], np.where(flips == 0, 1.0, flips)]))
+    return turns * signs[:, None]

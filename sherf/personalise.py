@@ -1,0 +1,82 @@
+"""A little training on one photo: the maps of its avatar learn to show what the photo shows, sharper than one pass did.
+
+Network, body, camera and shape stay as they are. Only texels that the photo's own rays reach are moved, so that sides
+that it does not show keep what the network made of them.
+"""
+
+import time
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import nn
+
+from sherf.avatar import Avatar
+from sherf.body.model import BodyModel
+from sherf.camera import rays as camera_rays
+from sherf.datasets.multiview import View
+from sherf.features.bank import FeatureBank
+from sherf.progress import say
+from sherf.render.backend import Backend
+from sherf.render.deferred import shade
+from sherf.surface_field import SurfaceField, SurfaceTables
+from sherf.training.losses import Perception
+from sherf.training.objective import weighted_losses
+from sherf.training.options import LossWeights
+from sherf.training.rays import choose_rays
+
+PATCH, SINGLE = 64, 512
+STEP_M = 0.01
+LEARNING_RATE = 0.01
+LOSSES = LossWeights(colour=5.0, mask=0.0, ssim=0.1, lpips=0.2)
+CLOSE = 0.05
+"""Weight of staying near to what the network said."""
+SAY_SECONDS = 10.0
+
+
+def personalised(avatar: Avatar, body: BodyModel, backend: Backend, seconds: float, seed: int = 0) -> Avatar:
+    """The avatar after so many seconds of learning its own photo.
+
+    Args:
+        avatar: of a network whose points hang on the body's surface, with planes.
+    """
+    bank, network = avatar.bank, avatar.network
+    assert isinstance(bank, FeatureBank) and network is not None and bank.planes is not None
+    bank, body, network = bank.to(backend.device), body.to(backend.device), network.to(backend.device).eval()
+    with torch.no_grad():
+        before = network.surface_tables(bank, body)
+        posed = replace(body.pose(bank.subject.pose), vertices=bank.vertices)
+        grid = SurfaceField(before, body, posed, backend).grid()
+    view = View(bank.subject, bank.vertices)
+    rays = camera_rays(bank.subject.camera)
+    planes = nn.Parameter(bank.planes.clone())
+    optimiser = torch.optim.Adam([planes], lr=LEARNING_RATE)
+    perception, rng = Perception(), np.random.default_rng(seed)
+    began = said = time.monotonic()
+    steps = 0
+    while (spent := time.monotonic() - began) < seconds:
+        for group in optimiser.param_groups:
+            group["lr"] = LEARNING_RATE * (1 - spent / seconds)
+        chosen = choose_rays(view, rays, PATCH, SINGLE, rng)
+        field = SurfaceField(
+            _taught(network.surface_tables(replace(bank, planes=planes), body), before), body, posed, backend
+        )
+        shaded = shade(field, chosen.rays, backend.sample(chosen.rays, grid, STEP_M), backend)
+        losses = weighted_losses(chosen, shaded, LOSSES, perception)
+        losses["close"] = CLOSE * (planes - bank.planes).square().mean()
+        optimiser.zero_grad()
+        torch.stack(list(losses.values())).sum().backward()
+        optimiser.step()
+        steps += 1
+        if time.monotonic() - said > SAY_SECONDS:
+            said = time.monotonic()
+            say(f"learning the photo: {said - began:.0f} of {seconds:.0f} s")
+    report = {**avatar.report, "personalised": {"seconds": round(seconds, 1), "steps": steps}}
+    return replace(avatar, bank=replace(bank, planes=planes.detach()), report=report)
+
+
+def _taught(tables: SurfaceTables, before: SurfaceTables) -> SurfaceTables:
+    """The surface stays where it was, and with it what hides what."""
+    tables.offset_rows = before.offset_rows
+    tables.__dict__["base"], tables.__dict__["observed"] = before.base, before.observed
+    return tables

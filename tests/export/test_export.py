@@ -1,0 +1,287 @@
+"""Meshes of avatars: surface, skin, texture, and files that other programs read as we meant them."""
+
+import json
+import struct
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pygltflib as gltf
+import pytest
+import torch
+import trimesh
+from scipy.spatial.transform import Rotation
+from stage import camera_in_front, photograph, standing
+
+from sherf.avatar import Avatar, save_avatar
+from sherf.body.model import BodyModel
+from sherf.body.skeleton import JOINT_NAMES, PARENTS
+from sherf.devices import choose_backend
+from sherf.errors import BadInput
+from sherf.export.command import export_avatar
+from sherf.export.gltf import VRM_BONES, glb_bytes
+from sherf.export.mesh_files import write_obj, write_ply
+from sherf.export.preview import MeshRenderer
+from sherf.export.rigged import RiggedMesh, baked_texture, rigged_mesh, unwrapped
+from sherf.export.solid import Solid
+from sherf.export.surface import decimated, extract_surface, vertex_normals
+from sherf.motion import apply, leg_height, read_motion, resample, scaled
+from sherf.options import ExportOptions
+from sherf.render.sampling import OccupancyGrid
+from sherf.renderer import make_renderer
+from sherf.scene import BodyPose
+from sherf.template.model import encode
+
+BACKEND = choose_backend("cpu")
+
+
+@pytest.fixture(scope="module")
+def avatar(body: BodyModel) -> Avatar:
+    """The template's, of the coloured body."""
+    with torch.no_grad():
+        return Avatar(encode(photograph(body, standing(), camera_in_front((320, 240))), body), {"photo_sha256": "abc"})
+
+
+@pytest.fixture(scope="module")
+def mesh(avatar: Avatar, body: BodyModel) -> RiggedMesh:
+    return rigged_mesh(avatar, body, BACKEND, triangles=6000, texture=256, spacing=0.01)
+
+
+def _balls(body: BodyModel, *balls: tuple[float, tuple[float, float, float]]) -> Solid:
+    """Spheres, red where x > 0 and seen there, else blue."""
+    parts = [trimesh.creation.icosphere(3, radius).apply_translation(centre) for radius, centre in balls]
+    whole = trimesh.util.concatenate(parts)
+    grid = OccupancyGrid.around(
+        torch.from_numpy(np.asarray(whole.vertices)).float(), torch.from_numpy(np.asarray(whole.faces)), 0.03, 0.0125
+    )
+
+    def inside(points: torch.Tensor) -> torch.Tensor:
+        return torch.stack([r - (points - torch.tensor(c)).norm(dim=1) for r, c in balls]).amax(dim=0)
+
+    def colour(points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        right = (points[:, :1] > 0).float()
+        return torch.cat([right, torch.zeros_like(right), 1 - right], dim=1), right[:, 0]
+
+    return Solid(body.pose(body.rest_pose()), grid, inside, colour)
+
+
+def test_a_balls_surface_is_a_sphere(body: BodyModel) -> None:
+    """Closed, wound outwards, of the right volume, hollow nowhere; a smaller ball beside it is left out."""
+    solid = _balls(body, (0.2, (0.0, 0.1, 0.0)), (0.05, (0.4, 0.0, 0.0)))
+    vertices, faces = extract_surface(solid, 0.008)
+    shape = trimesh.Trimesh(vertices, faces, process=False)
+    assert shape.is_watertight and shape.is_winding_consistent
+    assert shape.volume == pytest.approx(4 / 3 * np.pi * 0.2**3, rel=0.01)
+    radius = np.linalg.norm(vertices - [0, 0.1, 0], axis=1)
+    assert np.allclose(radius, 0.2, atol=5e-4)
+    outwards = (vertices - [0, 0.1, 0]) / radius[:, None]
+    assert (vertex_normals(vertices, faces) * outwards).sum(axis=1).min() > 0.98
+    fewer, coarse = decimated(vertices, faces, 500)
+    assert 400 <= len(coarse) <= 500
+    assert trimesh.Trimesh(fewer, coarse, process=False).volume == pytest.approx(shape.volume, rel=0.05)
+
+
+def test_nothing_has_no_surface(body: BodyModel) -> None:
+    solid = _balls(body, (0.2, (0.0, 0.0, 0.0)))
+    empty = Solid(solid.posed, solid.grid, lambda points: torch.full_like(points[:, 0], -1.0), solid._colour)
+    with pytest.raises(BadInput, match="no surface"):
+        extract_surface(empty, 0.01)
+
+
+def test_a_texture_shows_the_solids_colours(body: BodyModel) -> None:
+    """Looked up at the middle of each triangle: red on one side and seen, blue on the other."""
+    solid = _balls(body, (0.2, (0.0, 0.0, 0.0)))
+    vertices, faces, uv = unwrapped(*decimated(*extract_surface(solid, 0.02), 800))
+    assert uv.min() >= 0 and uv.max() <= 1
+    picture, shown, seen = baked_texture(solid, vertices, faces, uv, 256)
+    middles, places = vertices[faces].mean(axis=1), uv[faces].mean(axis=1)
+    clear = np.abs(middles[:, 0]) > 0.03
+    column, row = (places[clear] * 256).astype(int).T
+    right = middles[clear, 0] > 0
+    assert np.allclose(picture[row, column], np.where(right[:, None], [1, 0, 0], [0, 0, 1]), atol=0.02)
+    assert np.array_equal(shown[row, column] > 0.5, right)
+    assert seen == pytest.approx(0.5, abs=0.1)
+    corner = uv[faces]
+    area = np.abs(np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])).sum() / 2
+    assert 0.3 < area < 1.0  # pieces fill the picture and lie beside each other
+
+
+def test_the_mesh_is_an_avatar_in_the_rest_pose(mesh: RiggedMesh, body: BodyModel) -> None:
+    assert 4000 < len(mesh.faces) <= 6000
+    assert np.allclose(mesh.weights.sum(axis=1), 1, atol=1e-5) and mesh.weights.min() >= 0
+    assert mesh.joints.shape == mesh.weights.shape == (len(mesh.vertices), 4)
+    rest = mesh.posed(body.rest_pose()).numpy()
+    assert np.allclose(rest, mesh.vertices, atol=1e-5)
+    left_hand = mesh.vertices[:, 0].argmax()
+    assert JOINT_NAMES[mesh.joints[left_hand, 0]] in ("left_hand", "left_wrist")
+    assert 0.1 < mesh.seen < 0.6
+
+
+def test_a_turned_root_turns_all(mesh: RiggedMesh, body: BodyModel) -> None:
+    pose = body.rest_pose()
+    joints = pose.joints.clone()
+    joints[0] = torch.tensor([0.3, 1.0, -0.2])
+    placed = replace(pose, joints=joints, T_world_body=torch.tensor([1.0, 2.0, 3.0]))
+    pelvis = mesh.rest_joints[0]
+    turned = Rotation.from_rotvec(joints[0].numpy()).apply(mesh.vertices - pelvis) + pelvis + [1, 2, 3]
+    assert np.allclose(mesh.posed(placed).numpy(), turned, atol=1e-5)
+
+
+def test_posed_by_its_skeleton_it_agrees_with_the_renderer(avatar: Avatar, mesh: RiggedMesh, body: BodyModel) -> None:
+    """Over a walk: silhouettes overlap by 95 %, colours agree to 25 dB."""
+    pose = avatar.bank.subject.pose
+    walk = apply(read_motion("walk"), pose, leg_height_m=leg_height(body.rest_joints(pose.betas)))
+    camera = camera_in_front((320, 240))
+    volume, fast = make_renderer(avatar, body, BACKEND), MeshRenderer(mesh)
+    for i in (0, 10, 20):
+        moment = replace(walk[i], T_world_body=torch.zeros(3))
+        a, b = volume.frame(camera, moment), fast.frame(camera, moment)
+        both, either = (a.opacity > 0.5) & (b.opacity > 0.5), (a.opacity > 0.5) | (b.opacity > 0.5)
+        assert float(both.sum() / either.sum()) > 0.95
+        assert float(-10 * (a.rgb - b.rgb).square().mean().log10()) > 25
+        assert float((a.depth - b.depth)[both].abs().median()) < 0.01
+        assert float((a.visibility - b.visibility)[both].abs().mean()) < 0.1
+
+
+class _Reader:
+    """A GLB played by the specification: glTF 2.0, 3.7.3.3 (skins) and 3.11 (animations)."""
+
+    def __init__(self, content: bytes) -> None:
+        self.file = gltf.GLTF2.load_from_bytes(content)
+        self.blob = self.file.binary_blob()
+
+    def numbers(self, index: int) -> np.ndarray:
+        accessor = self.file.accessors[index]
+        view = self.file.bufferViews[accessor.bufferView]
+        kind = {gltf.FLOAT: np.float32, gltf.UNSIGNED_BYTE: np.uint8, gltf.UNSIGNED_INT: np.uint32}
+        width = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}[accessor.type]
+        flat = np.frombuffer(self.blob, kind[accessor.componentType], accessor.count * width, view.byteOffset)
+        return flat.reshape(accessor.count, width)
+
+    def vertices(self, clip: int | None, frame: int) -> np.ndarray:
+        places = {i: np.array(node.translation) for i, node in enumerate(self.file.nodes[:24])}
+        turns = {i: np.eye(3) for i in places}
+        if clip is not None:
+            animation = self.file.animations[clip]
+            for channel in animation.channels:
+                value = self.numbers(animation.samplers[channel.sampler].output)[frame]
+                if channel.target.path == "translation":
+                    places[channel.target.node] = value
+                else:
+                    turns[channel.target.node] = Rotation.from_quat(value).as_matrix()
+        above = {child: i for i, node in enumerate(self.file.nodes[:24]) for child in node.children}
+        world: list[np.ndarray] = []
+        for i in range(24):
+            local = np.eye(4)
+            local[:3, :3], local[:3, 3] = turns[i], places[i]
+            world.append(world[above[i]] @ local if i in above else local)
+        skin = self.file.skins[0]
+        inverse = self.numbers(skin.inverseBindMatrices).reshape(-1, 4, 4).transpose(0, 2, 1)
+        matrices = np.stack([world[node] for node in skin.joints]) @ inverse
+        attributes = self.file.meshes[0].primitives[0].attributes
+        weights, joints = self.numbers(attributes.WEIGHTS_0), self.numbers(attributes.JOINTS_0)
+        blended = (weights[..., None, None] * matrices[joints]).sum(axis=1)
+        points = self.numbers(attributes.POSITION)
+        return np.einsum("vij,vj->vi", blended[:, :3, :3], points) + blended[:, :3, 3]
+
+
+def test_a_glb_plays_the_motion_that_we_meant(mesh: RiggedMesh, body: BodyModel) -> None:
+    """Read again and played by the specification, each frame is ours, on the ground."""
+    legs = leg_height(torch.from_numpy(mesh.rest_joints))
+    motions = [scaled(resample(read_motion(name), 30.0), legs) for name in ("walk", "turn")]
+    reader = _Reader(glb_bytes(mesh, motions, {"tool": "sherf"}))
+    ground = np.array([0, mesh.vertices[:, 1].min(), 0])
+    assert reader.vertices(None, 0)[:, 1].min() == pytest.approx(0, abs=1e-5)
+    assert np.allclose(reader.vertices(None, 0), mesh.vertices - ground, atol=1e-5)
+    for clip, motion in enumerate(motions):
+        for frame in (0, len(motion) // 2, len(motion) - 1):
+            pose = BodyPose(torch.zeros(10), motion.joints[frame], torch.eye(3), motion.translation[frame])
+            assert np.allclose(reader.vertices(clip, frame), mesh.posed(pose).numpy() - ground, atol=1e-4)
+        animation = reader.file.animations[clip]
+        assert animation.name == motion.name
+        times = reader.numbers(animation.samplers[0].input)[:, 0]
+        assert np.allclose(np.diff(times), 1 / 30, atol=1e-5) and len(times) == len(motion)
+    assert reader.file.asset.extras["tool"] == "sherf"
+    assert [node.name for node in reader.file.nodes[:24]] == list(JOINT_NAMES)
+
+
+def test_neighbouring_rotations_are_on_one_side(mesh: RiggedMesh) -> None:
+    """Players blend quaternions of neighbouring frames: these must not be each other's opposites."""
+    reader = _Reader(glb_bytes(mesh, [resample(read_motion("turn"), 30.0)]))
+    for sampler in reader.file.animations[0].samplers[1:]:
+        turns = reader.numbers(sampler.output)
+        assert np.allclose(np.linalg.norm(turns, axis=1), 1, atol=1e-5)
+        assert (turns[1:] * turns[:-1]).sum(axis=1).min() > 0
+
+
+def test_other_programs_load_the_glb(mesh: RiggedMesh, tmp_path: Path) -> None:
+    (tmp_path / "me.glb").write_bytes(glb_bytes(mesh))
+    loaded = trimesh.load(tmp_path / "me.glb", force="mesh")
+    assert len(loaded.faces) == len(mesh.faces)
+    assert np.allclose(np.sort(loaded.extents), np.sort(np.ptp(mesh.vertices, axis=0)), atol=1e-4)
+    assert loaded.visual.material.baseColorTexture.size == (256, 256)
+
+
+def test_a_vrm_names_its_bones_and_its_licence(mesh: RiggedMesh) -> None:
+    content = glb_bytes(mesh, vrm={"name": "me", "licenseUrl": "https://vrm.dev/licenses/1.0/", "authors": ["a"]})
+    length = struct.unpack("<I", content[12:16])[0]
+    document = json.loads(content[20 : 20 + length])
+    assert document["extensionsUsed"] == ["VRMC_vrm"]
+    extension = document["extensions"]["VRMC_vrm"]
+    assert extension["specVersion"] == "1.0" and extension["meta"]["name"] == "me"
+    nodes = document["nodes"]
+    required = ("hips", "spine", "head", "leftUpperLeg", "leftLowerLeg", "leftFoot", "rightUpperArm", "rightHand")
+    for bone in required:
+        node = extension["humanoid"]["humanBones"][bone]["node"]
+        assert nodes[node]["name"] == VRM_BONES[bone]
+    used = [bone["node"] for bone in extension["humanoid"]["humanBones"].values()]
+    assert len(set(used)) == len(used)
+
+
+def test_obj_and_ply_are_loaded_with_their_colours(mesh: RiggedMesh, tmp_path: Path) -> None:
+    vertices = mesh.vertices + np.float32([0, 1, 0])
+    files = write_obj(tmp_path / "me.obj", mesh, vertices, "made with sherf")
+    assert [path.name for path in files] == ["me.obj", "me.mtl", "me.png"]
+    loaded = trimesh.load(tmp_path / "me.obj", force="mesh", process=False)
+    assert len(loaded.faces) == len(mesh.faces)
+    assert np.allclose(loaded.bounds, [vertices.min(axis=0), vertices.max(axis=0)], atol=1e-4)
+    assert np.asarray(loaded.visual.material.image).shape[:2] == (256, 256)
+    (ply,) = write_ply(tmp_path / "me.ply", mesh, vertices)
+    coloured = trimesh.load(ply, process=False)
+    assert np.allclose(coloured.vertices, vertices, atol=1e-5)
+    assert np.ptp(np.asarray(coloured.visual.vertex_colors)[:, :3], axis=0).min() > 50
+
+
+def test_export_writes_the_file_that_its_name_asks_for(avatar: Avatar, tmp_path: Path) -> None:
+    save_avatar(avatar, tmp_path / "avatar.safetensors")
+    options = ExportOptions(motion=("wave",), triangles=2000, texture=64)
+    (path,) = export_avatar(tmp_path / "avatar.safetensors", tmp_path / "sub" / "me.glb", options)
+    file = gltf.GLTF2.load(str(path))
+    assert file.asset.extras["photo_sha256"] == "abc" and [a.name for a in file.animations] == ["wave"]
+    assert file.asset.extras["invented"] == pytest.approx(1 - file.asset.extras["seen_by_the_photo"], abs=2e-3)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["avatar.safetensors", "sub"]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "says"),
+    [
+        ("me.fbx", ExportOptions(), "fbx|format"),
+        ("me.glb", ExportOptions(triangles=3), "triangles"),
+        ("me.glb", ExportOptions(texture=100_000), "texture"),
+        ("me.glb", ExportOptions(motion=("moonwalk",)), "moonwalk"),
+        ("me.obj", ExportOptions(frame=3), "frame"),
+        ("me.obj", ExportOptions(frame=9999, motion=("wave",)), "9999"),
+    ],
+)
+def test_what_cannot_be_exported_is_said_first(
+    avatar: Avatar, tmp_path: Path, name: str, options: ExportOptions, says: str
+) -> None:
+    save_avatar(avatar, tmp_path / "avatar.safetensors")
+    with pytest.raises(BadInput, match=says):
+        export_avatar(tmp_path / "avatar.safetensors", tmp_path / "out" / name, options)
+    assert not (tmp_path / "out").exists()
+
+
+def test_parents_come_first() -> None:
+    """What the reader above relies on, and players need not."""
+    assert all(parent < joint for joint, parent in enumerate(PARENTS))
