@@ -103,7 +103,7 @@ def animate(
 
     Args:
         source: a photo, or an avatar.safetensors made before.
-        motion: a built-in motion (see `sherf motions`), an .npz in SMPL's layout, or a video of a person.
+        motion: a built-in motion (see `sherf motions`), a motion file (AMASS, AIST++, SMPL, BVH, glTF), or a video.
         motion_person: which person of the video, counted from 1, the largest first; the largest if not given.
         frames: how many pictures; the whole motion if not given, and it starts again when it is over.
         in_place: stay on the spot, as on a treadmill.

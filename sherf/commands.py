@@ -80,6 +80,8 @@ def animate_motion(
         moved = obtain_motion_of_video(Path(motion), kept, load_body_model(DEFAULT_BODY), motion_person)
     else:
         moved = read_motion(motion)
+        if moved.source:
+            say(f"{motion}: {moved.source}")
     played = _played(moved, frames, in_place, options.fps)
     _check(options, len(played))
     avatar, body = obtain_avatar(source, output, photo, backend)

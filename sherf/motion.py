@@ -15,14 +15,12 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation, Slerp
 from torch import Tensor
 
-from sherf.body.skeleton import NUM_JOINTS, joint_index
+from sherf.body.skeleton import joint_index
 from sherf.errors import BadInput
-from sherf.motion_npz import frame_rate, frames_of, numbers, path_of, read_npz
+from sherf.motion_npz import frame_rate
 from sherf.scene import BodyPose
 
 BUILTIN_FOLDER = Path(__file__).parent / "motions"
-SMPL_FAMILY = {72: 24, 156: 22, 165: 22}
-"""Numbers a frame -> joints to keep. SMPL-H and SMPL-X begin with SMPL's first 22; their hands are other joints."""
 MOTION_LEG_M = 0.791
 """Height of the hip over the ankle of the mean open body, on which the built-in motions were authored."""
 
@@ -38,6 +36,8 @@ class Motion:
     """Where the pelvis is, relative to where it starts, metres."""
     fps: float
     licence: str = ""
+    source: str = ""
+    """What a file was recognised as, in words."""
 
     def __len__(self) -> int:
         """Number of frames."""
@@ -57,8 +57,8 @@ def builtin_motions() -> tuple[str, ...]:
 def read_motion(source: str | Path) -> Motion:
     """Read a built-in motion by its name, or a motion file.
 
-    Files: .npz of our layout (joints, translation, fps; what `write_motion` writes), or the layout that AMASS
-    introduced for SMPL (poses, trans, mocap_framerate; 72 SMPL, 156 SMPL-H or 165 SMPL-X numbers a frame).
+    Files are recognised by their content: our own layout (what `write_motion` writes), SMPL's parameters as AMASS,
+    AIST++ and others keep them (.npz, .npy, .json, .pkl), BVH, rigged glTF animations.
 
     Raises:
         BadInput: no such motion or file, or the file does not hold a usable motion.
@@ -68,19 +68,9 @@ def read_motion(source: str | Path) -> Motion:
         path = BUILTIN_FOLDER / f"{source}.npz"
     elif not os.path.isfile(path):  # a name too long for a file is no motion either
         raise _unknown(str(source), path)
-    match path.suffix.lower():
-        case ".npz":
-            arrays = read_npz(path)
-        case other:
-            raise BadInput(f"cannot read motion {path}: {other or 'no suffix'} is not known.\nBring it as .npz.")
-    if {"joints", "translation", "fps"} <= arrays.keys():
-        return _from_own_layout(path, arrays)
-    if {"poses", "trans"} <= arrays.keys():
-        return _from_amass_layout(path, arrays)
-    raise BadInput(
-        f"{path} holds no motion: found {', '.join(sorted(arrays)) or 'no arrays'}.\n"
-        "Needed: joints (frames, 24, 3), translation (frames, 3), fps; or poses, trans, mocap_framerate as in AMASS."
-    )
+    from sherf.motion_files.recognise import read_motion_file  # it makes motions: it knows this file
+
+    return read_motion_file(path)
 
 
 def write_motion(path: Path, motion: Motion, source: str = "") -> None:
@@ -140,7 +130,9 @@ def resample(motion: Motion, fps: float) -> Motion:
     new_times = new_times.clip(max=times[-1])
     joints = [Slerp(times, Rotation.from_rotvec(joint))(new_times).as_rotvec() for joint in _per_joint(motion)]
     translation = [np.interp(new_times, times, axis) for axis in motion.translation.numpy().T]
-    return replace(motion, joints=_tensor(np.stack(joints, 1)), translation=_tensor(np.stack(translation, 1)), fps=fps)
+    return replace(
+        motion, joints=as_tensor(np.stack(joints, 1)), translation=as_tensor(np.stack(translation, 1)), fps=fps
+    )
 
 
 def repeated(motion: Motion, frames: int) -> Motion:
@@ -200,8 +192,8 @@ def apply(motion: Motion, pose: BodyPose, frames: slice = slice(None), leg_heigh
 
     joints = motion.joints[frames].clone()
     body_from_motion = placement.inv() * R_world_motion
-    joints[:, 0] = _tensor((body_from_motion * Rotation.from_rotvec(joints[:, 0].numpy())).as_rotvec())
-    travel = _tensor(R_world_motion.apply(scaled(motion, leg_height_m).translation[frames].numpy()))
+    joints[:, 0] = as_tensor((body_from_motion * Rotation.from_rotvec(joints[:, 0].numpy())).as_rotvec())
+    travel = as_tensor(R_world_motion.apply(scaled(motion, leg_height_m).translation[frames].numpy()))
     count = joints.shape[0]
     return BodyPose(
         betas=pose.betas.expand(count, -1),
@@ -224,46 +216,7 @@ def started_at_origin(joints: NDArray, translation: NDArray) -> dict[str, Tensor
     R_motion_file = _yaw(Rotation.from_rotvec(joints[0, 0])).inv()
     joints = joints.copy()
     joints[:, 0] = (R_motion_file * Rotation.from_rotvec(joints[:, 0])).as_rotvec()
-    return {"joints": _tensor(joints), "translation": _tensor(R_motion_file.apply(translation - translation[0]))}
-
-
-def _from_own_layout(path: Path, arrays: dict[str, NDArray]) -> Motion:
-    joints = frames_of(path, arrays, "joints", (NUM_JOINTS, 3))
-    translation = path_of(path, arrays, "translation", len(joints))
-    rate = frame_rate(path, numbers(path, arrays, "fps"))
-    name, licence = (str(arrays[key]) if key in arrays else "" for key in ("name", "licence"))
-    return Motion(name or path.stem, _tensor(joints), _tensor(translation - translation[0]), rate, licence)
-
-
-def _from_amass_layout(path: Path, arrays: dict[str, NDArray]) -> Motion:
-    rate_key = next((key for key in ("mocap_framerate", "mocap_frame_rate", "fps") if key in arrays), None)
-    if rate_key is None:
-        found = ", ".join(sorted(arrays))
-        raise BadInput(f"{path} does not say its frame rate; it holds {found}.\nAdd mocap_framerate.")
-    rate = frame_rate(path, numbers(path, arrays, rate_key))
-    width = arrays["poses"].shape[-1] if arrays["poses"].ndim == 2 else 0
-    if width not in SMPL_FAMILY:
-        raise BadInput(
-            f"{path}: poses has shape {arrays['poses'].shape}.\n"
-            "Needed: (frames, 72) for SMPL, (frames, 156) for SMPL-H or (frames, 165) for SMPL-X."
-        )
-    poses = frames_of(path, arrays, "poses", (width,))
-    joints = np.zeros((len(poses), NUM_JOINTS, 3))
-    kept = SMPL_FAMILY[width]
-    joints[:, :kept] = poses[:, : 3 * kept].reshape(len(poses), kept, 3)
-    joints, translation = _to_y_up(joints, path_of(path, arrays, "trans", len(poses)))
-    return Motion(path.stem, **started_at_origin(joints, translation), fps=rate)
-
-
-def _to_y_up(joints: NDArray, translation: NDArray) -> tuple[NDArray, NDArray]:
-    """AMASS is z up, AIST++ and others are y up, and no file says so: the axis the body mostly stands along decides."""
-    up = Rotation.from_rotvec(joints[:, 0]).apply([0.0, 1.0, 0.0]).mean(0)
-    if up[2] <= up[1]:
-        return joints, translation
-    y_from_z = Rotation.from_rotvec([-np.pi / 2, 0.0, 0.0])
-    joints = joints.copy()
-    joints[:, 0] = (y_from_z * Rotation.from_rotvec(joints[:, 0])).as_rotvec()
-    return joints, y_from_z.apply(translation)
+    return {"joints": as_tensor(joints), "translation": as_tensor(R_motion_file.apply(translation - translation[0]))}
 
 
 def _unknown(name: str, path: Path) -> BadInput:
@@ -271,12 +224,13 @@ def _unknown(name: str, path: Path) -> BadInput:
     close = difflib.get_close_matches(name.lower(), builtin_motions(), n=1)
     hint = f" Did you mean {close[0]}?" if close else ""
     what = f"there is no motion file {path}" if path.suffix else f"there is no motion called {name!r}"
-    return BadInput(f"{what}.{hint}\nBuilt-in motions: {known}; or give the path of an .npz file.")
+    return BadInput(f"{what}.{hint}\nBuilt-in motions: {known}; or give the path of a motion file or a video.")
 
 
 def _per_joint(motion: Motion) -> NDArray:
     return motion.joints.double().numpy().transpose(1, 0, 2)
 
 
-def _tensor(array: NDArray) -> Float[Tensor, "..."]:
+def as_tensor(array: NDArray) -> Float[Tensor, "..."]:
+    """In single precision."""
     return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))

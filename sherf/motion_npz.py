@@ -45,6 +45,18 @@ def read_npz(path: Path) -> dict[str, NDArray]:
     return arrays
 
 
+def read_npy(path: Path) -> NDArray:
+    """The one array of an .npy file; pickled objects are refused unread.
+
+    Raises:
+        BadInput: it is damaged or holds something else than numbers.
+    """
+    try:
+        return np.load(path)
+    except (OSError, ValueError, EOFError, MemoryError) as error:
+        raise BadInput(f"{path} cannot be read as .npy ({error}).\nIs it complete? Export it again.") from error
+
+
 def numbers(path: Path, arrays: dict[str, NDArray], key: str) -> NDArray:
     """One array as double precision."""
     array = arrays[key]

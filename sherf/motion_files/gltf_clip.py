@@ -1,0 +1,215 @@
+"""Animations of rigged glTF files: .glb, or .gltf with everything in it."""
+
+import base64
+import binascii
+import json
+import struct
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation, Slerp
+
+from sherf.errors import BadInput
+from sherf.motion_files.retarget import SkeletonClip
+from sherf.motion_npz import MAX_FRAMES
+
+FPS = 30.0
+MAGIC, JSON_CHUNK, BINARY_CHUNK = 0x46546C67, 0x4E4F534A, 0x004E4942
+MOST_NODES = 5000
+COMPONENTS = {5120: np.int8, 5121: np.uint8, 5122: np.int16, 5123: np.uint16, 5125: np.uint32, 5126: np.float32}
+WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
+Document = dict[str, Any]
+
+
+def is_gltf(head: bytes) -> bool:
+    """Whether a file begins as a GLB does, or as glTF's JSON may."""
+    return head[:4] == b"glTF" or (head.lstrip()[:1] == b"{" and b'"asset"' in head)
+
+
+def read_gltf(path: Path, content: bytes, clip: str | None = None) -> SkeletonClip:
+    """One animation of a rigged figure, at 30 frames a second.
+
+    Args:
+        clip: name of the animation; the first if not given.
+
+    Raises:
+        BadInput: the file is damaged, refers to other files, or holds no animation (of that name).
+    """
+    try:
+        return _read(path, content, clip)
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, struct.error, RecursionError) as error:
+        raise BadInput(f"{path} is no whole glTF file ({type(error).__name__}: {error}). Export it again.") from error
+
+
+def _read(path: Path, content: bytes, wanted: str | None) -> SkeletonClip:
+    document, binary = _open(path, content)
+    animations = document.get("animations") or []
+    names = [str(a.get("name", i)) for i, a in enumerate(animations)]
+    if not animations or (wanted is not None and wanted not in names):
+        raise BadInput(
+            f"{path} has no animation{'' if wanted is None else f' {wanted!r}'}: {', '.join(names) or 'none'}."
+        )
+    animation = animations[0 if wanted is None else names.index(wanted)]
+    nodes = document["nodes"]
+    if len(nodes) > MOST_NODES:
+        raise BadInput(f"{path} has {len(nodes)} nodes; at most {MOST_NODES} are read.")
+    order, parents = _order(nodes)
+    buffers = _buffers(path, document, binary)
+    curves: dict[tuple[int, str], _Curve] = {}
+    for channel in animation["channels"]:
+        node, kind = channel["target"].get("node"), channel["target"]["path"]
+        if node is not None and kind in ("rotation", "translation"):
+            sampler = animation["samplers"][channel["sampler"]]
+            curves[int(node), kind] = _Curve.of(document, buffers, sampler)
+    if not curves:
+        raise BadInput(f"{path}: its animation moves no joint.")
+    seconds = max(float(curve.times[-1]) for curve in curves.values())
+    frames = max(1, round(seconds * FPS) + 1)
+    if frames > MAX_FRAMES:
+        raise BadInput(f"{path}: its animation takes {seconds:.0f} s. Cut it into shorter pieces.")
+    moments = np.arange(frames) / FPS
+    turns, places = np.zeros((frames, len(order), 3, 3)), np.zeros((frames, len(order), 3))
+    rest_turns, rest_places = np.zeros((len(order), 3, 3)), np.zeros((len(order), 3))
+    for i, node in enumerate(order):
+        rest_turn, rest_place = _rest(nodes[node])
+        turn, place = curves.get((node, "rotation")), curves.get((node, "translation"))
+        own_turn = np.broadcast_to(rest_turn, (frames, 3, 3)) if turn is None else turn.turns(moments)
+        own_place = np.broadcast_to(rest_place, (frames, 3)) if place is None else place.places(moments)
+        above = parents[i]
+        if above < 0:
+            turns[:, i], places[:, i], rest_turns[i], rest_places[i] = own_turn, own_place, rest_turn, rest_place
+            continue
+        turns[:, i] = turns[:, above] @ own_turn
+        places[:, i] = places[:, above] + np.einsum("fij,fj->fi", turns[:, above], own_place)
+        rest_turns[i] = rest_turns[above] @ rest_turn
+        rest_places[i] = rest_places[above] + rest_turns[above] @ rest_place
+    labels = tuple(str(nodes[node].get("name", node)) for node in order)
+    return SkeletonClip(labels, tuple(parents), rest_places, rest_turns, places, turns, FPS)
+
+
+def _open(path: Path, content: bytes) -> tuple[Document, bytes]:
+    """The JSON, and a GLB's binary chunk."""
+    if content[:4] != b"glTF":
+        return json.loads(content), b""
+    _, version, _ = struct.unpack_from("<III", content)
+    if version != 2:
+        raise BadInput(f"{path} is glTF {version}; version 2 is read.")
+    at, document, binary = 12, None, b""
+    while at + 8 <= len(content):
+        length, kind = struct.unpack_from("<II", content, at)
+        chunk = content[at + 8 : at + 8 + length]
+        if len(chunk) != length:
+            raise BadInput(f"{path} ends too early. Is it complete?")
+        if kind == JSON_CHUNK:
+            document = json.loads(chunk)
+        elif kind == BINARY_CHUNK:
+            binary = chunk
+        at += 8 + length
+    if not isinstance(document, dict):
+        raise BadInput(f"{path} holds no glTF document.")
+    return document, binary
+
+
+def _buffers(path: Path, document: Document, binary: bytes) -> list[bytes]:
+    found = []
+    for buffer in document["buffers"]:
+        uri = buffer.get("uri")
+        if uri is None:
+            found.append(binary)
+        elif str(uri).startswith("data:") and ";base64," in uri:
+            try:
+                found.append(base64.b64decode(uri.partition(";base64,")[2], validate=True))
+            except binascii.Error as error:
+                raise BadInput(f"{path}: damaged data in it ({error}).") from error
+        else:
+            raise BadInput(f"{path} keeps its numbers in another file ({str(uri)[:80]}). Export it as .glb.")
+    return found
+
+
+def _order(nodes: list[Document]) -> tuple[list[int], list[int]]:
+    """All nodes, parents first, and each one's parent's place in that order, -1 for roots."""
+    parent = dict.fromkeys(range(len(nodes)), -1)
+    for i, node in enumerate(nodes):
+        for child in node.get("children") or []:
+            if not 0 <= child < len(nodes) or parent[child] >= 0:
+                raise ValueError("a node with two parents, or none there")
+            parent[child] = i
+    order = [i for i in parent if parent[i] < 0]
+    for node in order:
+        order.extend(nodes[node].get("children") or [])
+    if len(order) != len(nodes):
+        raise ValueError("nodes in a circle")
+    place = {node: i for i, node in enumerate(order)}
+    return order, [place.get(parent[node], -1) for node in order]
+
+
+def _rest(node: Document) -> tuple[Float[np.ndarray, "3 3"], Float[np.ndarray, "3"]]:
+    if "matrix" in node:
+        matrix = np.array(node["matrix"], float).reshape(4, 4).T
+        u, _, v = np.linalg.svd(matrix[:3, :3])
+        return u @ v, matrix[:3, 3]
+    turn = Rotation.from_quat(np.array(node.get("rotation", (0, 0, 0, 1)), float)).as_matrix()
+    return turn, np.array(node.get("translation", (0, 0, 0)), float)
+
+
+@dataclass(frozen=True)
+class _Curve:
+    times: Float[np.ndarray, " key"]
+    values: Float[np.ndarray, "key number"]
+    steps: bool
+
+    @staticmethod
+    def of(document: Document, buffers: list[bytes], sampler: Document) -> "_Curve":
+        times = _numbers(document, buffers, sampler["input"])[:, 0]
+        values = _numbers(document, buffers, sampler["output"])
+        kind = sampler.get("interpolation", "LINEAR")
+        if kind == "CUBICSPLINE":  # tangent, value, tangent: keys are dense enough to go straight from value to value
+            values = values[1::3]
+        if len(times) != len(values) or len(times) == 0 or any(b < a for a, b in pairwise(times)):
+            raise ValueError("an animation whose moments and values do not fit")
+        kept = np.concatenate([[True], np.diff(times) > 0])
+        return _Curve(times[kept].astype(float), values[kept].astype(float), kind == "STEP")
+
+    def turns(self, moments: NDArray) -> Float[np.ndarray, "frame 3 3"]:
+        turns = Rotation.from_quat(self.values)
+        if self.steps or len(self.times) == 1:
+            return turns[self._before(moments)].as_matrix()
+        return Slerp(self.times, turns)(moments.clip(self.times[0], self.times[-1])).as_matrix()
+
+    def places(self, moments: NDArray) -> Float[np.ndarray, "frame 3"]:
+        if self.steps or len(self.times) == 1:
+            return self.values[self._before(moments)]
+        return np.stack([np.interp(moments, self.times, axis) for axis in self.values.T], axis=1)
+
+    def _before(self, moments: NDArray) -> NDArray:
+        return (np.searchsorted(self.times, moments, side="right") - 1).clip(0)
+
+
+def _numbers(document: Document, buffers: list[bytes], index: int) -> Float[np.ndarray, "row number"]:
+    """An accessor's numbers; whole numbers that stand for shares are brought to [-1, 1]."""
+    accessor = document["accessors"][index]
+    if "sparse" in accessor:
+        raise ValueError("sparse numbers")
+    view = document["bufferViews"][accessor["bufferView"]]
+    kind, width, count = np.dtype(COMPONENTS[accessor["componentType"]]), WIDTHS[accessor["type"]], accessor["count"]
+    begin = view.get("byteOffset", 0) + accessor.get("byteOffset", 0)
+    stride = view.get("byteStride") or kind.itemsize * width
+    raw = np.frombuffer(buffers[view["buffer"]], np.uint8)
+    if (
+        not 0 < count <= 100 * MAX_FRAMES
+        or begin < 0
+        or begin + stride * (count - 1) + kind.itemsize * width > len(raw)
+    ):
+        raise ValueError("numbers beyond the end of the file")
+    rows = np.lib.stride_tricks.as_strided(raw[begin:], (count, kind.itemsize * width), (stride, 1))
+    numbers = np.ascontiguousarray(rows).view(kind).astype(float)
+    if kind.kind in "iu" and accessor.get("normalized"):
+        numbers = (numbers / np.iinfo(kind).max).clip(-1, 1)
+    if not np.isfinite(numbers).all():
+        raise ValueError("numbers that are not finite")
+    return numbers

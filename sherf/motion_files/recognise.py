@@ -1,0 +1,98 @@
+"""Any motion file, recognised by its content."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from sherf.body.files import load_body_model
+from sherf.body.skeleton import NUM_JOINTS
+from sherf.errors import BadInput
+from sherf.motion import Motion, as_tensor, started_at_origin
+from sherf.motion_files.bvh import is_bvh, read_bvh
+from sherf.motion_files.gltf_clip import is_gltf, read_gltf
+from sherf.motion_files.retarget import SkeletonClip, retarget
+from sherf.motion_files.smpl_arrays import arrays_of_json, arrays_of_pickle, smpl_arrays
+from sherf.motion_npz import frame_rate, frames_of, numbers, path_of, read_npy, read_npz
+
+MOST_BYTES = 128 * 2**20
+HEAD_BYTES = 4096
+KNOWN = (
+    "Known are SMPL's parameters (AMASS, AIST++, SMPL-H, SMPL-X) as .npz, .npy, .json or .pkl, BVH, rigged glTF "
+    "animations (.glb), and videos of a person."
+)
+
+
+def read_motion_file(path: Path) -> Motion:
+    """Read a file of any known kind; `source` of the motion says what it was.
+
+    Raises:
+        BadInput: it is of no known kind, damaged, or holds no usable motion.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+    if not head:
+        raise BadInput(f"{path} is empty.\n{KNOWN}")
+    if head[:2] == b"PK":
+        return _from_arrays(path, read_npz(path), ".npz")
+    if size > MOST_BYTES:
+        raise BadInput(
+            f"{path} has {size / 2**20:.0f} MB; a motion has at most {MOST_BYTES >> 20}. Cut it into pieces."
+        )
+    if head[:6] == b"\x93NUMPY":
+        return _from_arrays(path, {"pose": read_npy(path)}, ".npy")
+    content = path.read_bytes()
+    if is_bvh(head):
+        return _from_skeleton(path, read_bvh(path, content.decode("utf-8", "replace")), "BVH")
+    if is_gltf(head):
+        return _from_skeleton(path, read_gltf(path, content), "glTF")
+    if head.lstrip()[:1] == b"{":
+        return _from_arrays(path, arrays_of_json(path, content), "JSON")
+    if head[:1] in (b"\x80", b"(", b"}", b"c"):
+        return _from_arrays(path, arrays_of_pickle(path, content), "pickle")
+    raise BadInput(f"cannot read motion {path}: it is of no known kind (it begins with {head[:12]!r}).\n{KNOWN}")
+
+
+def _from_arrays(path: Path, arrays: dict[str, NDArray], how: str) -> Motion:
+    if {"joints", "translation", "fps"} <= arrays.keys():
+        return _from_own_layout(path, arrays)
+    joints, way, rate, kind = smpl_arrays(path, arrays)
+    joints, way, up = _to_y_up(joints, way)
+    return _described(Motion(path.stem, **started_at_origin(joints, way), fps=rate), f"{kind}, {how}", up, "metres", ())
+
+
+def _from_own_layout(path: Path, arrays: dict[str, NDArray]) -> Motion:
+    joints = frames_of(path, arrays, "joints", (NUM_JOINTS, 3))
+    translation = path_of(path, arrays, "translation", len(joints))
+    rate = frame_rate(path, numbers(path, arrays, "fps"))
+    name, licence = (str(arrays[key]) if key in arrays else "" for key in ("name", "licence"))
+    return Motion(name or path.stem, as_tensor(joints), as_tensor(translation - translation[0]), rate, licence)
+
+
+def _from_skeleton(path: Path, clip: SkeletonClip, kind: str) -> Motion:
+    rest = load_body_model("openbody").J_template.double().numpy()
+    found = retarget(str(path), clip, rest)
+    motion = Motion(path.stem, **started_at_origin(found.joints, found.way), fps=clip.fps)
+    return _described(motion, f"{kind}, {len(clip.names)} joints", found.up, found.unit, found.unmapped)
+
+
+def _described(motion: Motion, kind: str, up: str, unit: str, unmapped: tuple[str, ...]) -> Motion:
+    """With what was recognised, in a sentence."""
+    words = f"{kind}, {up} up, {unit}, {motion.fps:g} frames a second, {motion.seconds:.1f} s"
+    if unmapped:
+        words += f"; not in it: {', '.join(unmapped)}"
+    return replace(motion, source=words)
+
+
+def _to_y_up(joints: NDArray, translation: NDArray) -> tuple[NDArray, NDArray, str]:
+    """AMASS is z up, AIST++ and others are y up, and no file says so: the axis the body mostly stands along decides."""
+    up = Rotation.from_rotvec(joints[:, 0]).apply([0.0, 1.0, 0.0]).mean(0)
+    if up[2] <= up[1]:
+        return joints, translation, "y"
+    y_from_z = Rotation.from_rotvec([-np.pi / 2, 0.0, 0.0])
+    joints = joints.copy()
+    joints[:, 0] = (y_from_z * Rotation.from_rotvec(joints[:, 0])).as_rotvec()
+    return joints, y_from_z.apply(translation), "z"

@@ -1,0 +1,127 @@
+"""Motions as arrays of SMPL's, SMPL-H's or SMPL-X' rotations, under the names that data sets give them."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sherf.body.pickles import read_pickle, resolve_array
+from sherf.body.skeleton import NUM_JOINTS
+from sherf.errors import BadInput
+from sherf.motion_npz import frame_rate, frames_of, numbers, path_of
+
+SMPL_FAMILY = {72: 24, 156: 22, 165: 22, 63: 21, 69: 23, 66: 22}
+"""Numbers a frame -> joints to keep. SMPL-H and SMPL-X begin with SMPL's first 22; their hands are other joints."""
+NAMES_OF_FAMILY = {72: "SMPL", 156: "SMPL-H", 165: "SMPL-X", 66: "SMPL without hands"}
+POSES = ("poses", "smpl_poses", "pose", "full_pose")
+WAYS = ("trans", "smpl_trans", "transl", "translation")
+RATES = ("mocap_framerate", "mocap_frame_rate", "fps", "frame_rate")
+AIST_FPS = 60.0
+PLAIN_FPS = 30.0
+"""Of files that know no rate at all."""
+
+
+def smpl_arrays(path: Path, arrays: Mapping[str, NDArray]) -> tuple[NDArray, NDArray, float, str]:
+    """Joints (frame, 24, 3), way (frame, 3) in metres, frames a second, and what the file is, in words.
+
+    Raises:
+        BadInput: the arrays hold no motion, or one that cannot be played.
+    """
+    poses, kind = _poses(path, dict(arrays))
+    joints = np.zeros((len(poses), NUM_JOINTS, 3))
+    kept = SMPL_FAMILY[poses.shape[1]]
+    joints[:, :kept] = poses[:, : 3 * kept].reshape(len(poses), kept, 3)
+    way_key = next((key for key in WAYS if key in arrays), None)
+    way = np.zeros((len(poses), 3))
+    if way_key is not None:
+        scaling = float(numbers(path, dict(arrays), "smpl_scaling").reshape(-1)[0]) if "smpl_scaling" in arrays else 1.0
+        if not 1e-6 < scaling < 1e6:
+            raise BadInput(f"{path}: smpl_scaling is {scaling:g}. Export it again.")
+        scaled = dict(arrays) | {way_key: np.asarray(arrays[way_key], float) / scaling}
+        way = path_of(path, scaled, way_key, len(poses))
+    rate_key = next((key for key in RATES if key in arrays), None)
+    if rate_key is not None:
+        rate = frame_rate(path, numbers(path, dict(arrays), rate_key))
+    elif "smpl_poses" in arrays:
+        rate = AIST_FPS
+    elif "poses" in arrays and "trans" in arrays:
+        found = ", ".join(sorted(arrays))
+        raise BadInput(f"{path} does not say its frame rate; it holds {found}.\nAdd mocap_framerate.")
+    else:
+        rate, kind = PLAIN_FPS, f"{kind} (no frame rate said: {PLAIN_FPS:g} taken)"
+    return joints, way, rate, kind
+
+
+def holds_motion(arrays: Mapping[str, Any]) -> bool:
+    """Whether there are poses under any known name."""
+    return any(key in arrays for key in POSES) or "body_pose" in arrays
+
+
+def _poses(path: Path, arrays: dict[str, NDArray]) -> tuple[NDArray, str]:
+    key = next((key for key in POSES if key in arrays), None)
+    if key is None:
+        if "body_pose" not in arrays or not {"global_orient", "root_orient"} & arrays.keys():
+            raise BadInput(
+                f"{path} holds no motion: found {', '.join(sorted(arrays)) or 'no arrays'}.\n"
+                "Needed: joints (frames, 24, 3), translation (frames, 3), fps; or poses, trans, mocap_framerate as in "
+                "AMASS; or global_orient, body_pose, transl as in SMPL-X."
+            )
+        root = "global_orient" if "global_orient" in arrays else "root_orient"
+        parts = [_flat(numbers(path, arrays, name)) for name in (root, "body_pose")]
+        if len(parts[0]) != len(parts[1]):
+            raise BadInput(f"{path}: {len(parts[0])} frames of {root} but {len(parts[1])} of body_pose.")
+        arrays, key = {"poses": np.concatenate(parts, axis=1)}, "poses"
+    flat = _flat(numbers(path, arrays, key))
+    if flat.ndim != 2 or flat.shape[1] not in NAMES_OF_FAMILY:
+        raise BadInput(
+            f"{path}: {key} has shape {np.shape(arrays[key])}.\n"
+            "Needed: (frames, 72) for SMPL, (frames, 156) for SMPL-H or (frames, 165) for SMPL-X."
+        )
+    kind = "AIST++" if key == "smpl_poses" else NAMES_OF_FAMILY[flat.shape[1]]
+    return frames_of(path, {key: flat}, key, (flat.shape[1],)), kind
+
+
+def _flat(array: NDArray) -> NDArray:
+    """(frame, joint, 3) as (frame, number)."""
+    return array.reshape(len(array), -1) if array.ndim == 3 else array
+
+
+def arrays_of_json(path: Path, content: bytes) -> dict[str, NDArray]:
+    """Lists of numbers in a JSON object.
+
+    Raises:
+        BadInput: it is no such object.
+    """
+    try:
+        document = json.loads(content)
+        if not isinstance(document, dict):
+            raise ValueError("no object")
+        return {
+            key: np.asarray(value, np.float64)
+            for key, value in document.items()
+            if isinstance(value, list | int | float) and not isinstance(value, bool)
+        }
+    except (ValueError, TypeError, RecursionError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path} cannot be read as JSON with lists of numbers ({error}).") from error
+
+
+def arrays_of_pickle(path: Path, content: bytes) -> dict[str, NDArray]:
+    """A pickled dict of arrays, read without executing anything.
+
+    Raises:
+        BadInput: it holds anything else.
+    """
+    arrays = {}
+    try:
+        values = read_pickle(content)
+    except BadInput as error:
+        raise BadInput(f"{path} cannot be read as a pickle of arrays: {error}.") from error
+    for key, value in values.items():
+        try:
+            arrays[key] = resolve_array(value)
+        except BadInput:
+            continue
+    return arrays
