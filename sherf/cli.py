@@ -16,6 +16,7 @@ from sherf.options import (
     BenchmarkOptions,
     ExportOptions,
     GenerateOptions,
+    MotionOptions,
     OutputOptions,
     PhotoOptions,
     RenderOptions,
@@ -91,11 +92,10 @@ def render(
 def animate(
     source: Source,
     motion: str = "walk",
-    motion_person: int | None = None,
     frames: int | None = None,
-    in_place: bool = False,
     path: Literal["still", "turntable", "orbit"] = "still",
     output: Annotated[OutputOptions, Flat] = OutputOptions(),
+    moving: Annotated[MotionOptions, Flat] = MotionOptions(),
     photo: Annotated[PhotoOptions, Flat] = PhotoOptions(),
     options: Annotated[RenderOptions, Flat] = RenderOptions(),
 ) -> None:
@@ -104,20 +104,19 @@ def animate(
     Args:
         source: a photo, or an avatar.safetensors made before.
         motion: a built-in motion (see `sherf motions`), a motion file (AMASS, AIST++, SMPL, BVH, glTF), or a video.
-        motion_person: which person of the video, counted from 1, the largest first; the largest if not given.
         frames: how many pictures; the whole motion if not given, and it starts again when it is over.
-        in_place: stay on the spot, as on a treadmill.
         path: how the camera moves meanwhile.
     """
     from sherf.commands import animate_motion
 
-    _print_paths(animate_motion(source, motion, frames, path, in_place, output, photo, options, motion_person))
+    _print_paths(animate_motion(source, motion, frames, path, output, photo, options, moving))
 
 
 def export(
     source: Source,
     out: Path,
     options: Annotated[ExportOptions, Flat] = ExportOptions(),
+    moving: Annotated[MotionOptions, Flat] = MotionOptions(),
     photo: Annotated[PhotoOptions, Flat] = PhotoOptions(),
     overwrite: bool = False,
 ) -> None:
@@ -130,7 +129,7 @@ def export(
     """
     from sherf.export.command import export_avatar
 
-    _print_paths(export_avatar(source, out, options, photo, overwrite))
+    _print_paths(export_avatar(source, out, options, photo, moving, overwrite))
 
 
 def motions() -> None:

@@ -1,14 +1,11 @@
 """What `sherf render` and `sherf animate` do: avatar, shots, frames, video."""
 
 import math
-import os
 from pathlib import Path
 
 import torch
 
 from sherf.avatar import Avatar
-from sherf.avatar_model import DEFAULT_BODY
-from sherf.body.files import load_body_model
 from sherf.body.model import BodyModel
 from sherf.camera import orbit, turntable
 from sherf.camera_file import read_cameras
@@ -17,11 +14,9 @@ from sherf.digest import file_sha256, tensors_sha256
 from sherf.errors import BadInput
 from sherf.export.video import parse_colour
 from sherf.framing import frame_person
-from sherf.motion import Motion, apply, leg_height, on_the_spot, read_motion, repeated, resample, trim
-from sherf.motion_video import obtain_motion_of_video
-from sherf.options import OutputOptions, PhotoOptions, RenderOptions
-from sherf.output import prepare_output_folder
-from sherf.photo.video import is_video
+from sherf.motion import Motion, apply, leg_height, repeated, resample, trim
+from sherf.motion_choice import chosen_motion
+from sherf.options import MotionOptions, OutputOptions, PhotoOptions, RenderOptions
 from sherf.progress import say
 from sherf.reconstruct import obtain_avatar, tell_warnings
 from sherf.renderer import Renderer, make_renderer
@@ -61,29 +56,20 @@ def animate_motion(
     motion: str,
     frames: int | None,
     path: str,
-    in_place: bool,
     output: OutputOptions,
     photo: PhotoOptions = PhotoOptions(),
     options: RenderOptions = RenderOptions(),
-    motion_person: int | None = None,
+    moving: MotionOptions = MotionOptions(),
 ) -> list[Path]:
     """Render an avatar while it moves; return the videos.
 
     Args:
         motion: a built-in one's name, a motion file, or a video of a person, whose motion is kept in the folder.
-        motion_person: which person of the video, the largest first, counted from 1.
     """
-    backend = choose_backend(options.device)
-    if os.path.isfile(motion) and is_video(Path(motion)):
-        _check(options, frames or 1)
-        kept = prepare_output_folder(output.out) / "motion.npz"
-        moved = obtain_motion_of_video(Path(motion), kept, load_body_model(DEFAULT_BODY), motion_person)
-    else:
-        moved = read_motion(motion)
-        if moved.source:
-            say(f"{motion}: {moved.source}")
-    played = _played(moved, frames, in_place, options.fps)
+    _check(options, frames or 1)
+    played = _played(chosen_motion(motion, moving, output.out), frames, options.fps)
     _check(options, len(played))
+    backend = choose_backend(options.device)
     avatar, body = obtain_avatar(source, output, photo, backend)
     tell_warnings(avatar)
     pose = avatar.bank.subject.pose
@@ -104,9 +90,8 @@ def _renderer(avatar: Avatar, body: BodyModel, backend: Backend, options: Render
     return MeshRenderer(rigged_mesh(avatar, body, backend))
 
 
-def _played(motion: Motion, frames: int | None, in_place: bool, fps: float) -> Motion:
+def _played(motion: Motion, frames: int | None, fps: float) -> Motion:
     """The motion at the video's frame rate, over again until it has `frames` frames."""
-    motion = on_the_spot(motion) if in_place else motion
     if frames is not None:
         _check_frames(frames)
         motion = repeated(motion, math.ceil((frames - 1) * motion.fps / fps) + 1)

@@ -37,6 +37,26 @@ class PhotoOptions:
 
 
 @dataclass(frozen=True)
+class MotionOptions:
+    """How a motion is played."""
+
+    motion_person: int | None = None
+    """Of a video: which person, counted from 1, the largest first; the largest if not given."""
+    in_place: bool = False
+    """Stay on the spot, as on a treadmill."""
+    speed: float = 1.0
+    """How many times as fast."""
+    begin: float = 0.0
+    """Seconds of the motion to leave out at its beginning."""
+    end: float | None = None
+    """Second of the motion at which to stop; its end if not given."""
+    loop: bool = False
+    """Blend the end into the beginning, so that the motion comes round without a jump."""
+    smooth: float = 0.0
+    """Average the motion over so many seconds (a Gaussian's standard deviation), as 0.1."""
+
+
+@dataclass(frozen=True)
 class OutputOptions:
     """Where results go."""
 
@@ -76,8 +96,6 @@ class ExportOptions:
     not given."""
     motion: tuple[str, ...] = ()
     """The clips of a glb: built-in motions (`sherf motions`) or motion files, any number of them."""
-    in_place: bool = False
-    """Clips stay on the spot."""
     posed: Literal["rest", "photo"] = "rest"
     """Of obj and ply: arms out (T-pose), or as in the photo."""
     frame: int | None = None

@@ -1,6 +1,7 @@
 """Motions: what can be read, what cannot and why, and how a subject plays them."""
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,8 @@ from sherf.motion import (
     trim,
     write_motion,
 )
+from sherf.motion_edit import edited_motion, looped, smoothed
+from sherf.options import MotionOptions
 from sherf.scene import BodyPose
 
 NAMES = ("dance", "idle", "squat", "turn", "walk", "wave")
@@ -391,3 +394,67 @@ def test_a_file_that_unpacks_to_gigabytes_is_not_unpacked(tmp_path: Path) -> Non
     assert (tmp_path / "bomb.npz").stat().st_size < 2**20
     with pytest.raises(BadInput, match="unpacks to 305 MB"):
         read_motion(tmp_path / "bomb.npz")
+
+
+def test_a_looped_motion_comes_round(body: BodyModel) -> None:
+    """Played twice, nothing moves further at the seam than elsewhere; a cut piece of it jumps there."""
+    cut = edited_motion(read_motion("dance"), MotionOptions(begin=0.3, end=2.1))
+
+    def steps(motion: Motion) -> torch.Tensor:
+        joints = body.pose(_stood(repeated(motion, 2 * len(motion)))).joints
+        return (joints[1:] - joints[:-1]).norm(dim=-1).amax(dim=1)
+
+    smooth, broken = looped(cut), cut
+    assert float(steps(smooth)[len(smooth) - 1]) < 1.3 * float(steps(smooth)[: len(smooth) - 1].max())
+    assert float(steps(broken)[len(broken) - 1]) > 2 * float(steps(broken)[: len(broken) - 1].max())
+
+
+def test_a_looped_walk_walks_on() -> None:
+    walk = looped(edited_motion(read_motion("walk"), MotionOptions(begin=0.1)))
+    way = repeated(walk, 3 * len(walk)).translation
+    steps = (way[1:] - way[:-1])[:, 2]
+    assert float(steps.min()) > 0.3 * float(steps.mean())
+    assert float((way[1:] - way[:-1])[:, 1].abs().max()) < 0.03
+
+
+def test_smoothing_calms_what_shakes_and_keeps_what_moves() -> None:
+    random = torch.Generator().manual_seed(0)
+    calm = some_motion(60, 30.0)
+    shaken = replace(calm, joints=calm.joints + 0.05 * torch.randn(calm.joints.shape, generator=random))
+    mended = smoothed(shaken, 0.1)
+
+    def shaking(motion: Motion) -> float:
+        return float((motion.joints[2:] - 2 * motion.joints[1:-1] + motion.joints[:-2]).abs().mean())
+
+    assert shaking(mended) < 0.1 * shaking(shaken)
+    assert float((mended.joints - calm.joints)[6:-6].abs().mean()) < 0.03
+
+
+def test_speed_and_pieces() -> None:
+    motion = read_motion("wave")
+    fast = edited_motion(motion, MotionOptions(speed=2.0))
+    assert fast.seconds == pytest.approx(motion.seconds / 2)
+    piece = edited_motion(motion, MotionOptions(begin=0.5, end=1.5))
+    assert piece.seconds == pytest.approx(1.0, abs=0.04)
+    assert edited_motion(motion, MotionOptions()) == motion
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (MotionOptions(speed=0.0), "speed"),
+        (MotionOptions(speed=float("nan")), "speed"),
+        (MotionOptions(smooth=-1.0), "smooth"),
+        (MotionOptions(begin=2.0, end=1.0), "nothing"),
+        (MotionOptions(begin=1e6), "nothing"),
+        (MotionOptions(begin=-1.0), "nothing"),
+    ],
+)
+def test_impossible_changes_of_a_motion(options: MotionOptions, says: str) -> None:
+    with pytest.raises(BadInput, match=says):
+        edited_motion(read_motion("wave"), options)
+
+
+def _stood(motion: Motion) -> BodyPose:
+    count = len(motion)
+    return BodyPose(torch.zeros(count, 10), motion.joints, torch.eye(3).expand(count, 3, 3), motion.translation)

@@ -12,8 +12,9 @@ from sherf.errors import BadInput
 from sherf.export.gltf import glb_bytes, write_glb
 from sherf.export.mesh_files import write_obj, write_ply
 from sherf.export.rigged import RiggedMesh, rigged_mesh
-from sherf.motion import Motion, apply, leg_height, on_the_spot, read_motion, resample, scaled
-from sherf.options import ExportFormat, ExportOptions, OutputOptions, PhotoOptions
+from sherf.motion import Motion, apply, leg_height, resample, scaled
+from sherf.motion_choice import chosen_motion
+from sherf.options import ExportFormat, ExportOptions, MotionOptions, OutputOptions, PhotoOptions
 from sherf.output import prepare_output_folder
 from sherf.progress import say
 from sherf.reconstruct import obtain_avatar, tell_warnings
@@ -41,6 +42,7 @@ def export_avatar(
     out: Path,
     options: ExportOptions = ExportOptions(),
     photo: PhotoOptions = PhotoOptions(),
+    moving: MotionOptions = MotionOptions(),
     overwrite: bool = False,
 ) -> list[Path]:
     """Write a mesh of an avatar; returns the files.
@@ -56,7 +58,7 @@ def export_avatar(
     ):
         if not least <= value <= most:
             raise BadInput(f"{name} {value} is not possible: choose {least} to {most}.")
-    motions = [read_motion(name) for name in options.motion]
+    motions = [chosen_motion(name, moving, out.with_suffix("")) for name in options.motion]
     _check_frame(options, motions)
     prepare_output_folder(out.parent)
     backend = choose_backend(options.device)
@@ -67,7 +69,7 @@ def export_avatar(
     record = provenance(avatar, mesh)
     if kind in ("glb", "vrm"):
         legs = leg_height(body.rest_joints(avatar.bank.subject.pose.betas).cpu())
-        clips = [scaled(resample(_placed(motion, options), CLIP_FPS), legs) for motion in motions]
+        clips = [scaled(resample(motion, CLIP_FPS), legs) for motion in motions]
         meta = {**VRM_META, "name": out.stem} if kind == "vrm" else None
         # VRM keeps motions in files of their own
         write_glb(out, glb_bytes(mesh, clips if kind == "glb" else (), record, meta))
@@ -119,16 +121,12 @@ def _avatar(source: Path, out: Path, photo: PhotoOptions, overwrite: bool) -> tu
     return obtain_avatar(source, OutputOptions(out.with_suffix(""), overwrite), photo)
 
 
-def _placed(motion: Motion, options: ExportOptions) -> Motion:
-    return on_the_spot(motion) if options.in_place else motion
-
-
 def _pose(avatar: Avatar, body: BodyModel, motions: list[Motion], options: ExportOptions) -> BodyPose:
     """The pose that a mesh without a skeleton is written in."""
     pose = avatar.bank.subject.pose
     if options.frame is not None:
         legs = leg_height(body.rest_joints(pose.betas).cpu())
-        return apply(_placed(motions[0], options), pose, leg_height_m=legs)[options.frame]
+        return apply(motions[0], pose, leg_height_m=legs)[options.frame]
     if options.posed == "photo":
         return pose
     return body.rest_pose(pose.betas)

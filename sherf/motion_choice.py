@@ -1,0 +1,34 @@
+"""The motion that a user asks for: a built-in one, a file, or a video, cut and changed as the options say."""
+
+import os
+from pathlib import Path
+
+from sherf.body.files import load_body_model
+from sherf.motion import Motion, read_motion
+from sherf.motion_edit import edited_motion
+from sherf.motion_video import obtain_motion_of_video
+from sherf.options import MotionOptions
+from sherf.output import prepare_output_folder
+from sherf.photo.video import is_video
+from sherf.progress import say
+
+
+def chosen_motion(source: str, options: MotionOptions, folder: Path) -> Motion:
+    """Read, report what was recognised, and change.
+
+    Args:
+        source: a built-in motion's name, a motion file, or a video of a person.
+        folder: where a video's motion is kept, as motion.npz.
+
+    Raises:
+        BadInput: there is no such motion, or it cannot be read or changed so.
+        NoPerson: the video shows nobody.
+    """
+    if os.path.isfile(source) and is_video(Path(source)):
+        kept = prepare_output_folder(folder) / "motion.npz"
+        motion = obtain_motion_of_video(Path(source), kept, load_body_model("openbody"), options.motion_person)
+    else:
+        motion = read_motion(source)
+        if motion.source:
+            say(f"{source}: {motion.source}")
+    return edited_motion(motion, options)
