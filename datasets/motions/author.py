@@ -6,7 +6,9 @@ from pathlib import Path
 import torch
 
 from sherf.body.files import load_body_model
+from sherf.datasets.motions.airborne import jump, run
 from sherf.datasets.motions.dance import dance
+from sherf.datasets.motions.gestures import bow, disco, sit, stretch
 from sherf.datasets.motions.rig import Plan, Rig, perform, rig_of
 from sherf.datasets.motions.standing import idle, squat, wave
 from sherf.datasets.motions.turning import turn
@@ -23,6 +25,12 @@ AUTHORS: dict[str, Callable[[Rig], Plan]] = {
     "dance": dance,
     "squat": squat,
     "turn": turn,
+    "bow": bow,
+    "stretch": stretch,
+    "sit": sit,
+    "disco": disco,
+    "jump": jump,
+    "run": run,
 }
 
 
