@@ -13,7 +13,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sherf.errors import BadInput, OutputError
+from sherf.errors import BadInput
+from sherf.output import write_json
 from sherf.scene import Camera
 
 SIZE_MAX = 16384
@@ -71,7 +72,7 @@ def write_cameras(path: Path, camera: Camera) -> None:
         K = camera.K[number].tolist()
         frames.append(
             {
-                "file_path": f"frames/{number:05d}.png",
+                "file_path": f"frames/{number:04d}.png",
                 "fl_x": K[0][0],
                 "fl_y": K[1][1],
                 "cx": K[0][2],
@@ -79,13 +80,7 @@ def write_cameras(path: Path, camera: Camera) -> None:
                 "transform_matrix": _opengl_matrix(camera[number]),
             }
         )
-    content = {"camera_model": "PINHOLE", "w": width, "h": height, "frames": frames}
-    unfinished = path.with_name(path.name + ".unfinished")
-    try:
-        unfinished.write_text(json.dumps(content, indent=1), encoding="utf-8")
-        unfinished.replace(path)
-    except OSError as error:
-        raise OutputError(f"cameras cannot be written to {path}: {error}") from error
+    write_json(path, {"camera_model": "PINHOLE", "w": width, "h": height, "frames": frames})
 
 
 def _opengl_matrix(camera: Camera) -> list[list[float]]:

@@ -17,7 +17,9 @@ from sherf.framing import frame_person
 from sherf.motion import Motion, apply, leg_height, repeated, resample, trim
 from sherf.motion_choice import chosen_motion
 from sherf.options import MotionOptions, OutputOptions, PhotoOptions, RenderOptions
+from sherf.output import write_json
 from sherf.progress import say
+from sherf.provenance import PROVENANCE, provenance
 from sherf.reconstruct import obtain_avatar, tell_warnings
 from sherf.renderer import Renderer, make_renderer
 from sherf.scene import BodyPose, Camera
@@ -48,7 +50,9 @@ def render_views(
     identity = {"avatar": _identity(avatar), "path": path, "frames": frames}
     if cameras:
         identity |= {"path": file_sha256(cameras), "frames": len(shots.cameras)}
-    return write_sequence(renderer, shots, output, options, identity)
+    videos = write_sequence(renderer, shots, output, options, identity)
+    write_json(output.out / PROVENANCE, provenance(avatar))
+    return videos
 
 
 def animate_motion(
@@ -77,7 +81,9 @@ def animate_motion(
     renderer = _renderer(avatar, body, backend, options)
     shots = Shots(_path(path, renderer, avatar, poses, len(played), options), poses)
     identity = {"avatar": _identity(avatar), "motion": _motion_identity(played), "path": path, "frames": len(played)}
-    return write_sequence(renderer, shots, output, options, identity)
+    videos = write_sequence(renderer, shots, output, options, identity)
+    write_json(output.out / PROVENANCE, provenance(avatar))
+    return videos
 
 
 def _renderer(avatar: Avatar, body: BodyModel, backend: Backend, options: RenderOptions) -> Renderer:

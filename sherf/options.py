@@ -66,6 +66,9 @@ class OutputOptions:
     """Replace what another photo or another rendering left in that folder."""
 
 
+Layer = Literal["depth", "opacity", "normal", "visibility"]
+
+
 @dataclass(frozen=True)
 class RenderOptions:
     """How frames are made."""
@@ -78,13 +81,15 @@ class RenderOptions:
     """Pictures a second in the video."""
     gif: bool = False
     """Write video.gif beside video.mp4."""
+    layers: tuple[Layer, ...] = ()
+    """Also write these of each picture: depth (16 bits, mm), opacity, normal, visibility (what the photo saw)."""
     fast: bool = False
     """Show the avatar as a textured mesh, as `sherf export` writes it: many pictures a second, after half a minute."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute."""
 
 
-ExportFormat = Literal["glb", "vrm", "obj", "ply"]
+ExportFormat = Literal["glb", "vrm", "obj", "ply", "bvh", "npz"]
 
 
 @dataclass(frozen=True)
@@ -92,8 +97,8 @@ class ExportOptions:
     """What kind of file, and what is in it."""
 
     format: ExportFormat | None = None
-    """glb: rigged, textured, animated; vrm: a VRM 1.0 avatar; obj and ply: a mesh in one pose. By the name of --out if
-    not given."""
+    """glb: rigged, textured, animated; vrm: a VRM 1.0 avatar; obj and ply: a mesh in one pose; bvh and npz: the
+    --motion on the avatar's skeleton. By the name of --out if not given."""
     motion: tuple[str, ...] = ()
     """The clips of a glb: built-in motions (`sherf motions`) or motion files, any number of them."""
     posed: Literal["rest", "photo"] = "rest"

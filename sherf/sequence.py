@@ -3,11 +3,14 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from sherf import __version__
+from sherf.camera_file import write_cameras
 from sherf.errors import BadInput
+from sherf.export.layers import write_layer
 from sherf.export.video import frame_path, parse_colour, write_frame, write_video
-from sherf.options import OutputOptions, RenderOptions
+from sherf.options import Layer, OutputOptions, RenderOptions
 from sherf.output import prepare_output_folder, write_json
 from sherf.progress import progress, say
 from sherf.renderer import Renderer
@@ -33,7 +36,8 @@ class Shots:
 def write_sequence(
     renderer: Renderer, shots: Shots, output: OutputOptions, options: RenderOptions, identity: dict
 ) -> list[Path]:
-    """Render the missing frames of a sequence to out/frames and make out/video.mp4 (and .gif) of them.
+    """Render the missing frames of a sequence to out/frames and make out/video.mp4 (and .gif) of them; transparent
+    ones also become video.webm, which keeps it. Layers go to folders of their names, cameras to transforms.json.
 
     Args:
         identity: what the frames depend on besides `options` (avatar, cameras, motion): frames of another
@@ -52,13 +56,20 @@ def write_sequence(
     _claim(output, frames, options, identity)
     prepare_output_folder(frames)
     count = len(shots.cameras)
-    missing = [i for i in range(count) if not frame_path(frames, i).exists()]
+    folders = {layer: prepare_output_folder(out / layer) for layer in options.layers}
+    missing = [i for i in range(count) if not all(frame_path(f, i).exists() for f in (frames, *folders.values()))]
     if len(missing) < count:
         say(f"{count - len(missing)} of {count} frames are there already")
     for i in progress(missing, "frames"):
         pose = shots.poses[i] if shots.moves else shots.poses
-        write_frame(frame_path(frames, i), renderer.frame(shots.cameras[i], pose), background)
+        camera = shots.cameras[i]
+        frame = renderer.frame(camera, pose)
+        for layer, folder in folders.items():
+            write_layer(frame_path(folder, i), layer, frame, camera.to(frame.depth.device))
+        write_frame(frame_path(frames, i), frame, background)
+    write_cameras(out / "transforms.json", shots.cameras)
     videos = [out / "video.mp4"] + ([out / "video.gif"] if options.gif else [])
+    videos += [out / "video.webm"] if background is None else []
     for video in videos:
         # Also where all frames were there: the frame rate may be another.
         write_video(video, frames, options.fps)
@@ -89,6 +100,9 @@ def _claim(output: OutputOptions, frames: Path, options: RenderOptions, identity
             )
         for path in existing:
             path.unlink()
-        for name in ("video.mp4", "video.gif"):
+        for layer in get_args(Layer):
+            for path in (output.out / layer).glob("*.png"):
+                path.unlink()
+        for name in ("video.mp4", "video.gif", "video.webm"):
             (output.out / name).unlink(missing_ok=True)
     write_json(output.out / SETTINGS, settings)

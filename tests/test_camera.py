@@ -213,5 +213,6 @@ def test_a_wrong_camera_file_is_refused_with_its_fault_named(tmp_path: Path, con
 def test_missing_files_and_folders_are_named(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"absent\.json"):
         read_cameras(tmp_path / "absent.json")
-    with pytest.raises(OutputError, match="absent"):
-        write_cameras(tmp_path / "absent" / "path.json", some_camera(2))
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(OutputError, match="file"):
+        write_cameras(tmp_path / "file" / "path.json", some_camera(2))

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from sherf.camera import intrinsics, look_at
-from sherf.camera_file import write_cameras
+from sherf.camera_file import read_cameras, write_cameras
 from sherf.scene import Camera
 
 ROOT = Path(__file__).parent.parent
@@ -98,6 +98,27 @@ def test_a_body_that_lies_elsewhere_is_refused_with_a_picture_of_it_unless_force
     assert (out / "avatar.safetensors").exists()
 
 
+def test_a_corrected_fit_is_kept_and_not_lost(made: Path, tmp_path: Path) -> None:
+    """Edited and given again: the hand goes there, the same command does nothing more, without --edit it is refused."""
+    out = tmp_path / "copy"
+    shutil.copytree(made, out)
+    fit = json.loads((out / "fit.json").read_text())
+    assert fit["edits"]["landmarks"] == {} and set(fit["landmarks"]) >= {"nose", "left_wrist"}
+    x, y = fit["landmarks"]["left_wrist"]["pixel"]
+    fit["edits"]["landmarks"]["left_wrist"] = [x + 6, y - 4]
+    (out / "fit.json").write_text(json.dumps(fit))
+    edit = ("reconstruct", PHOTO, "--out", out, "--edit", out / "fit.json")
+    assert sherf(*edit).returncode == 0
+    again = json.loads((out / "fit.json").read_text())
+    assert again["edits"]["landmarks"]["left_wrist"] == [x + 6, y - 4]
+    assert again["fit"]["joints"] != fit["fit"]["joints"]
+    done = sherf(*edit)
+    assert done.returncode == 0 and "reconstructing" not in done.stderr
+    refused = sherf("reconstruct", PHOTO, "--out", out)
+    assert refused.returncode == 1 and "your corrections" in refused.stderr
+    assert json.loads((out / "fit.json").read_text()) == again
+
+
 def test_another_option_reconstructs_anew(made: Path, tmp_path: Path) -> None:
     shutil.copytree(made, tmp_path / "copy")
     before = (tmp_path / "copy" / "report.json").read_text()
@@ -172,10 +193,14 @@ def test_ones_own_cameras_are_used(made: Path, tmp_path: Path) -> None:
 def test_a_motion_moves_the_person_before_any_background(made: Path, tmp_path: Path) -> None:
     done = sherf(
         "animate", made / "avatar.safetensors", "--motion", "wave", "--frames", "3", "--fps", "4", "--size", "96",
-        "--background", "transparent", "--gif", "--out", tmp_path,
+        "--background", "transparent", "--gif", "--layers", "depth", "visibility", "--out", tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == [str(tmp_path / "video.mp4"), str(tmp_path / "video.gif")]
+    assert done.stdout.split() == [str(tmp_path / f"video.{kind}") for kind in ("mp4", "gif", "webm")]
+    assert [p.name for p in sorted((tmp_path / "depth").iterdir())] == ["0000.png", "0001.png", "0002.png"]
+    assert len(read_cameras(tmp_path / "transforms.json")) == 3
+    record = json.loads((tmp_path / "provenance.json").read_text())
+    assert record["model"] == "sherf-small" and record["seen_by_the_photo"] + record["invented"] == pytest.approx(1)
     pictures = [Image.open(p) for p in sorted((tmp_path / "frames").iterdir())]
     assert [p.mode for p in pictures] == ["RGBA"] * 3
     alpha = [np.asarray(p)[..., 3] for p in pictures]

@@ -14,6 +14,7 @@ from sherf.body.model import BodyModel
 from sherf.body.skeleton import JOINT_NAMES, PARENTS, joint_index
 from sherf.errors import BadInput
 from sherf.export.gltf import glb_bytes
+from sherf.export.motion_out import bvh_text
 from sherf.export.rigged import RiggedMesh
 from sherf.motion import Motion, read_motion, resample, started_at_origin
 from sherf.motion_files.bvh import read_bvh
@@ -313,3 +314,12 @@ def test_the_least_rotation_takes_one_direction_to_another() -> None:
         assert np.allclose(R @ a, b)
         assert Rotation.from_matrix(R).magnitude() == pytest.approx(np.arccos(a @ b))
     assert np.allclose(least_rotation(np.array([0, 1.0, 0]), np.array([0, -1.0, 0])) @ [0, 1, 0], [0, -1, 0])
+
+
+def test_a_bvh_that_we_write_is_read_as_the_same_motion(dance: Motion, body: BodyModel, tmp_path: Path) -> None:
+    """Hands too: nothing is lost but where it began."""
+    rest = body.J_template.double().numpy()
+    (tmp_path / "dance.bvh").write_text(bvh_text(dance, rest, PARENTS))
+    read = read_motion(tmp_path / "dance.bvh")
+    assert np.allclose(_rotations(read), _rotations(dance), atol=2e-3)
+    assert "left_hand" in read.source  # SMPL's hand joints are not in other skeletons: they rest

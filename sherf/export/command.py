@@ -1,9 +1,10 @@
 """What `sherf export` does: avatar, rigged mesh, file."""
 
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
-from sherf import __version__
+import numpy as np
+
 from sherf.avatar import Avatar, is_avatar, read_avatar, restore
 from sherf.body.files import load_body_model
 from sherf.body.model import BodyModel
@@ -11,12 +12,14 @@ from sherf.devices import choose_backend
 from sherf.errors import BadInput
 from sherf.export.gltf import glb_bytes, write_glb
 from sherf.export.mesh_files import write_obj, write_ply
-from sherf.export.rigged import RiggedMesh, rigged_mesh
+from sherf.export.motion_out import write_bvh, write_poses
+from sherf.export.rigged import rigged_mesh
 from sherf.motion import Motion, apply, leg_height, resample, scaled
 from sherf.motion_choice import chosen_motion
 from sherf.options import ExportFormat, ExportOptions, MotionOptions, OutputOptions, PhotoOptions
 from sherf.output import prepare_output_folder
 from sherf.progress import say
+from sherf.provenance import provenance
 from sherf.reconstruct import obtain_avatar, tell_warnings
 from sherf.scene import BodyPose
 
@@ -60,16 +63,20 @@ def export_avatar(
             raise BadInput(f"{name} {value} is not possible: choose {least} to {most}.")
     motions = [chosen_motion(name, moving, out.with_suffix("")) for name in options.motion]
     _check_frame(options, motions)
+    if kind in ("bvh", "npz") and len(motions) != 1:
+        raise BadInput(f"a .{kind} holds one motion: give one --motion, not {len(motions)}.")
     prepare_output_folder(out.parent)
     backend = choose_backend(options.device)
     avatar, body = _avatar(source, out, photo, overwrite)
     tell_warnings(avatar)
+    if kind in ("bvh", "npz"):
+        _write_motion(out, kind, avatar, body, motions[0])
+        return [out]
     say("making the mesh, about half a minute ...")
     mesh = rigged_mesh(avatar, body, backend, options.triangles, options.texture)
-    record = provenance(avatar, mesh)
+    record = provenance(avatar, mesh.seen)
     if kind in ("glb", "vrm"):
-        legs = leg_height(body.rest_joints(avatar.bank.subject.pose.betas).cpu())
-        clips = [scaled(resample(motion, CLIP_FPS), legs) for motion in motions]
+        clips = [scaled(resample(motion, CLIP_FPS), _legs(avatar, body)) for motion in motions]
         meta = {**VRM_META, "name": out.stem} if kind == "vrm" else None
         # VRM keeps motions in files of their own
         write_glb(out, glb_bytes(mesh, clips if kind == "glb" else (), record, meta))
@@ -78,21 +85,6 @@ def export_avatar(
     if kind == "ply":
         return write_ply(out, mesh, vertices)
     return write_obj(out, mesh, vertices, ", ".join(f"{key}: {value}" for key, value in record.items()))
-
-
-def provenance(avatar: Avatar, mesh: RiggedMesh) -> dict[str, Any]:
-    """What a file says of where it comes from."""
-    report = avatar.report
-    return {
-        "tool": f"sherf {__version__}",
-        "model": report.get("model", ""),
-        "model_sha256": report.get("options", {}).get("model", ""),
-        "body_model": avatar.bank.subject.body_model,
-        "photo_sha256": report.get("photo_sha256", ""),
-        "fit": report.get("verdict", ""),
-        "seen_by_the_photo": round(mesh.seen, 3),
-        "invented": round(1 - mesh.seen, 3),
-    }
 
 
 def _format(out: Path, options: ExportOptions) -> str:
@@ -125,8 +117,23 @@ def _pose(avatar: Avatar, body: BodyModel, motions: list[Motion], options: Expor
     """The pose that a mesh without a skeleton is written in."""
     pose = avatar.bank.subject.pose
     if options.frame is not None:
-        legs = leg_height(body.rest_joints(pose.betas).cpu())
-        return apply(motions[0], pose, leg_height_m=legs)[options.frame]
+        return apply(motions[0], pose, leg_height_m=_legs(avatar, body))[options.frame]
     if options.posed == "photo":
         return pose
     return body.rest_pose(pose.betas)
+
+
+def _legs(avatar: Avatar, body: BodyModel) -> float:
+    return leg_height(body.rest_joints(avatar.bank.subject.pose.betas).cpu())
+
+
+def _write_motion(out: Path, kind: str, avatar: Avatar, body: BodyModel, motion: Motion) -> None:
+    """The motion with steps of the avatar's own length."""
+    betas = avatar.bank.subject.pose.betas.cpu()
+    own = scaled(motion, _legs(avatar, body))
+    if kind == "npz":
+        write_poses(out, own, betas.numpy(), body.name)
+        return
+    rest = body.rest_joints(betas).double().numpy()
+    ground = float(body.shaped(betas)[:, 1].min())
+    write_bvh(out, own, rest - np.array([0.0, ground, 0.0]), body.parents)

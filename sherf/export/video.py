@@ -106,30 +106,35 @@ def frame_paths(folder: Path) -> list[Path]:
 
 
 def write_video(path: Path, frames: Path, fps: float, matte: tuple[float, float, float] = WHITE) -> Path:
-    """Make an .mp4 (H.264, plays in every browser) or a looping .gif of a folder's frames.
+    """Make an .mp4 (H.264, plays in every browser), a .webm (VP9, keeps transparency) or a looping .gif of a folder's
+    frames.
 
     Args:
-        path: ends in .mp4 or .gif.
+        path: ends in .mp4, .webm or .gif.
         frames: folder of 0000.png, 0001.png, ... of one size.
         fps: frames a second.
-        matte: what transparent pixels are put over, RGB in [0, 1]: neither format blends.
+        matte: what transparent pixels are put over in .mp4 and .gif, RGB in [0, 1]: neither blends.
 
     Raises:
         BadInput: another suffix, no or odd frames, an impossible frame rate.
         OutputError: the file cannot be written.
     """
     suffix = path.suffix.lower()
-    highest = {".mp4": 1000, ".gif": GIF_MAX_FPS}.get(suffix)
+    highest = {".mp4": 1000, ".webm": 1000, ".gif": GIF_MAX_FPS}.get(suffix)
     if highest is None:
-        raise BadInput(f"cannot make a video {path.name}: {suffix or 'no suffix'} is not known.\nUse .mp4 or .gif.")
+        raise BadInput(
+            f"cannot make a video {path.name}: {suffix or 'no suffix'} is not known.\nUse .mp4, .webm or .gif."
+        )
     if not 0 < fps <= highest:
         raise BadInput(f"cannot make {path.name} with {fps:g} frames a second.\nUse more than 0, at most {highest}.")
     paths = frame_paths(frames)
     with atomic_output(path) as partial:
         if suffix == ".mp4":
-            _write_mp4(partial, _pixels(paths, matte), fps)
+            _write_mp4(partial, _opaque(paths, matte), fps)
+        elif suffix == ".webm":
+            _write_webm(partial, _pixels(paths), fps)
         else:
-            _write_gif(partial, _pixels(paths, matte), fps, len(paths))
+            _write_gif(partial, _opaque(paths, matte), fps, len(paths))
     return path
 
 
@@ -156,6 +161,21 @@ def _write_mp4(path: Path, pictures: Iterator[NDArray], fps: float) -> None:
         container.mux(stream.encode(None))
 
 
+def _write_webm(path: Path, pictures: Iterator[NDArray], fps: float) -> None:
+    import av
+
+    with av.open(path, "w") as container:
+        stream = container.add_stream("libvpx-vp9", rate=Fraction(fps).limit_denominator(1001))
+        stream.pix_fmt = "yuva420p"
+        stream.options = {"crf": "24", "b": "0", "deadline": "realtime", "cpu-used": "6", "auto-alt-ref": "0"}
+        for pixels in pictures:
+            even = np.pad(pixels, [(0, pixels.shape[0] % 2), (0, pixels.shape[1] % 2), (0, 0)], mode="edge")
+            if not stream.codec_context.is_open:
+                stream.height, stream.width = even.shape[:2]
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(even, format="rgba").reformat(format="yuva420p")))
+        container.mux(stream.encode(None))
+
+
 def _write_gif(path: Path, pictures: Iterator[NDArray], fps: float, count: int) -> None:
     # GIF counts in 1/100 s: rounding the moments, not the durations, keeps the whole length right.
     moments = [round(100 * index / fps) for index in range(count + 1)]
@@ -164,8 +184,16 @@ def _write_gif(path: Path, pictures: Iterator[NDArray], fps: float, count: int) 
     next(paletted).save(path, format="GIF", save_all=True, append_images=paletted, duration=durations, loop=0)
 
 
-def _pixels(paths: list[Path], matte: tuple[float, float, float]) -> Iterator[NDArray]:
+def _opaque(paths: list[Path], matte: tuple[float, float, float]) -> Iterator[NDArray]:
     """Each frame as (h, w, 3) bytes, put over `matte` where it is transparent."""
+    for pixels in _pixels(paths):
+        picture = Image.fromarray(pixels)
+        under = Image.new("RGBA", picture.size, tuple(round(255 * channel) for channel in matte))
+        yield np.asarray(Image.alpha_composite(under, picture).convert("RGB"))
+
+
+def _pixels(paths: list[Path]) -> Iterator[NDArray]:
+    """Each frame as (h, w, 4) bytes."""
     size = None
     for path in paths:
         try:
@@ -179,5 +207,4 @@ def _pixels(paths: list[Path], matte: tuple[float, float, float]) -> Iterator[ND
                 f"frame {path} is {rgba.width}x{rgba.height}, the first one {size[0]}x{size[1]}.\n"
                 "One video needs one size: delete the frames and render again."
             )
-        under = Image.new("RGBA", size, tuple(round(255 * channel) for channel in matte))
-        yield np.asarray(Image.alpha_composite(under, rgba).convert("RGB"))
+        yield np.asarray(rgba)

@@ -285,3 +285,17 @@ def test_what_cannot_be_exported_is_said_first(
 def test_parents_come_first() -> None:
     """What the reader above relies on, and players need not."""
     assert all(parent < joint for joint, parent in enumerate(PARENTS))
+
+
+def test_a_motion_is_exported_on_the_avatars_own_skeleton(avatar: Avatar, body: BodyModel, tmp_path: Path) -> None:
+    save_avatar(avatar, tmp_path / "avatar.safetensors")
+    for name in ("walk.bvh", "walk.npz"):
+        export_avatar(tmp_path / "avatar.safetensors", tmp_path / name, ExportOptions(motion=("walk",)))
+        read = read_motion(tmp_path / name)
+        assert len(read) == len(read_motion("walk"))
+    with np.load(tmp_path / "walk.npz") as arrays:
+        assert np.allclose(arrays["betas"], avatar.bank.subject.pose.betas)
+        legs = leg_height(body.rest_joints(avatar.bank.subject.pose.betas))
+        assert np.allclose(arrays["trans"], scaled(read_motion("walk"), legs).translation, atol=1e-5)
+    with pytest.raises(BadInput, match="one motion"):
+        export_avatar(tmp_path / "avatar.safetensors", tmp_path / "none.bvh")
