@@ -132,8 +132,25 @@ def export(
     _print_paths(export_avatar(source, out, options, photo, moving, overwrite))
 
 
-def motions() -> None:
-    """List the built-in motions."""
+def motions(
+    motion: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="[MOTION]")] = None,
+    out: Path = Path("out"),
+    moving: Annotated[MotionOptions, Flat] = MotionOptions(),
+) -> None:
+    """List the built-in motions; or show one, a file's or a video's on a plain body: OUT/NAME.mp4, in seconds.
+
+    Args:
+        motion: what to show: a built-in motion, a motion file or a video.
+        out: folder for the preview.
+    """
+    if motion is not None:
+        from sherf.motion_choice import chosen_motion
+        from sherf.motion_preview import preview_motion
+
+        played = chosen_motion(motion, moving, out)
+        print(f"{played.name}: {len(played)} frames, {played.fps:g} a second, {played.seconds:.1f} s")
+        print(preview_motion(played, out))
+        return
     from sherf.motion import builtin_motions, read_motion
 
     for name in builtin_motions():

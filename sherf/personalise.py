@@ -34,8 +34,10 @@ CLOSE = 0.05
 SAY_SECONDS = 10.0
 
 
-def personalised(avatar: Avatar, body: BodyModel, backend: Backend, seconds: float, seed: int = 0) -> Avatar:
-    """The avatar after so many seconds of learning its own photo.
+def personalised(
+    avatar: Avatar, body: BodyModel, backend: Backend, seconds: float, most_steps: int = 100_000, seed: int = 0
+) -> Avatar:
+    """The avatar after so many seconds, or steps, of learning its own photo.
 
     Args:
         avatar: of a network whose points hang on the body's surface, with planes.
@@ -54,9 +56,9 @@ def personalised(avatar: Avatar, body: BodyModel, backend: Backend, seconds: flo
     perception, rng = Perception(), np.random.default_rng(seed)
     began = said = time.monotonic()
     steps = 0
-    while (spent := time.monotonic() - began) < seconds:
+    while (done := max((time.monotonic() - began) / seconds, steps / most_steps)) < 1:
         for group in optimiser.param_groups:
-            group["lr"] = LEARNING_RATE * (1 - spent / seconds)
+            group["lr"] = LEARNING_RATE * (1 - done)
         chosen = choose_rays(view, rays, PATCH, SINGLE, rng)
         field = SurfaceField(
             _taught(network.surface_tables(replace(bank, planes=planes), body), before), body, posed, backend

@@ -208,6 +208,16 @@ def test_a_motion_moves_the_person_before_any_background(made: Path, tmp_path: P
     assert (alpha[0] != alpha[2]).any()
 
 
+def test_a_motion_is_shown_on_a_plain_body(tmp_path: Path) -> None:
+    done = sherf("motions", "bow", "--end", "1", "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["bow: 30 frames, 30 a second, 1.0 s", str(tmp_path / "bow.mp4")]
+    with av.open(str(tmp_path / "bow.mp4")) as video:
+        pictures = [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]
+    assert len(pictures) == 15 and np.abs(pictures[0].astype(float) - pictures[-1]).mean() > 1
+    assert sherf("motions", "moonwalk", "--out", tmp_path).returncode == 1
+
+
 def test_an_interrupted_rendering_leaves_whole_frames_and_goes_on(made: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "sherf.cli", "render", str(made / "avatar.safetensors")]
     command += ["--frames", "60", "--size", "256", "--out", str(tmp_path)]
