@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import tyro
 
+Masker = Literal["mediapipe", "rembg"]
+
 
 @dataclass(frozen=True)
 class PhotoOptions:
@@ -16,6 +18,8 @@ class PhotoOptions:
     """Which person, counted from 1, when the photo shows several; the most prominent one if not given."""
     mask: Path | None = None
     """Your own mask of the person: white on black, of the photo's size."""
+    masker: Masker = "mediapipe"
+    """What finds the mask: mediapipe (ships) with the picture's own edges, or rembg (pip install 'sherf[rembg]')."""
     edit: Path | None = None
     """A fit.json, as an earlier run wrote it, with your corrections in its "edits": landmarks, joints, a mask."""
     allow_partial: bool = False

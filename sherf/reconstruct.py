@@ -23,7 +23,7 @@ from sherf.devices import Backend, choose_backend
 from sherf.digest import file_sha256, tensors_sha256
 from sherf.errors import BadInput, SherfError
 from sherf.export.video import write_png
-from sherf.options import OutputOptions, PhotoOptions
+from sherf.options import Masker, OutputOptions, PhotoOptions
 from sherf.output import prepare_output_folder, write_json
 from sherf.photo.detect import Person, choose_person, detect_people
 from sherf.photo.edit import FORMAT, Edits, FitFile, edited, edits_digest, edits_record, fit_record, read_fit_file
@@ -83,7 +83,7 @@ def reconstruct(photo: Path, model: AvatarModel, options: PhotoOptions = PhotoOp
     warnings = check_person(person, size, options.allow_partial)
     if len(people) > 1 and number is None:
         warnings.insert(0, f"{len(people)} people found; took the most prominent one (--person N takes another).")
-    person = replace(person, mask=_mask(picture, person, options.mask or given.edits.mask))
+    person = replace(person, mask=_mask(picture, person, options.mask or given.edits.mask, options.masker))
     known = Known(given.start, given.edits.placed, given.edits.joints)
     fit = fit_body(body, person, size, picture.focal_px, known=known)
     scores = score(body, fit, person)
@@ -265,11 +265,11 @@ def _beside(fit: dict[str, Any], out: Path) -> dict[str, Any]:
     return {**fit, "edits": {**fit["edits"], "mask": Path(os.path.relpath(mask, out)).as_posix()}}
 
 
-def _mask(picture: Photo, person: Person, mask: Path | None) -> Float[Tensor, "h w"]:
+def _mask(picture: Photo, person: Person, mask: Path | None, masker: Masker) -> Float[Tensor, "h w"]:
     """The user's mask, else the photo's own alpha, else what was found."""
     if mask is not None:
         return read_mask(mask, picture.image.shape[1:])
-    return person_mask(picture.image, picture.alpha, person)
+    return person_mask(picture.image, picture.alpha, person, masker)
 
 
 def _cropped(subject: Subject, body: BodyModel, person: Person) -> Subject:

@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
+from sherf.errors import MissingAsset
+from sherf.options import Masker
 from sherf.photo.detect import Person
 
 WORK_SIDE = 512  # px of the person's surroundings, longer side: bounds the time of GrabCut
@@ -22,6 +24,8 @@ MIN_AGREEMENT = 0.8  # IoU with the model's mask; below it GrabCut followed the 
 ALPHA_AGREEMENT = 0.5  # IoU above which an alpha channel is this person alone
 SOFT_RADIUS = 3  # px of the picture: half-width of the soft edge
 SOFT_EPSILON = 1e-4  # of the guided filter, squared sRGB: weaker edges than 0.01 are smoothed over
+ALPHA_BEYOND, FOREGROUND_BEYOND = 0.03, 0.12  # of the height: what lies so far off the person found is another's
+REMBG_MODEL = "u2net_human_seg"
 TORSO = (11, 12, 24, 23)
 BONES = (
     *((11, 12), (11, 23), (12, 24), (23, 24), (23, 25), (25, 27), (24, 26), (26, 28), (27, 31), (28, 32)),
@@ -30,20 +34,46 @@ BONES = (
 
 
 def person_mask(
-    image: Float[Tensor, "3 h w"], alpha: Float[Tensor, "h w"] | None, person: Person
+    image: Float[Tensor, "3 h w"], alpha: Float[Tensor, "h w"] | None, person: Person, masker: Masker = "mediapipe"
 ) -> Float[Tensor, "h w"]:
-    """The person's mask: the file's own alpha channel if it has one, otherwise the refined mask.
+    """The person's mask: the file's own alpha channel if it has one, otherwise what the masker makes of it.
 
-    An alpha channel that shows several people is cut down to this one.
+    An alpha channel, or a foreground, that shows several people is cut down to this one.
+
+    Raises:
+        MissingAsset: the masker is not installed.
     """
+    beyond = ALPHA_BEYOND
+    if alpha is None and masker == "rembg":
+        alpha, beyond = foreground(image), FOREGROUND_BEYOND
     if alpha is None:
         return refine_mask(image, person)
     near, cut_out = person.mask > 0.5, alpha > 0.5
     if _iou(near.numpy(), cut_out.numpy()) >= ALPHA_AGREEMENT:
         return alpha
-    reach = 2 * round(0.03 * max(person.box[3] - person.box[1], 1)) + 1
+    reach = 2 * round(beyond * max(person.box[3] - person.box[1], 1)) + 1
     spread = cv2.dilate(person.mask.numpy(), np.ones((reach, reach), np.uint8))
     return alpha * torch.from_numpy(cv2.blur(spread, (reach, reach)))
+
+
+def foreground(image: Float[Tensor, "3 h w"]) -> Float[Tensor, "h w"]:
+    """What rembg (U²-Net, Qin et al. 2020) cuts out: people with all that they carry, and other things in front.
+
+    Raises:
+        MissingAsset: rembg is not installed, or cannot fetch its model.
+    """
+    try:
+        from rembg import new_session, remove
+    except ImportError as error:
+        raise MissingAsset(f"--masker rembg needs rembg ({error}).\nInstall it: pip install 'sherf[rembg]'") from error
+    pixels = (image.clamp(0, 1) * 255).round().byte().movedim(0, 2).cpu().numpy()
+    try:
+        mask = remove(pixels, session=new_session(REMBG_MODEL), only_mask=True)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise MissingAsset(
+            f"rembg cannot be used: {error}.\nIt fetches its model on first use: is there a connection?"
+        ) from error
+    return torch.from_numpy(np.asarray(mask, np.float32).reshape(pixels.shape[:2]) / 255)
 
 
 def refine_mask(image: Float[Tensor, "3 h w"], person: Person) -> Float[Tensor, "h w"]:

@@ -1,12 +1,16 @@
 """The refined mask follows the picture's edges and never leaves the model's mask far behind."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
+from sherf.errors import MissingAsset
 from sherf.photo.detect import Person, detect_people
 from sherf.photo.mask import person_mask, refine_mask
 from sherf.photo.read import read_photo
@@ -88,3 +92,30 @@ def test_photo_is_cut_out_along_the_jacket() -> None:
     is_grass[170:235] = (image[0] > image[2] + 0.1)[170:235]
     assert float(mask[is_grass].mean()) < float(person.mask[is_grass].mean())
     assert float((mask[is_grass] > 0.5).float().mean()) < 0.003
+
+
+def test_rembgs_foreground_is_cut_down_to_the_person(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in for the package, which is not installed here: its mask is taken, and what lies far away is not."""
+    asked: list[str] = []
+
+    def remove(pixels: np.ndarray, session: str, only_mask: bool) -> np.ndarray:
+        asked.append(session)
+        assert only_mask and pixels.dtype == np.uint8
+        mask = np.zeros(pixels.shape[:2], np.uint8)
+        mask[40:160, 40:100] = 255  # the person
+        mask[40:160, 170:195] = 255  # somebody else
+        return mask
+
+    monkeypatch.setitem(sys.modules, "rembg", SimpleNamespace(new_session=lambda name: name, remove=remove))
+    own = torch.zeros(200, 200)
+    own[55:145, 48:92] = 1
+    image = torch.full((3, 200, 200), 0.5)
+    found = person_mask(image, None, a_person(own), "rembg")
+    assert asked == ["u2net_human_seg"]
+    assert float(found[45:155, 52:88].mean()) > 0.5 and float(found[:, 170:].max()) < 0.05
+
+
+def test_a_masker_that_is_not_installed_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "rembg", None)
+    with pytest.raises(MissingAsset, match="pip install"):
+        person_mask(torch.zeros(3, 64, 64), None, a_person(torch.ones(64, 64)), "rembg")
