@@ -1,5 +1,6 @@
 # make setup   builds .venv from the pins in pyproject.toml, nothing else
 # make demo    a turning and a moving person from a photograph: make demo PHOTO=me.jpg for yours
+# make app     the web page on this machine
 # make test    all tests
 PYTHON := $(shell command -v python3.11 || command -v python3)
 PHOTO ?= examples/darknet_person.jpg
@@ -7,7 +8,7 @@ MOTION ?= walk
 OUT ?= out/$(basename $(notdir $(PHOTO)))
 SHERF := .venv/bin/sherf
 
-.PHONY: setup demo test lint format benchmark libraries clean
+.PHONY: setup demo app test lint format benchmark libraries clean
 
 setup: libraries .venv/.core
 
@@ -16,6 +17,9 @@ demo: setup
 	$(SHERF) animate "$(OUT)/turntable/avatar.safetensors" --motion $(MOTION) --in-place --path orbit --size 512 --out "$(OUT)/$(MOTION)"
 	@echo "turntable: $(OUT)/turntable/video.mp4"
 	@echo "animation: $(OUT)/$(MOTION)/video.mp4"
+
+app: setup .venv/.app
+	$(SHERF) app
 
 test: libraries .venv/.dev
 	.venv/bin/python -m pytest
@@ -36,8 +40,12 @@ benchmark: .venv/.dev
 	.venv/bin/python -m pip install --quiet --editable .
 	touch $@
 
+.venv/.app: .venv/.core
+	.venv/bin/python -m pip install --quiet --editable '.[app]'
+	touch $@
+
 .venv/.dev: .venv/.core
-	.venv/bin/python -m pip install --quiet --editable '.[dev,smpl,train]'
+	.venv/bin/python -m pip install --quiet --editable '.[dev,smpl,train,app]'
 	touch $@
 
 # Open3D and OpenCV load these from the system. As root on Debian they are installed; others are told the line to run.

@@ -13,6 +13,7 @@ import tyro
 from sherf import __version__
 from sherf.errors import MissingAsset, OutputError, SherfError
 from sherf.options import (
+    AppOptions,
     BenchmarkOptions,
     ExportOptions,
     GenerateOptions,
@@ -247,6 +248,18 @@ def import_checkpoint(
     _print_paths([imported.weights, imported.about])
 
 
+def app(options: Annotated[AppOptions, Flat] = AppOptions()) -> None:
+    """Open the web page on this machine: drop a photo, see yourself move."""
+    try:
+        from sherf.app.serve import serve
+
+        serve(options)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] not in ("gradio", "fastapi", "uvicorn"):
+            raise
+        raise MissingAsset(f"the page needs {error.name}, which is not installed: pip install 'sherf[app]'") from error
+
+
 COMMANDS = {
     "doctor": doctor,
     "reconstruct": reconstruct,
@@ -254,6 +267,7 @@ COMMANDS = {
     "animate": animate,
     "export": export,
     "motions": motions,
+    "app": app,
     "benchmark": benchmark,
     "generate": generate,
     "train": train,

@@ -197,3 +197,17 @@ class TrainOptions:
     """openbody for openpeople, else smpl (your own file in $SHERF_SMPL_FOLDER) or the path of an SMPL .npz or .pkl."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute."""
+
+
+@dataclass(frozen=True)
+class AppOptions:
+    """Where the page is served, and to whom."""
+
+    host: str = "127.0.0.1"
+    """Address to serve at; anything but this machine's own needs --auth."""
+    port: int = 7860
+    """Port to serve at."""
+    auth: str = ""
+    """NAME:PASSWORD that visitors have to give."""
+    minutes: int = 60
+    """After so many minutes a visitor's files are deleted."""

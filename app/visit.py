@@ -1,0 +1,184 @@
+"""What one visitor has done so far: the photo's avatar, its mesh, and files in a private folder. No widget in here."""
+
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from sherf.avatar import Avatar
+from sherf.body.model import BodyModel
+from sherf.camera import turntable
+from sherf.devices import Backend, choose_backend
+from sherf.digest import file_sha256
+from sherf.errors import BadInput
+from sherf.export.gltf import glb_bytes, write_glb
+from sherf.export.preview import MeshRenderer
+from sherf.export.rigged import RiggedMesh, rigged_mesh
+from sherf.export.video import compose, parse_colour
+from sherf.framing import frame_person
+from sherf.motion import apply, leg_height, resample, scaled
+from sherf.motion_choice import chosen_motion
+from sherf.options import MotionOptions, OutputOptions, PhotoOptions, RenderOptions
+from sherf.output import write_json
+from sherf.provenance import PROVENANCE, provenance
+from sherf.reconstruct import AVATAR, OVERLAY, obtain_avatar
+from sherf.renderer import make_renderer
+from sherf.scene import Camera
+from sherf.sequence import Shots, write_sequence
+
+VIEW_SIZE = 512
+MOST_SECONDS = 20.0
+"""Of a motion that the page plays."""
+STEEPEST = 60.0
+SEEN, INVENTED = torch.tensor([0.16, 0.63, 0.42]), torch.tensor([0.93, 0.55, 0.20])
+
+
+@dataclass
+class Visit:
+    """One photo's results; its files live in `folder` until it is closed."""
+
+    folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="sherf-visit-")))
+    avatar: Avatar | None = None
+    body: BodyModel | None = None
+    mesh: RiggedMesh | None = None
+    backend: Backend = field(default_factory=lambda: choose_backend("auto"))
+    began: float = field(default_factory=time.time)
+    _renderer: MeshRenderer | None = None
+    _base: tuple[Camera, Float[Tensor, "3"]] | None = None
+
+    def read(self, photo: Path, person: int | None = None) -> dict[str, Any]:
+        """Make the photo's avatar; returns its report.
+
+        Raises:
+            SherfError: of the photo.
+        """
+        out = self.folder / file_sha256(photo)[:16] / f"person-{person or 0}"
+        avatar, body = obtain_avatar(photo, OutputOptions(out), PhotoOptions(person=person, allow_partial=True))
+        if self.avatar is None or avatar.report != self.avatar.report:
+            self.mesh = self._renderer = self._base = None
+        self.avatar, self.body, self.out = avatar, body, out
+        return avatar.report
+
+    @property
+    def overlay(self) -> Path:
+        """What was found, drawn on the photo."""
+        return self.out / OVERLAY
+
+    @property
+    def avatar_file(self) -> Path:
+        """To go on with on the command line."""
+        return self.out / AVATAR
+
+    def first_view(self, size: int = 256) -> UInt8[np.ndarray, "h w 3"]:
+        """A first picture, rendered from the field itself, before there is a mesh."""
+        avatar, body = self._known()
+        renderer = make_renderer(avatar, body, self.backend)
+        pose = avatar.bank.subject.pose
+        base, centre = frame_person(renderer.outline(pose).cpu(), avatar.bank.subject.camera, (size, size))
+        return _bytes(compose(renderer.frame(turntable(base, centre, 8)[1], pose), torch.ones(3)))
+
+    def build(self) -> RiggedMesh:
+        """The mesh, made once a photo."""
+        avatar, body = self._known()
+        if self.mesh is None:
+            self.mesh = rigged_mesh(avatar, body, self.backend)
+            self._renderer = MeshRenderer(self.mesh)
+        return self.mesh
+
+    def view(
+        self, azimuth: float, elevation: float, zoom: float, colours: bool = True, size: int = VIEW_SIZE
+    ) -> UInt8[np.ndarray, "h w 3"]:
+        """The avatar in the photo's pose.
+
+        Args:
+            azimuth: of the camera, degrees, positive to the picture's right; 0 is the photo's.
+            elevation: degrees, positive from above.
+            zoom: 1 shows the whole person.
+            colours: as they are; else what the photo saw in green and what is invented in orange.
+        """
+        avatar, _ = self._known()
+        self.build()
+        assert self._renderer is not None
+        pose = avatar.bank.subject.pose
+        if self._base is None:
+            self._base = frame_person(self._renderer.outline(pose), avatar.bank.subject.camera, (size, size))
+        base, centre = self._base
+        camera = _raised(turntable(base, centre, 2, degrees=2 * azimuth)[1], centre, elevation)
+        K = camera.K.clone()
+        K[:2, :2] *= zoom
+        frame = self._renderer.frame(Camera(K, camera.R, camera.T, camera.size), pose)
+        if colours:
+            return _bytes(compose(frame, torch.ones(3)))
+        light = 0.55 + 0.45 * (frame.rgb.mean(dim=0) / frame.opacity.clamp_min(1e-6))
+        share = (frame.visibility / frame.opacity.clamp_min(1e-6)).clamp(0, 1)
+        tint = torch.lerp(INVENTED[:, None, None], SEEN[:, None, None], share) * light
+        return _bytes(tint * frame.opacity + 1 - frame.opacity)
+
+    def film(self, motion: str, moving: MotionOptions, options: RenderOptions, path: str) -> list[Path]:
+        """A video of the avatar's mesh while it moves; returns video files.
+
+        Raises:
+            SherfError: of the motion or the options.
+        """
+        avatar, body = self._known()
+        self.build()
+        assert self._renderer is not None
+        parse_colour(options.background)
+        played = resample(chosen_motion(motion, moving, self.out / "video-motion"), options.fps)
+        if played.seconds > MOST_SECONDS:
+            raise BadInput(f"the motion takes {played.seconds:.0f} s; the page plays {MOST_SECONDS:.0f}. Shorten it.")
+        pose = avatar.bank.subject.pose
+        poses = apply(played, pose, leg_height_m=leg_height(body.rest_joints(pose.betas).cpu()))
+        count = len(played)
+        surfaces = torch.stack([self._renderer.outline(poses[i]) for i in range(0, count, max(count // 40, 1))])
+        base, centre = frame_person(surfaces, avatar.bank.subject.camera, (options.size, options.size))
+        degrees = 360.0 if path == "turntable" else 0.0
+        name = f"{played.name}-{abs(hash((motion, moving, options, path))) % 10**8}"
+        out = OutputOptions(self.out / "films" / name, overwrite=True)
+        videos = write_sequence(
+            self._renderer, Shots(turntable(base, centre, count, degrees=degrees), poses), out, options, {"film": name}
+        )
+        write_json(out.out / PROVENANCE, provenance(avatar, self.build().seen))
+        shutil.rmtree(out.out / "frames", ignore_errors=True)
+        return videos
+
+    def model(self, motion: str, moving: MotionOptions) -> Path:
+        """The rigged avatar as GLB with one clip."""
+        avatar, body = self._known()
+        mesh = self.build()
+        legs = leg_height(body.rest_joints(avatar.bank.subject.pose.betas).cpu())
+        clip = scaled(resample(chosen_motion(motion, moving, self.out / "video-motion"), 30.0), legs)
+        path = self.out / "avatar.glb"
+        write_glb(path, glb_bytes(mesh, [clip], provenance(avatar, mesh.seen)))
+        return path
+
+    def close(self) -> None:
+        """Delete all files."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _known(self) -> tuple[Avatar, BodyModel]:
+        if self.avatar is None or self.body is None:
+            raise BadInput("there is no photo yet. Drop one on the left, or take one of the examples.")
+        return self.avatar, self.body
+
+
+def _raised(camera: Camera, centre: Float[Tensor, "3"], degrees: float) -> Camera:
+    """The camera carried up and over the centre, looking as it did."""
+    angle = torch.deg2rad(torch.tensor(max(-STEEPEST, min(STEEPEST, degrees))))
+    turn = torch.tensor(
+        [[1.0, 0, 0], [0, torch.cos(angle), -torch.sin(angle)], [0, torch.sin(angle), torch.cos(angle)]]
+    )
+    middle = camera.R @ centre + camera.T
+    R = turn @ camera.R
+    return Camera(camera.K, R, middle - R @ centre, camera.size)
+
+
+def _bytes(picture: Float[Tensor, "3 h w"]) -> UInt8[np.ndarray, "h w 3"]:
+    return (picture.clamp(0, 1) * 255).round().byte().movedim(0, -1).cpu().numpy()

@@ -1,0 +1,140 @@
+"""The web page: a visit from photo to files, mistakes in words, and a server that keeps to itself."""
+
+import json
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pygltflib
+import pytest
+from PIL import Image
+
+from sherf.app.serve import serve
+from sherf.app.visit import Visit
+from sherf.errors import BadInput, NoPerson
+from sherf.export.rigged import rigged_mesh
+from sherf.options import AppOptions, MotionOptions, RenderOptions
+
+gr = pytest.importorskip("gradio", reason="the page needs gradio: pip install 'sherf[app]'")
+PHOTO = Path(__file__).parents[2] / "examples" / "person_1.jpg"
+
+
+@pytest.fixture(scope="module")
+def visit() -> Visit:
+    """A visit with the shipped example, its mesh a coarse one."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr("sherf.app.visit.rigged_mesh", partial(rigged_mesh, triangles=3000, texture=128, spacing=0.012))
+    visit = Visit()
+    report = visit.read(PHOTO)
+    assert report["verdict"] == "good"
+    yield visit
+    patch.undo()
+    folder = visit.folder
+    visit.close()
+    assert not folder.exists()
+
+
+def test_the_photo_is_encoded_once(visit: Visit) -> None:
+    before = visit.avatar_file.stat().st_mtime_ns
+    mesh = visit.build()
+    visit.read(PHOTO)
+    assert visit.avatar_file.stat().st_mtime_ns == before and visit.build() is mesh
+    assert Image.open(visit.overlay).width > 500
+
+
+def test_looking_around_shows_the_person_from_there(visit: Visit) -> None:
+    front, back, above = visit.view(0, 0, 1.0), visit.view(180, 0, 1.0), visit.view(0, 50, 1.0)
+    assert front.shape == (512, 512, 3) and front.dtype == np.uint8
+    assert all((picture < 250).any() for picture in (front, back, above))
+    assert np.abs(front.astype(float) - back).mean() > 1
+    covered = [(picture < 250).any(axis=2).any(axis=1).sum() for picture in (front, above)]
+    assert covered[1] < 0.9 * covered[0], "from above a standing person is shorter"
+    near = visit.view(0, 0, 2.0)
+    assert (near < 250).any(axis=2).sum() > 1.5 * (front < 250).any(axis=2).sum()
+
+
+def test_seen_is_green_and_invented_orange(visit: Visit) -> None:
+    front, back = (visit.view(azimuth, 0, 1.0, colours=False).astype(float) for azimuth in (0, 180))
+    greener = [((picture[..., 1] - picture[..., 0]) * (picture.min(axis=2) < 240)).sum() for picture in (front, back)]
+    assert greener[0] > 0 > greener[1]
+
+
+def test_it_moves_and_becomes_files(visit: Visit) -> None:
+    videos = visit.film("wave", MotionOptions(end=0.5), RenderOptions(size=64, gif=True), "turntable")
+    assert [video.suffix for video in videos] == [".mp4", ".gif"] and all(video.stat().st_size > 0 for video in videos)
+    assert json.loads((videos[0].parent / "provenance.json").read_text())["model"] == "sherf-small"
+    model = pygltflib.GLTF2.load(str(visit.model("wave", MotionOptions())))
+    assert [clip.name for clip in model.animations] == ["wave"]
+    with pytest.raises(BadInput, match="plays"):
+        visit.film("wave", MotionOptions(speed=0.05), RenderOptions(size=64), "still")
+
+
+def test_visits_do_not_mix(visit: Visit, tmp_path: Path) -> None:
+    other = Visit()
+    assert other.folder != visit.folder and other.avatar is None
+    with pytest.raises(BadInput, match="no photo"):
+        other.view(0, 0, 1.0)
+    Image.new("RGB", (200, 300), "grey").save(tmp_path / "wall.png")
+    with pytest.raises(NoPerson):
+        other.read(tmp_path / "wall.png")
+    other.close()
+
+
+def test_mistakes_are_sentences_on_the_page() -> None:
+    from sherf.app.page import look, page, reconstruct
+
+    with pytest.raises(gr.Error, match="Drop a photo first"):
+        reconstruct(None, 1, None)
+    with pytest.raises(gr.Error, match="no person yet"):
+        look(0, 0, 1.0, "colours", None)
+    labels = {block.api_name for block in page().fns.values()}
+    assert {"reconstruct", "build", "render", "animate", "export"} <= labels
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (AppOptions(host="0.0.0.0"), "--auth"),
+        (AppOptions(host="0.0.0.0", auth="me"), "NAME:PASSWORD"),
+        (AppOptions(port=0), "--port"),
+    ],
+)
+def test_it_does_not_open_itself_to_others(options: AppOptions, says: str) -> None:
+    with pytest.raises(BadInput, match=says):
+        serve(options)
+
+
+def test_the_server_answers_and_stops(tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "sherf.cli", "app", "--port", str(port)]
+    with (tmp_path / "log").open("w") as log:
+        running = subprocess.Popen(command, stdout=log, stderr=log)
+        try:
+            answer = _ask(f"http://127.0.0.1:{port}/health", 60)
+            assert json.loads(answer)["status"] == "ok"
+            assert "SHERF" in _ask(f"http://127.0.0.1:{port}/", 20)
+            with pytest.raises(BadInput, match="cannot be served"):
+                serve(AppOptions(port=port))
+        finally:
+            running.terminate()
+        running.wait(timeout=20)
+    assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+def _ask(address: str, seconds: float) -> str:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            with urllib.request.urlopen(address, timeout=5) as reply:
+                return reply.read().decode()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.3)
