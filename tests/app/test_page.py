@@ -48,18 +48,18 @@ def test_the_photo_is_encoded_once(visit: Visit) -> None:
 
 
 def test_looking_around_shows_the_person_from_there(visit: Visit) -> None:
-    front, back, above = visit.view(0, 0, 1.0), visit.view(180, 0, 1.0), visit.view(0, 50, 1.0)
+    front, back, above = visit.view(0.0, 0.0, 1.0), visit.view(180.0, 0.0, 1.0), visit.view(0.0, 50.0, 1.0)
     assert front.shape == (512, 512, 3) and front.dtype == np.uint8
     assert all((picture < 250).any() for picture in (front, back, above))
     assert np.abs(front.astype(float) - back).mean() > 1
     covered = [(picture < 250).any(axis=2).any(axis=1).sum() for picture in (front, above)]
     assert covered[1] < 0.9 * covered[0], "from above a standing person is shorter"
-    near = visit.view(0, 0, 2.0)
+    near = visit.view(0.0, 0.0, 2.0)
     assert (near < 250).any(axis=2).sum() > 1.5 * (front < 250).any(axis=2).sum()
 
 
 def test_seen_is_green_and_invented_orange(visit: Visit) -> None:
-    front, back = (visit.view(azimuth, 0, 1.0, colours=False).astype(float) for azimuth in (0, 180))
+    front, back = (visit.view(azimuth, 0.0, 1.0, colours=False).astype(float) for azimuth in (0.0, 180.0))
     greener = [((picture[..., 1] - picture[..., 0]) * (picture.min(axis=2) < 240)).sum() for picture in (front, back)]
     assert greener[0] > 0 > greener[1]
 
@@ -78,7 +78,7 @@ def test_visits_do_not_mix(visit: Visit, tmp_path: Path) -> None:
     other = Visit()
     assert other.folder != visit.folder and other.avatar is None
     with pytest.raises(BadInput, match="no photo"):
-        other.view(0, 0, 1.0)
+        other.view(0.0, 0.0, 1.0)
     Image.new("RGB", (200, 300), "grey").save(tmp_path / "wall.png")
     with pytest.raises(NoPerson):
         other.read(tmp_path / "wall.png")
@@ -89,9 +89,9 @@ def test_mistakes_are_sentences_on_the_page() -> None:
     from sherf.app.page import look, page, reconstruct
 
     with pytest.raises(gr.Error, match="Drop a photo first"):
-        reconstruct(None, 1, None)
+        reconstruct(None, 1.0, None)
     with pytest.raises(gr.Error, match="no person yet"):
-        look(0, 0, 1.0, "colours", None)
+        look(0.0, 0.0, 1.0, "colours", None)
     labels = {block.api_name for block in page().fns.values()}
     assert {"reconstruct", "build", "render", "animate", "export"} <= labels
 
