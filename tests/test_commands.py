@@ -91,7 +91,7 @@ def test_a_body_that_lies_elsewhere_is_refused_with_a_picture_of_it_unless_force
     out = tmp_path / "out"
     refused = sherf("reconstruct", PHOTO, "--mask", tmp_path / "mask.png", "--out", out)
     assert refused.returncode == 1 and "--force" in refused.stderr and "Traceback" not in refused.stderr
-    assert sorted(p.name for p in out.iterdir()) == ["overlay.png", "report.json"]
+    assert sorted(p.name for p in out.iterdir()) == ["fit.json", "overlay.png", "report.json"]
     report = json.loads((out / "report.json").read_text())
     assert report["verdict"] == "poor" and any("outline" in reason for reason in report["reasons"])
     assert sherf("reconstruct", PHOTO, "--mask", tmp_path / "mask.png", "--out", out, "--force").returncode == 0
