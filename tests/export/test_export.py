@@ -143,6 +143,18 @@ def test_posed_by_its_skeleton_it_agrees_with_the_renderer(avatar: Avatar, mesh:
         assert float((a.visibility - b.visibility)[both].abs().mean()) < 0.1
 
 
+def test_a_camera_that_looks_away_sees_nobody(mesh: RiggedMesh, body: BodyModel) -> None:
+    """Also one within the person, and one that has the person half in its picture."""
+    camera, fast, pose = camera_in_front((60, 40)), MeshRenderer(mesh), body.rest_pose()
+    away = replace(camera, R=camera.R * torch.tensor([[-1.0], [1.0], [-1.0]]), T=camera.T * torch.tensor([-1.0, 1, -1]))
+    assert float(fast.frame(away, pose).opacity.max()) == 0
+    aside = replace(camera, T=camera.T + torch.tensor([1.6, 0.0, 0.0]))
+    whole, half = (fast.frame(c, pose).opacity.sum() for c in (camera, aside))
+    assert 0 < float(half) < 0.8 * float(whole)
+    within = replace(camera, T=torch.tensor([0.0, 0.0, 0.1]))
+    assert fast.frame(within, pose).rgb.isfinite().all()
+
+
 class _Reader:
     """A GLB played by the specification: glTF 2.0, 3.7.3.3 (skins) and 3.11 (animations)."""
 
