@@ -50,9 +50,7 @@ def render_views(
     identity = {"avatar": _identity(avatar), "path": path, "frames": frames}
     if cameras:
         identity |= {"path": file_sha256(cameras), "frames": len(shots.cameras)}
-    videos = write_sequence(renderer, shots, output, options, identity)
-    write_json(output.out / PROVENANCE, provenance(avatar))
-    return videos
+    return _written(avatar, renderer, shots, output, options, identity)
 
 
 def animate_motion(
@@ -81,6 +79,13 @@ def animate_motion(
     renderer = _renderer(avatar, body, backend, options)
     shots = Shots(_path(path, renderer, avatar, poses, len(played), options), poses)
     identity = {"avatar": _identity(avatar), "motion": _motion_identity(played), "path": path, "frames": len(played)}
+    return _written(avatar, renderer, shots, output, options, identity)
+
+
+def _written(
+    avatar: Avatar, renderer: Renderer, shots: Shots, output: OutputOptions, options: RenderOptions, identity: dict
+) -> list[Path]:
+    """The videos, and where they come from."""
     videos = write_sequence(renderer, shots, output, options, identity)
     write_json(output.out / PROVENANCE, provenance(avatar))
     return videos

@@ -73,13 +73,20 @@ def read_motion(source: str | Path) -> Motion:
     return read_motion_file(path)
 
 
-def write_motion(path: Path, motion: Motion, source: str = "") -> None:
+def write_motion(
+    path: Path,
+    motion: Motion,
+    source: str = "",
+    betas: Float[np.ndarray, " 10"] | None = None,
+    body_model: str = "",
+) -> None:
     """Write a motion in our own layout, and once more in the layout that AMASS introduced, y up, for other programs.
 
     Give `path` to `sherf.output.atomic_output` if a reader may be watching.
 
     Args:
         source: what it was made of.
+        betas: of whoever moves, the mean shape if not given; they belong to `body_model`.
     """
     joints, translation = (x.numpy().astype(np.float32) for x in (motion.joints, motion.translation))
     np.savez_compressed(
@@ -91,7 +98,8 @@ def write_motion(path: Path, motion: Motion, source: str = "") -> None:
         trans=translation,
         mocap_framerate=np.float64(motion.fps),
         gender=np.array("neutral"),
-        betas=np.zeros(10, np.float32),
+        betas=np.zeros(10, np.float32) if betas is None else betas.astype(np.float32),
+        body_model=np.array(body_model),
         source=np.array(source),
         name=np.array(motion.name),
         licence=np.array(motion.licence),
@@ -153,6 +161,14 @@ def on_the_spot(motion: Motion) -> Motion:
     travel = motion.translation[-1] * motion.translation.new_tensor([1.0, 0.0, 1.0])
     share = torch.linspace(0, 1, len(motion), dtype=travel.dtype)
     return replace(motion, translation=motion.translation - share[:, None] * travel)
+
+
+def quaternions(motion: Motion) -> Float[np.ndarray, "frame 24 4"]:
+    """Of all joints (x, y, z, w), each on the side of the one before: neighbours may be blended."""
+    turns = Rotation.from_rotvec(motion.joints.double().numpy().reshape(-1, 3)).as_quat().reshape(len(motion), -1, 4)
+    flips = np.sign((turns[1:] * turns[:-1]).sum(axis=-1, keepdims=True))
+    signs = np.cumprod(np.concatenate([np.ones_like(flips[:1]), np.where(flips == 0, 1.0, flips)]), axis=0)
+    return turns * signs if len(motion) > 1 else turns
 
 
 def scaled(motion: Motion, leg_height_m: float) -> Motion:

@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
 from sherf.errors import BadInput
-from sherf.motion import Motion, as_tensor, on_the_spot, trim
+from sherf.motion import Motion, as_tensor, on_the_spot, quaternions, trim
 from sherf.options import MotionOptions
 
 SPEEDS = (0.05, 20.0)
@@ -50,7 +50,7 @@ def smoothed(motion: Motion, seconds: float) -> Motion:
         seconds: the window's standard deviation.
     """
     sigma = seconds * motion.fps
-    turns = gaussian_filter1d(_quaternions(motion), sigma, axis=0, mode="nearest")
+    turns = gaussian_filter1d(quaternions(motion), sigma, axis=0, mode="nearest")
     way = gaussian_filter1d(motion.translation.double().numpy(), sigma, axis=0, mode="nearest")
     return replace(motion, joints=_rotation_vectors(turns), translation=as_tensor(way - way[0]))
 
@@ -64,7 +64,7 @@ def looped(motion: Motion) -> Motion:
     blend = min(int(BLEND_SHARE * count), int(LONGEST_BLEND_S * motion.fps))
     if blend < 1:
         return motion
-    turns, way = _quaternions(motion), motion.translation.double().numpy()
+    turns, way = quaternions(motion), motion.translation.double().numpy()
     share = (np.arange(1, blend + 1) / (blend + 1))[:, None]
     speed = np.diff(way, axis=0, prepend=way[:1])
     ends, begins = slice(count - blend, count), slice(0, blend)
@@ -78,14 +78,6 @@ def looped(motion: Motion) -> Motion:
     moved = np.cumsum(steps, axis=0) - steps[0]
     moved[:, 1] = height - height[0]
     return replace(motion, joints=_rotation_vectors(joints), translation=as_tensor(moved))
-
-
-def _quaternions(motion: Motion) -> Float[np.ndarray, "frame 24 4"]:
-    """Each on the side of the one before."""
-    turns = Rotation.from_rotvec(motion.joints.double().numpy().reshape(-1, 3)).as_quat().reshape(len(motion), -1, 4)
-    flips = np.sign((turns[1:] * turns[:-1]).sum(axis=-1, keepdims=True))
-    signs = np.cumprod(np.concatenate([np.ones_like(flips[:1]), np.where(flips == 0, 1.0, flips)]), axis=0)
-    return turns * signs
 
 
 def _rotation_vectors(turns: Float[np.ndarray, "frame 24 4"]) -> Float[torch.Tensor, "frame 24 3"]:

@@ -47,6 +47,11 @@ def bump(time: NDArray, start: float, stop: float) -> NDArray:
     return np.sin(np.pi * ((time - start) / (stop - start)).clip(0, 1)) ** 2
 
 
+def eased(share: NDArray) -> NDArray:
+    """The same way from 0 to 1, slower at both ends."""
+    return share * share * (3 - 2 * share)
+
+
 def below(limit: NDArray, radius: int) -> NDArray:
     """A smooth periodic curve that stays under `limit`: averages, over a window, of minima over that window."""
     lowest = minimum_filter1d(limit, 2 * radius + 1, mode="wrap")

@@ -1,9 +1,8 @@
 """More motions with both feet planted: bow, stretch, sit, and a second dance."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-from sherf.datasets.motions.curves import below, flowing, keyed, phases, swing, turned
+from sherf.datasets.motions.curves import below, eased, flowing, keyed, phases, swing, turned
 from sherf.datasets.motions.rig import Plan, Rig, arm, head, highest_pelvis, spine
 from sherf.datasets.motions.standing import planted
 
@@ -17,7 +16,7 @@ def bow(rig: Rig) -> Plan:
     """Three seconds: down from the hips, a halt, up again; the hands slide down the thighs."""
     phase = phases(90)
     feet = planted(len(phase), half_width=0.07)
-    depth = _eased(keyed(phase, {0.04: 0, 0.36: 1, 0.56: 1, 0.94: 0}))
+    depth = eased(keyed(phase, {0.04: 0, 0.36: 1, 0.56: 1, 0.94: 0}))
     pelvis = np.stack([np.zeros_like(phase), np.zeros_like(phase), 0.012 - 0.09 * depth], -1)
     orientation = turned(x=1.0 + 30.0 * depth)
     pelvis[:, 1] = below(highest_pelvis(rig, pelvis, orientation, feet), radius=4)
@@ -31,7 +30,7 @@ def stretch(rig: Rig) -> Plan:
     """Four seconds: the arms go up sideways, the trunk leans to the left and to the right, the arms come down."""
     phase = phases(120)
     feet = planted(len(phase), half_width=0.13)
-    up = _eased(keyed(phase, {0.02: 0, 0.22: 1, 0.78: 1, 0.98: 0}))
+    up = eased(keyed(phase, {0.02: 0, 0.22: 1, 0.78: 1, 0.98: 0}))
     lean = keyed(phase, {0.2: 0, 0.38: 1, 0.44: 1, 0.6: -1, 0.66: -1, 0.82: 0})
     pelvis = np.stack([0.05 * lean, np.zeros_like(phase), np.full_like(phase, 0.012)], -1)
     orientation = turned(x=1.0 - 2.0 * up, z=-2.0 * lean)
@@ -48,7 +47,7 @@ def sit(rig: Rig) -> Plan:
     """Four seconds: down onto a chair that is not there, a rest with the hands on the knees, up again."""
     phase = phases(120)
     feet = planted(len(phase), half_width=0.12, toes_out=10.0)
-    depth = _eased(keyed(phase, {0.03: 0, 0.33: 1, 0.66: 1, 0.95: 0}))
+    depth = eased(keyed(phase, {0.03: 0, 0.33: 1, 0.66: 1, 0.95: 0}))
     # the trunk leans far forward on the way, or one would fall
     lean = 4 * depth * (1 - depth)
     pelvis = np.stack([np.zeros_like(phase), np.zeros_like(phase), 0.012 - SEAT_BACK_M * depth], -1)
@@ -80,8 +79,3 @@ def disco(rig: Rig) -> Plan:
     joints["right_collar"] = turned(z=-10.0 * up)
     joints |= arm("left", down=58 + 4 * down, forward=-6 + 5 * side, bend=78 + 6 * down, twist=10)
     return Plan(pelvis, orientation, feet, joints)
-
-
-def _eased(share: NDArray) -> NDArray:
-    """The same way from 0 to 1, slower at both ends."""
-    return share * share * (3 - 2 * share)

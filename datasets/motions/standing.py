@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from sherf.datasets.motions.curves import below, flowing, keyed, phases, step, swing, turned
+from sherf.datasets.motions.curves import below, eased, flowing, keyed, phases, step, swing, turned
 from sherf.datasets.motions.rig import Foot, Plan, Rig, arm, head, highest_pelvis, spine
 
 STANCE_M = 0.10
@@ -78,7 +78,7 @@ def squat(rig: Rig) -> Plan:
     phase = phases(90)
     feet = planted(len(phase), half_width=0.16, toes_out=20.0)
     depth = keyed(phase, {0.04: 0, 0.44: 1, 0.54: 1, 0.94: 0})
-    depth = _eased(depth)
+    depth = eased(depth)
     # The hips go back and the trunk leans forward, so that the weight stays over the feet.
     pelvis = np.stack([np.zeros_like(phase), np.zeros_like(phase), 0.012 - 0.19 * depth], -1)
     orientation = turned(x=1.0 + 27.0 * depth)
@@ -94,8 +94,3 @@ def squat(rig: Rig) -> Plan:
 def _hump(share: NDArray) -> NDArray:
     """1 halfway between 0 and 1, 0 at both."""
     return 4 * share * (1 - share)
-
-
-def _eased(share: NDArray) -> NDArray:
-    """The same way from 0 to 1, slower at both ends."""
-    return share * share * (3 - 2 * share)

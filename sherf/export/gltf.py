@@ -11,11 +11,10 @@ import pygltflib as gltf
 from jaxtyping import Float
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.spatial.transform import Rotation
 
 from sherf.body.skeleton import JOINT_NAMES
 from sherf.export.rigged import RiggedMesh
-from sherf.motion import Motion
+from sherf.motion import Motion, quaternions
 from sherf.output import atomic_output
 
 ROUGHNESS = 0.9
@@ -175,14 +174,7 @@ def _clip(builder: _Builder, motion: Motion, rest: Float[np.ndarray, "24 3"]) ->
         clip.channels.append(gltf.AnimationChannel(sampler=len(clip.samplers) - 1, target=target))
 
     channel(0, "translation", rest[0] + motion.translation.numpy(), gltf.VEC3)
+    turns = quaternions(motion).astype(np.float32)
     for joint in range(len(rest)):
-        turns = Rotation.from_rotvec(motion.joints[:, joint].double().numpy()).as_quat()
-        channel(joint, "rotation", _continuous(turns).astype(np.float32), gltf.VEC4)
+        channel(joint, "rotation", turns[:, joint], gltf.VEC4)
     return clip
-
-
-def _continuous(turns: Float[np.ndarray, "frame 4"]) -> Float[np.ndarray, "frame 4"]:
-    """Quaternions of the same rotations, each on the side of the one before: players blend between neighbours."""
-    flips = np.sign((turns[1:] * turns[:-1]).sum(axis=1))
-    signs = np.cumprod(np.concatenate([[1.0], np.where(flips == 0, 1.0, flips)]))
-    return turns * signs[:, None]

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import trimesh
 from jaxtyping import Float
-from PIL import Image
 
+from sherf.export.gltf import png_bytes
 from sherf.export.rigged import RiggedMesh
 from sherf.output import atomic_output, write_text
 
@@ -20,7 +20,7 @@ def write_obj(path: Path, mesh: RiggedMesh, vertices: Float[np.ndarray, "vertex 
     """
     material, picture = path.with_suffix(".mtl"), path.with_suffix(".png")
     with atomic_output(picture) as partial:
-        Image.fromarray((mesh.texture * 255).round().astype(np.uint8)).save(partial)
+        partial.write_bytes(png_bytes(mesh.texture))
     write_text(material, f"newmtl body\nKd 1 1 1\nKs 0 0 0\nmap_Kd {picture.name}\n")
     lines = [f"# {comment}", f"mtllib {material.name}", "usemtl body"]
     lines += [f"v {x:.5f} {y:.5f} {z:.5f}" for x, y, z in vertices]

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
 from sherf.body.skeleton import JOINT_NAMES
-from sherf.motion import Motion
+from sherf.motion import Motion, write_motion
 from sherf.output import atomic_output, write_text
 
 CENTIMETRES = 100.0
@@ -55,22 +55,9 @@ def write_bvh(path: Path, motion: Motion, rest: Float[np.ndarray, "24 3"], paren
 
 
 def write_poses(path: Path, motion: Motion, betas: Float[np.ndarray, " 10"], body_model: str) -> None:
-    """Write the motion with the avatar's shape, in our layout and in the one that AMASS introduced (y up)."""
-    joints, way = (x.numpy().astype(np.float32) for x in (motion.joints, motion.translation))
+    """Write the motion with the avatar's shape, as `sherf.motion.write_motion` does."""
     with atomic_output(path) as partial:
-        np.savez_compressed(
-            partial,
-            name=np.array(motion.name),
-            joints=joints,
-            translation=way,
-            fps=np.float64(motion.fps),
-            poses=joints.reshape(len(joints), -1),
-            trans=way,
-            mocap_framerate=np.float64(motion.fps),
-            betas=betas.astype(np.float32),
-            gender=np.array("neutral"),
-            body_model=np.array(body_model),
-        )
+        write_motion(partial, motion, betas=betas, body_model=body_model)
 
 
 def _words(numbers: Float[np.ndarray, " number"]) -> str:

@@ -9,10 +9,10 @@ from scipy import ndimage
 from torch import Tensor
 
 from sherf.avatar import Avatar
-from sherf.body.lbs import axis_angle_to_matrix, joint_transforms
+from sherf.body.lbs import axis_angle_to_matrix, joint_transforms, vertex_normals
 from sherf.body.model import BodyModel
 from sherf.export.solid import Solid, solid_of
-from sherf.export.surface import SPACING_M, decimated, extract_surface, vertex_normals
+from sherf.export.surface import SPACING_M, decimated, extract_surface
 from sherf.render.backend import Backend
 from sherf.render.open3d_surface import as_open3d, mesh_scene
 from sherf.scene import BodyPose
@@ -77,7 +77,7 @@ def rigged_mesh(
     joints, weights = skin(solid, body, backend, vertices)
     return RiggedMesh(
         vertices=vertices,
-        normals=vertex_normals(vertices, faces),
+        normals=vertex_normals(torch.from_numpy(vertices), torch.from_numpy(faces)).numpy(),
         uv=uv,
         faces=faces,
         joints=joints,

@@ -53,16 +53,6 @@ def decimated(vertices: Vertices, faces: Faces, triangles: int) -> Mesh:
     return np.asarray(simple.vertices, np.float32), np.asarray(simple.triangles, np.int64)
 
 
-def vertex_normals(vertices: Vertices, faces: Faces) -> Vertices:
-    """Of unit length, weighted by the faces' areas."""
-    corners = vertices[faces]
-    of_face = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    normals = np.zeros_like(vertices)
-    for corner in range(3):
-        np.add.at(normals, faces[:, corner], of_face)
-    return normals / np.linalg.norm(normals, axis=1, keepdims=True).clip(1e-12)
-
-
 def _lattice(solid: Solid, spacing: float) -> tuple[Float[np.ndarray, "3"], Float[np.ndarray, "x y z"]]:
     """`inside` on a lattice, at most `FAR_M`; where nothing is known it is far inside or far outside."""
     low = solid.grid.low.cpu().numpy() - spacing
