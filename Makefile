@@ -22,7 +22,7 @@ app: setup .venv/.app
 	$(SHERF) app
 
 test: libraries .venv/.dev
-	.venv/bin/python -m pytest
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n 2 --dist loadfile
 
 lint: .venv/.dev
 	.venv/bin/ruff check . && .venv/bin/ruff format --check .

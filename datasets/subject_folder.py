@@ -1,4 +1,7 @@
-"""One subject of a data set as the photo of an avatar: `sherf render FOLDER`. The layout is told by what lies there."""
+"""One subject of a data set as the photo of an avatar (`sherf render FOLDER`), or its poses as a motion.
+
+The layout is told by what lies there.
+"""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float
+from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from sherf.body.lbs import axis_angle_to_matrix
@@ -13,10 +17,13 @@ from sherf.body.model import BodyModel
 from sherf.datasets.multiview import MultiviewData, View
 from sherf.datasets.open_data import DataName, open_data
 from sherf.errors import BadInput
+from sherf.motion import MOTION_LEG_M, Motion, leg_height, started_at_origin
+from sherf.progress import progress
 from sherf.scene import Camera
 
 CAMERAS_ASKED = 8
 """Whose mean tells where up is."""
+FPS = 30.0
 LEVEL = 0.9
 """Cosine between +y and up above which a world is left as it is."""
 
@@ -32,6 +39,11 @@ def data_set_of(folder: Path) -> DataName | None:
     return None
 
 
+def body_model_of(folder: Path) -> str:
+    """The body model that a subject's poses are for."""
+    return "openbody" if data_set_of(folder) == "openpeople" else "smpl"
+
+
 def read_subject_folder(folder: Path, body: BodyModel, pose: int | None, view: int | None) -> View:
     """A subject's picture, in a world whose y axis points up.
 
@@ -42,20 +54,43 @@ def read_subject_folder(folder: Path, body: BodyModel, pose: int | None, view: i
     Raises:
         BadInput: the folder is no data set's subject, or has no such picture.
     """
-    name = data_set_of(folder)
-    if name is None:
-        raise BadInput(
-            f"{folder} is no subject of a data set: it holds neither annots.npy, cameras.json nor person.json.\n"
-            "Give a photo, an avatar.safetensors, or a subject's folder of THuman, RenderPeople, HuMMan, ZJU-MoCap or "
-            "OpenPeople."
-        )
-    root, subject = folder.resolve().parent, folder.resolve().name
-    data = open_data(name, root, body)
+    data, subject = _opened(folder, body)
     chosen = [
         _chosen(what, there, wanted)
         for what, there, wanted in (("pose", data.poses(subject), pose), ("view", data.views(subject), view))
     ]
     return upright(data.view(subject, *chosen), _up(data, subject, chosen[0]))
+
+
+def motion_of_subject(folder: Path, body: BodyModel) -> Motion:
+    """All poses of a subject in their order, as a motion; no data set here says how fast.
+
+    Raises:
+        BadInput: as of `read_subject_folder`.
+    """
+    data, subject = _opened(folder, body)
+    numbers, first_view = data.poses(subject), _chosen("view", data.views(subject), None)
+    up = _up(data, subject, _chosen("pose", numbers, None))
+    joints, pelvis = [], []
+    for number in progress(numbers, "poses"):
+        pose = upright(data.view(subject, number, first_view), up).subject.pose
+        root = Rotation.from_matrix((pose.R_world_body @ axis_angle_to_matrix(pose.joints[0])).double().numpy())
+        joints.append(np.concatenate([root.as_rotvec()[None], pose.joints[1:].double().numpy()]))
+        pelvis.append(body.pose(pose).joints[0].double().numpy())
+    own_legs = leg_height(body.rest_joints(pose.betas))
+    way = np.stack(pelvis) * (MOTION_LEG_M / own_legs)
+    source = f"{len(numbers)} poses of {subject} of {data.name}, {FPS:.0f} a second"
+    return Motion(subject, **started_at_origin(np.stack(joints), way), fps=FPS, source=source)
+
+
+def _opened(folder: Path, body: BodyModel) -> tuple[MultiviewData, str]:
+    name = data_set_of(folder)
+    if name is None:
+        raise BadInput(
+            f"{folder} is no subject of a data set: it holds neither annots.npy, cameras.json nor person.json.\n"
+            "Give a subject's folder of THuman, RenderPeople, HuMMan, ZJU-MoCap or OpenPeople."
+        )
+    return open_data(name, folder.resolve().parent, body), folder.resolve().name
 
 
 def upright(view: View, up: Float[Tensor, "3"]) -> View:

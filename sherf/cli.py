@@ -22,6 +22,7 @@ from sherf.options import (
     PhotoOptions,
     RenderOptions,
     TrainOptions,
+    VrmOptions,
 )
 
 Photo = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="PHOTO")]
@@ -73,6 +74,7 @@ def render(
     path: Literal["turntable", "orbit"] = "turntable",
     cameras: Path | None = None,
     frames: int = 60,
+    preview: bool = False,
     output: Annotated[OutputOptions, Flat] = OutputOptions(),
     photo: Annotated[PhotoOptions, Flat] = PhotoOptions(),
     options: Annotated[RenderOptions, Flat] = RenderOptions(),
@@ -84,9 +86,13 @@ def render(
         path: turntable circles the person once, orbit swings gently to both sides.
         cameras: your own cameras instead, as a transforms.json in NeRF-studio's layout.
         frames: number of pictures along the path.
+        preview: write OUT/preview.png only, six small pictures from all around.
     """
-    from sherf.commands import render_views
+    from sherf.commands import render_preview, render_views
 
+    if preview:
+        print(render_preview(source, output, photo, options))
+        return
     _print_paths(render_views(source, path, cameras, frames, output, photo, options))
 
 
@@ -119,6 +125,7 @@ def export(
     options: Annotated[ExportOptions, Flat] = ExportOptions(),
     moving: Annotated[MotionOptions, Flat] = MotionOptions(),
     photo: Annotated[PhotoOptions, Flat] = PhotoOptions(),
+    vrm: VrmOptions = VrmOptions(),
     overwrite: bool = False,
 ) -> None:
     """Make a rigged, textured mesh of a photo's person: GLB, VRM, OBJ or PLY, for Blender, Unity and the browser.
@@ -130,7 +137,7 @@ def export(
     """
     from sherf.export.command import export_avatar
 
-    _print_paths(export_avatar(source, out, options, photo, moving, overwrite))
+    _print_paths(export_avatar(source, out, options, photo, moving, overwrite, vrm))
 
 
 def motions(

@@ -1,6 +1,7 @@
 """What `sherf render` and `sherf animate` do: avatar, shots, frames, video."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -12,7 +13,7 @@ from sherf.camera_file import read_cameras
 from sherf.devices import Backend, choose_backend
 from sherf.digest import file_sha256, tensors_sha256
 from sherf.errors import BadInput
-from sherf.export.video import parse_colour
+from sherf.export.video import parse_colour, write_frame
 from sherf.framing import frame_person
 from sherf.motion import Motion, apply, leg_height, repeated, resample, trim
 from sherf.motion_choice import chosen_motion
@@ -22,11 +23,12 @@ from sherf.progress import say
 from sherf.provenance import PROVENANCE, provenance
 from sherf.reconstruct import obtain_avatar, tell_warnings
 from sherf.renderer import Renderer, make_renderer
-from sherf.scene import BodyPose, Camera
+from sherf.scene import BodyPose, Camera, Frame
 from sherf.sequence import Shots, write_sequence
 
 MIN_SIZE, MAX_SIZE = 16, 2048
 MAX_FRAMES = 20_000
+PREVIEW, PREVIEW_SIDES, PREVIEW_SIZE = "preview.png", 6, 192
 
 
 def render_views(
@@ -51,6 +53,27 @@ def render_views(
     if cameras:
         identity |= {"path": file_sha256(cameras), "frames": len(shots.cameras)}
     return _written(avatar, renderer, shots, output, options, identity)
+
+
+def render_preview(
+    source: Path,
+    output: OutputOptions,
+    photo: PhotoOptions = PhotoOptions(),
+    options: RenderOptions = RenderOptions(),
+) -> Path:
+    """Write PREVIEW, the person from a few sides in one small picture; return its path."""
+    options = replace(options, size=PREVIEW_SIZE)
+    _check(options, PREVIEW_SIDES)
+    backend = choose_backend(options.device)
+    avatar, body = obtain_avatar(source, output, photo, backend)
+    tell_warnings(avatar)
+    pose = avatar.bank.subject.pose
+    renderer = make_renderer(avatar, body, backend)
+    cameras = _path("turntable", renderer, avatar, pose, PREVIEW_SIDES, options)
+    frames = [renderer.frame(cameras[i], pose) for i in range(PREVIEW_SIDES)]
+    side_by_side = (torch.cat([vars(frame)[name] for frame in frames], dim=-1) for name in vars(frames[0]))
+    write_frame(output.out / PREVIEW, Frame(*side_by_side), parse_colour(options.background))
+    return output.out / PREVIEW
 
 
 def animate_motion(

@@ -17,7 +17,7 @@ def chosen_motion(source: str, options: MotionOptions, folder: Path) -> Motion:
     """Read, report what was recognised, and change.
 
     Args:
-        source: a built-in motion's name, a motion file, or a video of a person.
+        source: a built-in motion's name, a motion file, a video of a person, or a data set's subject folder.
         folder: where a video's motion is kept, as motion.npz.
 
     Raises:
@@ -28,7 +28,13 @@ def chosen_motion(source: str, options: MotionOptions, folder: Path) -> Motion:
         kept = prepare_output_folder(folder) / "motion.npz"
         motion = obtain_motion_of_video(Path(source), kept, load_body_model("openbody"), options.motion_person)
     else:
-        motion = read_motion(source)
+        motion = _of_folder(Path(source)) if os.path.isdir(source) else read_motion(source)
         if motion.source:
             say(f"{source}: {motion.source}")
     return edited_motion(motion, options)
+
+
+def _of_folder(folder: Path) -> Motion:
+    from sherf.datasets.subject_folder import body_model_of, motion_of_subject
+
+    return motion_of_subject(folder, load_body_model(body_model_of(folder)))

@@ -93,6 +93,24 @@ class RenderOptions:
     """Where to compute."""
 
 
+@dataclass(frozen=True)
+class VrmOptions:
+    """Licence of a .vrm avatar: what others may do. The most careful answers if not given: a photo shows somebody."""
+
+    author: tuple[str, ...] = ("made with sherf",)
+    """Who made the avatar."""
+    may_act: Literal["onlyAuthor", "onlySeparatelyLicensedPerson", "everyone"] = "onlyAuthor"
+    """Who may appear as it (VRM's avatarPermission)."""
+    commercial: Literal["personalNonProfit", "personalProfit", "corporation"] = "personalNonProfit"
+    """For what gain (commercialUsage)."""
+    credit: Literal["required", "unnecessary"] = "required"
+    """Whether the author must be named (creditNotation)."""
+    redistribution: bool = False
+    """Whether others may pass it on (allowRedistribution)."""
+    modification: Literal["prohibited", "allowModification", "allowModificationRedistribution"] = "prohibited"
+    """Whether they may change it (modification)."""
+
+
 ExportFormat = Literal["glb", "vrm", "obj", "ply", "bvh", "npz"]
 
 

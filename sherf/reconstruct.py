@@ -18,7 +18,7 @@ from sherf.body.files import load_body_model
 from sherf.body.model import BodyModel
 from sherf.camera import project
 from sherf.datasets.multiview import View
-from sherf.datasets.subject_folder import data_set_of, read_subject_folder
+from sherf.datasets.subject_folder import body_model_of, data_set_of, read_subject_folder
 from sherf.devices import Backend, choose_backend
 from sherf.digest import file_sha256, tensors_sha256
 from sherf.errors import BadInput, SherfError
@@ -78,6 +78,8 @@ def reconstruct(photo: Path, model: AvatarModel, options: PhotoOptions = PhotoOp
     given = FitFile() if options.edit is None else read_fit_file(options.edit, picture.sha256, size, body.name)
     people = detect_people(picture.image)
     number = options.person or given.person
+    if number is not None and number > len(people):
+        people = detect_people(picture.image, thorough=True)
     person = choose_person(people, number)
     person = edited(person, given.edits)
     warnings = check_person(person, size, options.allow_partial)
@@ -173,7 +175,7 @@ def obtain_avatar(
     model = load_avatar_model(options.model, backend or choose_backend("cpu"), options.personalise)
     view = None
     if source.is_dir():
-        body = body_for(model, options.body_model, "openbody" if data_set_of(source) == "openpeople" else "smpl")
+        body = body_for(model, options.body_model, body_model_of(source))
         view = read_subject_folder(source, body, options.pose, options.view)
     before = _avatar_there(out)
     if before is not None:

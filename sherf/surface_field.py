@@ -16,7 +16,7 @@ from sherf.features.atlas import atlas_of, front_share
 from sherf.features.bank import FeatureBank, encode_colour
 from sherf.features.lookup import corners as image_corners
 from sherf.features.lookup import rows_of_image, weigh
-from sherf.features.observed import Observed
+from sherf.features.observed import Observed, straight
 from sherf.features.surface_bank import observe, plane_rows, read_planes
 from sherf.field.surface_decoder import FURTHER_M, ColourHead, OffsetHead
 from sherf.render.backend import Backend
@@ -51,7 +51,8 @@ class SurfaceTables:
         self.offset_rows = heads.offset.rows(rows)
         self.colour_rows = heads.colour.rows(rows)
         self.photo_rows = None if bank.pixels is None else heads.colour.photo(rows_of_image(bank.pixels))
-        self.image_rows = rows_of_image(bank.subject.image * bank.subject.mask)
+        subject = bank.subject
+        self.image_rows = rows_of_image(torch.cat([subject.image * subject.mask, subject.mask[None]]))
         self.body = body
 
     @cached_property
@@ -99,7 +100,7 @@ class SurfaceTables:
     def photo_at(self, pixels: Float[Tensor, "point 2"]) -> tuple[Tensor, Tensor]:
         """The photo's colour, and its features' contribution to a token."""
         h, w = self.bank.subject.camera.size
-        colour = weigh(self.image_rows, *image_corners(_index(pixels, (h, w)), (h, w)))
+        colour = straight(weigh(self.image_rows, *image_corners(_index(pixels, (h, w)), (h, w))))
         if self.photo_rows is None or self.bank.pixels is None:
             return colour, colour.new_zeros(len(colour), self.config.token_width)
         size = tuple(self.bank.pixels.shape[1:])

@@ -1,6 +1,7 @@
 """Fixtures for all tests: a toy body small enough to be posed many times, the open body, and a photo of it."""
 
 import math
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ from sherf.body.model import BodyModel
 from sherf.body.skeleton import NUM_JOINTS, PARENTS, mirrored_joints
 from sherf.scene import Subject
 
-torch.set_num_threads(2)
+torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
 
 JOINTS = {
     0: (0.0, 0.0, 0.0),

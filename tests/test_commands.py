@@ -136,6 +136,17 @@ def test_another_photos_avatar_is_not_replaced_unasked(made: Path, tmp_path: Pat
     assert json.loads((tmp_path / "copy" / "report.json").read_text())["photo"] == "person_2.jpg"
 
 
+def test_a_preview_is_one_small_picture_from_six_sides(made: Path, tmp_path: Path) -> None:
+    done = sherf("render", made / "avatar.safetensors", "--preview", "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["preview.png"]
+    sheet = np.asarray(Image.open(tmp_path / "preview.png").convert("RGB"), dtype=float)
+    assert sheet.shape == (192, 6 * 192, 3)
+    sides = np.split(sheet, 6, axis=1)
+    assert all((side.min(axis=2) < 60).sum() > 200 for side in sides)
+    assert np.abs(sides[0] - sides[3]).mean() > 1
+
+
 def test_a_turntable_of_an_avatar_is_a_playable_video_and_resumes(made: Path, tmp_path: Path) -> None:
     turntable = ("render", made / "avatar.safetensors", "--frames", "4", "--size", "96", "--out", tmp_path)
     done = sherf(*turntable)

@@ -4,6 +4,7 @@ Equations: Loper et al., "SMPL: A Skinned Multi-Person Linear Model", 2015, sect
 Every function works over free leading axes and carries gradients, also at rotation zero.
 """
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
@@ -75,7 +76,8 @@ def joint_transforms(
     """
     above = list(parents[1:])
     bones = torch.cat([joints[..., :1, :], joints[..., 1:, :] - joints[..., above, :]], dim=-2)
-    frame = torch.broadcast_shapes(rotations.shape[:-3], bones.shape[:-2])
+    # torch.broadcast_shapes imports sympy, for most of a second
+    frame = np.broadcast_shapes(rotations.shape[:-3], bones.shape[:-2])
     local = affine(rotations.expand(*frame, -1, 3, 3), bones.expand(*frame, -1, 3))
 
     # Every round doubles how far up each joint's product reaches: 4 rounds for SMPL in place of 23 products in a row.

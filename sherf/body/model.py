@@ -5,7 +5,6 @@ from functools import cached_property
 
 import torch
 from jaxtyping import Float, Int
-from scipy.spatial import cKDTree
 from torch import Tensor
 
 from sherf.body.lbs import (
@@ -61,6 +60,8 @@ class BodyModel(OnDevice):
 
         Exact for a symmetric template; for others the vertex nearest to the mirrored place.
         """
+        from scipy.spatial import cKDTree  # a quarter of a second, and most commands mirror nothing
+
         template = self.v_template.detach().cpu().double().numpy()
         _, nearest = cKDTree(template).query(template * [-1.0, 1.0, 1.0])
         return torch.as_tensor(nearest, dtype=torch.long, device=self.device)

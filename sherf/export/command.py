@@ -1,7 +1,7 @@
 """What `sherf export` does: avatar, rigged mesh, file."""
 
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 
@@ -16,8 +16,8 @@ from sherf.export.motion_out import write_bvh, write_poses
 from sherf.export.rigged import rigged_mesh
 from sherf.motion import Motion, apply, leg_height, resample, scaled
 from sherf.motion_choice import chosen_motion
-from sherf.options import ExportFormat, ExportOptions, MotionOptions, OutputOptions, PhotoOptions
-from sherf.output import prepare_output_folder
+from sherf.options import ExportFormat, ExportOptions, MotionOptions, OutputOptions, PhotoOptions, VrmOptions
+from sherf.output import prepare_output_folder, write_json
 from sherf.progress import say
 from sherf.provenance import provenance
 from sherf.reconstruct import obtain_avatar, tell_warnings
@@ -26,18 +26,6 @@ from sherf.scene import BodyPose
 FORMATS: tuple[str, ...] = get_args(ExportFormat)
 CLIP_FPS = 30.0
 TRIANGLES, TEXTURE = (500, 500_000), (64, 8192)
-VRM_META = {
-    "name": "avatar",
-    "version": "1",
-    "authors": ["made with sherf"],
-    "licenseUrl": "https://vrm.dev/licenses/1.0/",
-    "avatarPermission": "onlyAuthor",
-    "commercialUsage": "personalNonProfit",
-    "creditNotation": "required",
-    "allowRedistribution": False,
-    "modification": "prohibited",
-}
-"""VRM 1.0's most careful licence fields: a photo shows somebody, and only its user knows what they agreed to."""
 
 
 def export_avatar(
@@ -47,8 +35,9 @@ def export_avatar(
     photo: PhotoOptions = PhotoOptions(),
     moving: MotionOptions = MotionOptions(),
     overwrite: bool = False,
+    vrm: VrmOptions = VrmOptions(),
 ) -> list[Path]:
-    """Write a mesh of an avatar; returns the files.
+    """Write a mesh of an avatar, or a motion on it; returns the files.
 
     Raises:
         BadInput: of the source, the options, or an avatar without a surface.
@@ -71,20 +60,41 @@ def export_avatar(
     tell_warnings(avatar)
     if kind in ("bvh", "npz"):
         _write_motion(out, kind, avatar, body, motions[0])
-        return [out]
+        return [out, _beside(out, provenance(avatar))]
     say("making the mesh, about half a minute ...")
     mesh = rigged_mesh(avatar, body, backend, options.triangles, options.texture)
     record = provenance(avatar, mesh.seen)
     if kind in ("glb", "vrm"):
         clips = [scaled(resample(motion, CLIP_FPS), _legs(avatar, body)) for motion in motions]
-        meta = {**VRM_META, "name": out.stem} if kind == "vrm" else None
+        meta = _vrm_meta(out.stem, vrm) if kind == "vrm" else None
         # VRM keeps motions in files of their own
         write_glb(out, glb_bytes(mesh, clips if kind == "glb" else (), record, meta))
         return [out]
     vertices = mesh.posed(_pose(avatar, body, motions, options)).numpy()
     if kind == "ply":
-        return write_ply(out, mesh, vertices)
+        return [*write_ply(out, mesh, vertices), _beside(out, record)]
     return write_obj(out, mesh, vertices, ", ".join(f"{key}: {value}" for key, value in record.items()))
+
+
+def _beside(out: Path, record: dict[str, Any]) -> Path:
+    """Where the file itself has no place to say where it comes from."""
+    path = out.with_suffix(f"{out.suffix}.provenance.json")
+    write_json(path, record)
+    return path
+
+
+def _vrm_meta(name: str, vrm: VrmOptions) -> dict[str, Any]:
+    return {
+        "name": name,
+        "version": "1",
+        "authors": list(vrm.author),
+        "licenseUrl": "https://vrm.dev/licenses/1.0/",
+        "avatarPermission": vrm.may_act,
+        "commercialUsage": vrm.commercial,
+        "creditNotation": vrm.credit,
+        "allowRedistribution": vrm.redistribution,
+        "modification": vrm.modification,
+    }
 
 
 def _format(out: Path, options: ExportOptions) -> str:

@@ -29,6 +29,8 @@ RIM_PX = 1
 """What lies so near beside a nearer surface counts as hidden by it."""
 DEPTH_SCALE_M = 0.1
 LOOK_FEATURES = 4
+LEAST_MASK = 0.05
+"""Where the mask is fainter, the photo's colours fade to black."""
 MIRROR_X, THROUGH_Z = (-1.0, 1.0, 1.0), (1.0, 1.0, -1.0)
 
 
@@ -45,6 +47,11 @@ class Look:
     def visibility(self) -> Float[Tensor, " point"]:
         """In the photo, in the mask, not hidden, not turned away: 0 to 1."""
         return self.features[:, 1]
+
+
+def straight(premultiplied: Float[Tensor, "point 4"]) -> Float[Tensor, "point 3"]:
+    """The person's own colour, also at the outline, from colour times mask and mask."""
+    return premultiplied[:, :3] / premultiplied[:, 3:].clamp_min(LEAST_MASK)
 
 
 def crop_camera(camera: Camera, vertices: Float[Tensor, "vertex 3"], size: int) -> Camera:

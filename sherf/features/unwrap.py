@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from sherf.features.atlas import Atlas
 from sherf.features.lookup import weigh
-from sherf.features.observed import LOOK_FEATURES, Observed
+from sherf.features.observed import LOOK_FEATURES, Observed, straight
 from sherf.image import look_up
 
 REACHES_M = (0.01, 0.03, 0.06, 0.1, 0.15)
@@ -157,7 +157,8 @@ def unwrapped(
         nothing = weights.new_zeros(len(weights), 3)
         look = observed.look("seen", corners, weights, nothing)
         subject = observed.subject
-        colour = look_up(subject.image * subject.mask, look.pixels) * look.visibility[:, None]
+        layers = torch.cat([subject.image * subject.mask, subject.mask[None]])
+        colour = straight(look_up(layers, look.pixels)) * look.visibility[:, None]
         normals = weigh(atlas.normals, corners, weights)
         reaches = observed.reaches(corners, weights, normals, REACHES_M)
         depth = weigh(atlas.vertices, corners, weights)[:, 2:]

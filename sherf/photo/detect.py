@@ -19,7 +19,7 @@ MIN_ON_MASK = 0.8  # share of landmarks on the model's own mask; people have .9 
 MIN_QUALITY = 0.4  # all evidence multiplied; whole people have .75 to .95, half ones .4 to .5, a motorcycle .36
 MIN_ROI = 72  # px: a person of 50 px; below it anything looks like one
 MAX_CANDIDATES = 24  # examined in one search, two landmark runs each of 0.06 s
-SMALL_PERSON = 0.3  # of the frame's longer side: the search goes on in tiles until someone is taller
+SMALL_PERSON = 0.3  # of the frame's longer side: unless thorough, the search ends with someone as tall
 TILE_THRESHOLD = 0.65  # of the detector: many windows bring many chances to be wrong
 MIN_TILE = 160  # px; smaller people could not be reconstructed anyway
 SAME_PERSON_DISTANCE = 0.15  # of the taller one's height, mean over landmarks
@@ -73,7 +73,9 @@ class _Finding:
         return self.score * self.pose.presence * self.seen * self.on_mask
 
 
-def detect_people(image: Float[Tensor, "3 h w"], max_people: int = 8, accuracy: Accuracy = "heavy") -> list[Person]:
+def detect_people(
+    image: Float[Tensor, "3 h w"], max_people: int = 8, accuracy: Accuracy = "heavy", thorough: bool = False
+) -> list[Person]:
     """Find people with MediaPipe's BlazePose, most prominent (large, certain, central) first.
 
     The detector proposes, the landmark model decides. Small people are searched in tiles.
@@ -82,18 +84,22 @@ def detect_people(image: Float[Tensor, "3 h w"], max_people: int = 8, accuracy: 
         image: sRGB in [0, 1].
         max_people: at most so many are returned.
         accuracy: which landmark model; "full" is faster and less exact.
+        thorough: search in tiles for small people beside tall ones too; some seconds more.
 
     Raises:
         MissingAsset: a model's file or ai-edge-litert is missing.
     """
     pixels = np.ascontiguousarray((image.clamp(0, 1) * 255).round().byte().movedim(0, 2).cpu().numpy())
     size = pixels.shape[:2]
-    people = [_to_person(pose, size) for pose in find_poses(pixels, accuracy)]
+    people = [_to_person(pose, size) for pose in find_poses(pixels, accuracy, thorough)]
     return sorted(people, key=lambda person: -_prominence(person, size))[:max_people]
 
 
-def find_poses(pixels: UInt8[np.ndarray, "h w 3"], accuracy: Accuracy = "heavy") -> list[Pose]:
+def find_poses(pixels: UInt8[np.ndarray, "h w 3"], accuracy: Accuracy = "heavy", thorough: bool = False) -> list[Pose]:
     """One pose for every person, in no order.
+
+    Args:
+        thorough: see `detect_people`.
 
     Raises:
         MissingAsset: a model's file or ai-edge-litert is missing.
@@ -107,7 +113,8 @@ def find_poses(pixels: UInt8[np.ndarray, "h w 3"], accuracy: Accuracy = "heavy")
             finding = _examine(pixels, candidate, accuracy)
             if finding is not None:
                 found = _add_unless_known(found, finding)
-        if budget <= 0 or any(_height(finding.pose) >= SMALL_PERSON * max(size) for finding in found):
+        tall = any(_height(finding.pose) >= SMALL_PERSON * max(size) for finding in found)
+        if budget <= 0 or (tall and not thorough):
             break
     return [finding.pose for finding in found]
 

@@ -13,7 +13,7 @@ from sherf.image import in_frame
 from sherf.photo import landmarks as marks
 from sherf.photo.detect import Sighting
 from sherf.photo.outline import robust
-from sherf.photo.prior import pose_energy
+from sherf.photo.pose_prior import pose_energy
 from sherf.scene import BodyPose
 
 PITCH_SPREAD = 0.15  # radians: photographers hold the camera nearly level

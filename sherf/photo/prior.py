@@ -1,4 +1,4 @@
-"""What a human pose looks like before one sees the photo: a natural stance, and the limits of the joints."""
+"""A natural stance, the limits of the joints, and how thick clothes are."""
 
 import torch
 from jaxtyping import Float
@@ -74,16 +74,6 @@ _A = _table((-_FREE, -_FREE, -_FREE), _LEFT_LOWER)
 _B = _table((_FREE, _FREE, _FREE), _LEFT_UPPER)
 # Mirroring swaps the ends of a negated axis, so order them again.
 LOWER, UPPER = torch.minimum(_A, _B), torch.maximum(_A, _B)
-
-
-def pose_energy(joints: Float[Tensor, "*frame 24 3"]) -> Float[Tensor, "*frame"]:
-    """Return how unlikely joint rotations are: squared distances from the stance and beyond the joints' limits.
-
-    Joint 0, the global orientation, is free.
-    """
-    from_stance = (joints - STANCE) * STIFFNESS
-    beyond = torch.relu(joints - UPPER) + torch.relu(LOWER - joints)
-    return (from_stance.square() + 60.0 * beyond.square())[..., 1:, :].sum(dim=(-2, -1))
 
 
 def thickness(weights: Float[Tensor, "vertex 24"]) -> Float[Tensor, " vertex"]:

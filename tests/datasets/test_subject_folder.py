@@ -6,11 +6,15 @@ from pathlib import Path
 import pytest
 import torch
 
+from sherf.body.lbs import axis_angle_to_matrix
 from sherf.body.model import BodyModel
 from sherf.camera import project
 from sherf.datasets.multiview import View
-from sherf.datasets.subject_folder import data_set_of, read_subject_folder, upright
+from sherf.datasets.subject_folder import data_set_of, motion_of_subject, read_subject_folder, upright
 from sherf.errors import BadInput
+from sherf.motion import MOTION_LEG_M, leg_height
+from sherf.motion_choice import chosen_motion
+from sherf.options import MotionOptions
 from sherf.scene import Subject
 
 THUMAN = Path(__file__).parent.parent / "golden" / "thuman_layout" / "subject_000"
@@ -60,3 +64,21 @@ def test_turning_the_world_changes_no_picture(subject: Subject, body: BodyModel,
     assert (after is before) == (up == (0.0, 1.0, 0.1))
     again = upright(replace(after), torch.tensor([0.0, 1.0, 0.0]))
     assert torch.equal(again.vertices, after.vertices)
+
+
+def test_a_subjects_poses_are_a_motion(people: Path, body: BodyModel) -> None:
+    folder = people / "000008"
+    motion = motion_of_subject(folder, body)
+    assert len(motion) == 2 and motion.source.startswith("2 poses of 000008")
+    shown = [read_subject_folder(folder, body, pose, 0).subject.pose for pose in (0, 1)]
+    for frame, pose in enumerate(shown):
+        torch.testing.assert_close(motion.joints[frame, 1:], pose.joints[1:], atol=1e-5, rtol=0)
+    # the turn between the two, and the way, are those of the data set
+    roots = [pose.R_world_body @ axis_angle_to_matrix(pose.joints[0]) for pose in shown]
+    turned = axis_angle_to_matrix(motion.joints[:, 0])
+    torch.testing.assert_close(turned[0].T @ turned[1], roots[0].T @ roots[1], atol=1e-4, rtol=0)
+    pelvis = [body.pose(pose).joints[0] for pose in shown]
+    legs = leg_height(body.rest_joints(shown[0].betas))
+    way = float((pelvis[1] - pelvis[0]).norm()) * MOTION_LEG_M / legs
+    assert float(motion.translation[1].norm()) == pytest.approx(way, abs=1e-5)
+    assert chosen_motion(str(folder), MotionOptions(), people).joints.shape == motion.joints.shape

@@ -27,7 +27,7 @@ from sherf.export.rigged import RiggedMesh, baked_texture, rigged_mesh, unwrappe
 from sherf.export.solid import Solid
 from sherf.export.surface import decimated, extract_surface
 from sherf.motion import apply, leg_height, read_motion, resample, scaled
-from sherf.options import ExportOptions
+from sherf.options import ExportOptions, VrmOptions
 from sherf.render.sampling import OccupancyGrid
 from sherf.renderer import make_renderer
 from sherf.scene import BodyPose
@@ -296,6 +296,18 @@ def test_what_cannot_be_exported_is_said_first(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_vrm_carries_the_licence_that_was_chosen(avatar: Avatar, tmp_path: Path) -> None:
+    save_avatar(avatar, tmp_path / "avatar.safetensors")
+    licence = VrmOptions(author=("Ada", "Bo"), may_act="everyone", redistribution=True)
+    options = ExportOptions(triangles=2000, texture=64)
+    (path,) = export_avatar(tmp_path / "avatar.safetensors", tmp_path / "me.vrm", options, vrm=licence)
+    content = path.read_bytes()
+    document = json.loads(content[20 : 20 + struct.unpack("<I", content[12:16])[0]])
+    meta = document["extensions"]["VRMC_vrm"]["meta"]
+    assert meta["name"] == "me" and meta["authors"] == ["Ada", "Bo"] and meta["avatarPermission"] == "everyone"
+    assert meta["allowRedistribution"] and meta["modification"] == "prohibited"
+
+
 def test_parents_come_first() -> None:
     """What the reader above relies on, and players need not."""
     assert all(parent < joint for joint, parent in enumerate(PARENTS))
@@ -304,7 +316,9 @@ def test_parents_come_first() -> None:
 def test_a_motion_is_exported_on_the_avatars_own_skeleton(avatar: Avatar, body: BodyModel, tmp_path: Path) -> None:
     save_avatar(avatar, tmp_path / "avatar.safetensors")
     for name in ("walk.bvh", "walk.npz"):
-        export_avatar(tmp_path / "avatar.safetensors", tmp_path / name, ExportOptions(motion=("walk",)))
+        files = export_avatar(tmp_path / "avatar.safetensors", tmp_path / name, ExportOptions(motion=("walk",)))
+        assert [path.name for path in files] == [name, f"{name}.provenance.json"]
+        assert json.loads(files[1].read_text())["photo_sha256"] == "abc"
         read = read_motion(tmp_path / name)
         assert len(read) == len(read_motion("walk"))
     with np.load(tmp_path / "walk.npz") as arrays:

@@ -19,9 +19,9 @@ def test_the_seen_side_gets_nearer_and_the_unseen_side_stays(people: Path) -> No
     data, body, backend = OpenPeople(people, "test"), load_body_model("openbody"), choose_backend("cpu")
     view = data.view(data.subjects[0], 0, 0)
     before = load_avatar_model("sherf-small", backend).encode(view.subject, body, {}, view.vertices)
-    after = personalised(before, body, backend, 60.0, most_steps=4)
+    after = personalised(before, body, backend, 60.0, most_steps=16)
     assert isinstance(before.bank, FeatureBank) and isinstance(after.bank, FeatureBank)
-    assert after.report["personalised"]["steps"] == 4
+    assert after.report["personalised"]["steps"] == 16
     person = view.subject.mask > 0.95
     errors = []
     for avatar in (before, after):

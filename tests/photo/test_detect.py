@@ -120,6 +120,16 @@ def test_two_people_are_told_apart_and_chosen_by_number(image: torch.Tensor, per
         choose_person(people, 0)
 
 
+def test_a_small_person_beside_a_tall_one_is_found_by_a_thorough_search(image: torch.Tensor, person: Person) -> None:
+    frame = torch.nn.functional.interpolate(image[None], scale_factor=3, mode="bilinear")[0]
+    x0, y0, x1, y1 = (round(x) for x in person.box)
+    frame[:, 600 : 600 + y1 - y0, 1300 : 1300 + x1 - x0] = image[:, y0:y1, x0:x1]
+    assert len(detect_people(frame)) == 1
+    tall, small = detect_people(frame, thorough=True)
+    assert height(tall) == pytest.approx(3 * height(person), rel=0.05)
+    assert mean_distance(small.landmarks - torch.tensor([1300.0 - x0, 600.0 - y0]), person.landmarks) < 5
+
+
 def test_nobody_is_seen_where_nobody_is(image: torch.Tensor) -> None:
     noise = torch.rand(3, 200, 300, generator=torch.Generator().manual_seed(0))
     horse = image[:, :, 380:]

@@ -12,7 +12,8 @@ from sherf.camera import project
 from sherf.photo import landmarks as marks
 from sherf.photo.energy import camera_rotation
 from sherf.photo.fit import fit_body
-from sherf.photo.prior import LOWER, STANCE, UPPER, pose_energy
+from sherf.photo.pose_prior import pose_energy
+from sherf.photo.prior import LOWER, STANCE, UPPER
 from sherf.photo.scores import Scores, score
 from sherf.scene import BodyPose
 
@@ -77,11 +78,29 @@ def test_the_prior_knows_no_left_or_right() -> None:
     torch.testing.assert_close(-UPPER[MIRRORED][:, 1:], LOWER[:, 1:])
 
 
-def test_the_stance_is_the_likeliest_pose() -> None:
-    assert float(pose_energy(STANCE)) == 0.0
-    bent, broken = STANCE.clone(), STANCE.clone()
-    bent[[4, 5], 0], broken[[4, 5], 0] = 0.8, -0.8
-    assert pose_energy(broken) > 10 * pose_energy(bent)
+def test_people_stand_walk_and_sit_rather_than_break_their_knees_or_twist() -> None:
+    assert float(pose_energy(STANCE)) == pytest.approx(0.0, abs=1e-3)
+
+    def bent(knees: float, hips: float) -> float:
+        joints = STANCE.clone()
+        joints[[4, 5], 0], joints[[1, 2], 0] = knees, -hips
+        return float(pose_energy(joints))
+
+    standing, sitting, broken, half_way = bent(0.05, 0.05), bent(1.5, 1.5), bent(-0.8, 0.0), bent(0.8, 0.0)
+    assert standing < sitting < broken
+    assert standing < half_way, "bent knees below straight hips fall over"
+    twisted = STANCE.clone()
+    twisted[[16, 17], 0] = 2.0
+    assert float(pose_energy(twisted)) > sitting
+
+
+def test_no_pose_is_impossible() -> None:
+    joints = torch.randn(5, 24, 3, generator=torch.Generator().manual_seed(2)).requires_grad_()
+    energy = pose_energy(joints)
+    energy.sum().backward()
+    assert energy.isfinite().all()
+    assert joints.grad is not None
+    assert joints.grad.isfinite().all()
 
 
 @pytest.mark.parametrize(
