@@ -90,10 +90,8 @@ def render(
     """
     from sherf.commands import render_preview, render_views
 
-    if preview:
-        print(render_preview(source, output, photo, options))
-        return
-    _print_paths(render_views(source, path, cameras, frames, output, photo, options))
+    rest = (output, photo, options)
+    _print_paths([render_preview(source, *rest)] if preview else render_views(source, path, cameras, frames, *rest))
 
 
 def animate(
@@ -161,8 +159,7 @@ def motions(
         return
     from sherf.motion import builtin_motions, read_motion
 
-    for name in builtin_motions():
-        print(f"{name:10} {read_motion(name).seconds:.1f} s")
+    print(*(f"{name:10} {read_motion(name).seconds:.1f} s" for name in builtin_motions()), sep="\n")
 
 
 def benchmark(
@@ -225,9 +222,7 @@ def train(
     try:
         from sherf.training.command import run_training
     except ModuleNotFoundError as error:
-        raise MissingAsset(
-            f"training needs {error.name}, which is not installed: pip install 'sherf[train]'"
-        ) from error
+        raise _not_installed("training", error, "train") from error
 
     _print_paths(run_training(config, options))
 
@@ -264,7 +259,11 @@ def app(options: Annotated[AppOptions, Flat] = AppOptions()) -> None:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] not in ("gradio", "fastapi", "uvicorn"):
             raise
-        raise MissingAsset(f"the page needs {error.name}, which is not installed: pip install 'sherf[app]'") from error
+        raise _not_installed("the page", error, "app") from error
+
+
+def _not_installed(what: str, error: ModuleNotFoundError, extra: str) -> MissingAsset:
+    return MissingAsset(f"{what} needs {error.name}, which is not installed: pip install 'sherf[{extra}]'")
 
 
 COMMANDS = {
@@ -344,8 +343,7 @@ def _print_report(report: dict) -> None:
 
 
 def _print_paths(paths: list[Path]) -> None:
-    for path in paths:
-        print(path)
+    print(*paths, sep="\n")
 
 
 if __name__ == "__main__":
