@@ -8,7 +8,7 @@ MOTION ?= walk
 OUT ?= out/$(basename $(notdir $(PHOTO)))
 SHERF := .venv/bin/sherf
 
-.PHONY: setup demo app test lint format benchmark libraries clean
+.PHONY: setup demo app test lint format benchmark libraries browser clean
 
 setup: libraries .venv/.core
 
@@ -21,7 +21,7 @@ demo: setup
 app: setup .venv/.app
 	$(SHERF) app
 
-test: libraries .venv/.dev
+test: libraries browser .venv/.dev
 	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n 2 --dist loadfile
 
 lint: .venv/.dev
@@ -57,6 +57,12 @@ libraries:
 		else \
 			echo "system libraries are missing; install them and run make again:"; echo "    $$remedy"; exit 1; \
 		fi; \
+	fi
+
+# For the tests of the page; without one they are skipped.
+browser:
+	@if ! command -v chromium >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null || echo "no chromium: the page is not tested in a browser"; \
 	fi
 
 clean:

@@ -2,7 +2,8 @@
 
 import shlex
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,8 +15,9 @@ from sherf.errors import SherfError
 from sherf.motion import builtin_motions
 from sherf.options import MotionOptions, RenderOptions
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+EXAMPLES = Path(str(files("sherf.examples")))
 PHOTOS = ("person_1.jpg", "person_2.jpg", "darknet_person.jpg")
+BUTTONS = ["download", "fullscreen"]
 BACKGROUNDS = {
     "white": "white",
     "studio grey": "#d7d9de",
@@ -109,6 +111,7 @@ def move(
     size: float,
     camera: str,
     visit: Visit | None,
+    bar: gr.Progress = gr.Progress(),
 ) -> tuple:
     """The avatar moves: video on the page, and files."""
     started = _started(visit)
@@ -116,7 +119,8 @@ def move(
         in_place=in_place, speed=speed, end=min(seconds * speed, MOST_SECONDS) if file else None, loop=loop
     )
     options = RenderOptions(size=int(size), background=BACKGROUNDS[background], gif=True)
-    videos = started.film(file or name, moving, options, camera)
+    told = partial(_tell, bar)
+    videos = started.film(file or name, moving, options, camera, told)
     return str(videos[0]), [str(video) for video in videos], started
 
 
@@ -126,6 +130,26 @@ def export(name: str, file: str | None, visit: Visit | None) -> tuple:
     started = _started(visit)
     model = str(started.model(file or name, MotionOptions()))
     return model, [model, str(started.avatar_file)], started
+
+
+def _tell(bar: gr.Progress, done: int, count: int) -> None:
+    bar((done, count), unit="pictures")
+
+
+def stop(visit: Visit | None) -> None:
+    """End the film that is being made."""
+    if visit is not None:
+        visit.stopping.set()
+
+
+def choose(photo: str | None, visit: Visit | None, number: float, click: gr.SelectData) -> int:
+    """The number of the person who was clicked on, where the photo is known to show several."""
+    if visit is None or visit.avatar is None or str(visit.photo) != photo:
+        return int(number)
+    x, y = click.index
+    boxes = [person["box"] for person in visit.avatar.report.get("people", [])]
+    inside = (i for i, (x0, y0, x1, y1) in enumerate(boxes, start=1) if x0 <= x <= x1 and y0 <= y <= y1)
+    return next(inside, int(number))
 
 
 def _started(visit: Visit | None) -> Visit:
@@ -139,7 +163,7 @@ def _verdict(report: dict[str, Any]) -> str:
     lines += [f"- {reason}" for reason in report.get("reasons", []) + report.get("warnings", [])]
     people = report.get("people", [])
     if len(people) > 1:
-        lines.append(f"- {len(people)} people: type 1 to {len(people)} in *Which person* for another.")
+        lines.append(f"- {len(people)} people: click another in the photo, or type 1 to {len(people)}.")
     return "\n".join(lines)
 
 
@@ -169,11 +193,11 @@ def page(minutes: int = 60) -> gr.Blocks:
                         person = gr.Number(1, label="Which person", precision=0, minimum=1, scale=1)
                         go = gr.Button("Make the avatar", variant="primary", scale=2)
                 with gr.Column():
-                    overlay = gr.Image(label="What was found", interactive=False, height=420)
+                    overlay = gr.Image(label="What was found", interactive=False, height=420, buttons=BUTTONS)
                     verdict = gr.Markdown("Mask, skeleton and body will be drawn over your photo.", elem_id="verdict")
             with gr.Tab("2  Look around"), gr.Row():
                 with gr.Column(scale=2):
-                    view = gr.Image(label="The avatar", interactive=False, height=540)
+                    view = gr.Image(label="The avatar", interactive=False, height=540, buttons=BUTTONS)
                     share = gr.Markdown("Make an avatar first.")
                 with gr.Column():
                     azimuth = gr.Slider(-180, 180, 30, step=5, label="Around, degrees")
@@ -192,7 +216,9 @@ def page(minutes: int = 60) -> gr.Blocks:
                     background = gr.Dropdown(list(BACKGROUNDS), value="white", label="Background")
                     size = gr.Dropdown([256, 384, 512, 768], value=512, label="Size, pixels")
                     camera = gr.Radio(["still", "turntable"], value="still", label="Camera")
-                    film = gr.Button("Let it move", variant="primary")
+                    with gr.Row():
+                        film = gr.Button("Let it move", variant="primary", scale=2)
+                        halt = gr.Button("Stop", variant="stop", scale=1)
                 with gr.Column(scale=2):
                     video = gr.Video(label="Video", autoplay=True, loop=True, height=540)
                     files = gr.File(label="Files", file_count="multiple", interactive=False)
@@ -206,8 +232,14 @@ def page(minutes: int = 60) -> gr.Blocks:
             with gr.Tab("About"):
                 gr.Markdown(ABOUT.format(minutes=minutes))
         seen = [photo, person, visit]
-        found = go.click(reconstruct, seen, [overlay, verdict, view, line, visit], api_name="reconstruct")
-        found.success(build, visit, [view, share, visit], api_name="build")
+        photo.change(lambda: 1, None, person, api_name=False, show_progress="hidden")
+        results = [overlay, verdict, view, line, visit]
+        clicked = photo.select(choose, [photo, visit, person], person, api_name=False, show_progress="hidden")
+        for found, name in (
+            (go.click(reconstruct, seen, results, api_name="reconstruct"), "build"),
+            (clicked.success(reconstruct, seen, results, api_name=False), False),
+        ):
+            found.success(build, visit, [view, share, visit], api_name=name)
         for control in (azimuth, elevation, zoom, show):
             control.change(
                 look, [azimuth, elevation, zoom, show, visit], view, api_name="render" if control is azimuth else False,
@@ -215,6 +247,7 @@ def page(minutes: int = 60) -> gr.Blocks:
             )  # fmt: skip
         choices = [motion, file, seconds, speed, loop, in_place, background, size, camera, visit]
         film.click(move, choices, [video, files, visit], api_name="animate")
+        halt.click(stop, visit, None, queue=False, api_name=False)
         make.click(export, [motion, file, visit], [model, downloads, visit], api_name="export")
     return blocks
 

@@ -1,5 +1,6 @@
 """`sherf app`: the page on this machine."""
 
+import logging
 import os
 import socket
 import time
@@ -40,7 +41,13 @@ def serve(options: AppOptions) -> None:
         app, blocks, path="/", auth=account, max_file_size=MOST_UPLOAD, theme=theme(), css=CSS, show_error=True
     )
     say(f"the page is at http://{options.host}:{options.port}  (Ctrl-C ends it)")
-    uvicorn.run(app, host=options.host, port=options.port, log_level="warning", timeout_graceful_shutdown=2)
+    settings = uvicorn.Config(
+        app, host=options.host, port=options.port, log_level="warning", timeout_graceful_shutdown=2
+    )
+    server = uvicorn.Server(settings)
+    # pages that are still open are let go at the end: no error
+    logging.getLogger("uvicorn.error").addFilter(lambda record: not server.should_exit)
+    server.run()
 
 
 def _account(options: AppOptions) -> tuple[str, str] | None:

@@ -2,7 +2,9 @@
 
 import shutil
 import tempfile
+import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from sherf.body.model import BodyModel
 from sherf.camera import turntable
 from sherf.devices import Backend, choose_backend
 from sherf.digest import file_sha256
-from sherf.errors import BadInput
+from sherf.errors import BadInput, SherfError
 from sherf.export.gltf import glb_bytes, write_glb
 from sherf.export.preview import MeshRenderer
 from sherf.export.rigged import RiggedMesh, rigged_mesh
@@ -30,7 +32,7 @@ from sherf.output import write_json
 from sherf.provenance import PROVENANCE, provenance
 from sherf.reconstruct import AVATAR, OVERLAY, obtain_avatar
 from sherf.renderer import make_renderer
-from sherf.scene import Camera
+from sherf.scene import BodyPose, Camera, Frame
 from sherf.sequence import Shots, write_sequence
 
 VIEW_SIZE = 512
@@ -40,16 +42,23 @@ STEEPEST = 60.0
 SEEN, INVENTED = torch.tensor([0.16, 0.63, 0.42]), torch.tensor([0.93, 0.55, 0.20])
 
 
+class Stopped(SherfError):
+    """The visitor wants no more of it."""
+
+
 @dataclass
 class Visit:
     """One photo's results; its files live in `folder` until it is closed."""
 
     folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="sherf-visit-")))
+    photo: Path | None = None
     avatar: Avatar | None = None
     body: BodyModel | None = None
     mesh: RiggedMesh | None = None
     backend: Backend = field(default_factory=lambda: choose_backend("auto"))
     began: float = field(default_factory=time.time)
+    stopping: threading.Event = field(default_factory=threading.Event)
+    """Set it to end a film that is being made."""
     _renderer: MeshRenderer | None = None
     _base: tuple[Camera, Float[Tensor, "3"]] | None = None
 
@@ -63,7 +72,7 @@ class Visit:
         avatar, body = obtain_avatar(photo, OutputOptions(out), PhotoOptions(person=person, allow_partial=True))
         if self.avatar is None or avatar.report != self.avatar.report:
             self.mesh = self._renderer = self._base = None
-        self.avatar, self.body, self.out = avatar, body, out
+        self.photo, self.avatar, self.body, self.out = photo, avatar, body, out
         return avatar.report
 
     @property
@@ -121,12 +130,24 @@ class Visit:
         tint = torch.lerp(INVENTED[:, None, None], SEEN[:, None, None], share) * light
         return _bytes(tint * frame.opacity + 1 - frame.opacity)
 
-    def film(self, motion: str, moving: MotionOptions, options: RenderOptions, path: str) -> list[Path]:
+    def film(
+        self,
+        motion: str,
+        moving: MotionOptions,
+        options: RenderOptions,
+        path: str,
+        told: Callable[[int, int], None] = lambda done, count: None,
+    ) -> list[Path]:
         """A video of the avatar's mesh while it moves; returns video files.
 
+        Args:
+            told: hears how many frames of how many are done.
+
         Raises:
+            Stopped: `stopping` was set meanwhile.
             SherfError: of the motion or the options.
         """
+        self.stopping.clear()
         avatar, body = self._known()
         self.build()
         assert self._renderer is not None
@@ -142,8 +163,9 @@ class Visit:
         degrees = 360.0 if path == "turntable" else 0.0
         name = f"{played.name}-{abs(hash((motion, moving, options, path))) % 10**8}"
         out = OutputOptions(self.out / "films" / name, overwrite=True)
+        watched = _Watched(self._renderer, self.stopping, lambda done: told(done, count))
         videos = write_sequence(
-            self._renderer, Shots(turntable(base, centre, count, degrees=degrees), poses), out, options, {"film": name}
+            watched, Shots(turntable(base, centre, count, degrees=degrees), poses), out, options, {"film": name}
         )
         write_json(out.out / PROVENANCE, provenance(avatar, self.build().seen))
         shutil.rmtree(out.out / "frames", ignore_errors=True)
@@ -167,6 +189,22 @@ class Visit:
         if self.avatar is None or self.body is None:
             raise BadInput("there is no photo yet. Drop one on the left, or take one of the examples.")
         return self.avatar, self.body
+
+
+class _Watched:
+    """A renderer that counts its frames, and ends when it should."""
+
+    def __init__(self, renderer: MeshRenderer, stopping: threading.Event, told: Callable[[int], None]) -> None:
+        self.renderer, self.stopping, self.told, self.done = renderer, stopping, told, 0
+        self.outline = renderer.outline
+
+    def frame(self, camera: Camera, pose: BodyPose, vertices: Float[Tensor, "vertex 3"] | None = None) -> Frame:
+        if self.stopping.is_set():
+            raise Stopped("stopped: nothing of the film was kept.")
+        frame = self.renderer.frame(camera, pose, vertices)
+        self.done += 1
+        self.told(self.done)
+        return frame
 
 
 def _raised(camera: Camera, centre: Float[Tensor, "3"], degrees: float) -> Camera:

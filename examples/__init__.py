@@ -1,0 +1,1 @@
+"""Photos to try things with, installed as sherf.examples; README.md says where they come from."""

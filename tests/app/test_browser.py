@@ -1,0 +1,168 @@
+"""A visit in a real browser: what someone sees who has never opened a terminal. Pictures of it: out/browser/."""
+
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+sync = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+SHOTS = Path(__file__).parents[2] / "out" / "browser"
+EXAMPLES = Path(__file__).parents[2] / "examples"
+SOON, LONG = 30_000, 240_000
+"""Milliseconds."""
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where the page is served by its own process."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = tmp_path_factory.mktemp("app") / "log"
+    with log.open("w") as file:
+        command = [sys.executable, "-m", "sherf.cli", "app", "--port", str(port)]
+        running = subprocess.Popen(command, stdout=file, stderr=file)
+        address = f"http://127.0.0.1:{port}"
+        deadline = time.monotonic() + 90
+        while True:
+            try:
+                urllib.request.urlopen(f"{address}/health", timeout=5).close()
+                break
+            except OSError:
+                assert time.monotonic() < deadline, log.read_text()
+                time.sleep(0.5)
+        yield address
+        running.terminate()
+        running.wait(timeout=20)
+    assert "Traceback" not in log.read_text(), log.read_text()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["sync.Browser"]:
+    """Headless, without a sandbox: tests may run as root."""
+    with sync.sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+def opened(browser: "sync.Browser", address: str, width: int = 1440, height: int = 1000) -> "sync.Page":
+    """The page in a session of its own; requests to anywhere else fail the test that closes it."""
+    page = browser.new_context(viewport={"width": width, "height": height}).new_page()
+    page.strangers = []
+    page.on(
+        "request", lambda r: None if r.url.startswith((address, "data:", "blob:")) else page.strangers.append(r.url)
+    )
+    page.goto(address)
+    sync.expect(page.get_by_role("button", name="Make the avatar")).to_be_visible(timeout=SOON)
+    return page
+
+
+def shown(page: "sync.Page", name: str) -> None:
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SHOTS / f"{name}.png")
+
+
+def test_a_whole_visit(browser: "sync.Browser", address: str) -> None:
+    page = opened(browser, address)
+    shown(page, "empty")
+    page.locator(".gallery-item").first.click()
+    sync.expect(page.locator("[data-testid=image] img, .image-frame img").first).to_be_visible(timeout=SOON)
+    page.get_by_role("button", name="Make the avatar").click()
+    sync.expect(page.get_by_text("The body fits the photo well.")).to_be_visible(timeout=LONG)
+    shown(page, "found")
+    page.get_by_role("tab", name="2 Look around").click()
+    sync.expect(page.get_by_text("The photo saw")).to_be_visible(timeout=LONG)
+    picture = page.locator(".image-frame img:visible, [data-testid=image] img:visible").first
+    before = picture.get_attribute("src")
+    page.get_by_label("seen / invented").check()
+    sync.expect(picture).not_to_have_attribute("src", before or "", timeout=SOON)
+    shown(page, "around")
+    page.get_by_role("tab", name="3 Move").click()
+    page.get_by_role("button", name="Let it move").click()
+    sync.expect(page.locator("video:visible").first).to_be_visible(timeout=LONG)
+    page.wait_for_function("document.querySelector('video').readyState >= 2", timeout=SOON)
+    assert page.evaluate("document.querySelector('video').duration") > 0.5
+    shown(page, "moves")
+    page.get_by_role("tab", name="4 3D and files").click()
+    page.get_by_role("button", name="Make the 3D file").click()
+    link = page.locator("a[href$='avatar.glb']").first
+    sync.expect(link).to_be_visible(timeout=LONG)
+    with page.expect_download() as download:
+        link.click()
+    assert Path(download.value.path()).read_bytes()[:4] == b"glTF"
+    page.wait_for_timeout(2000)
+    shown(page, "files")
+    assert page.strangers == []
+    page.context.close()
+
+
+def test_a_wall_is_no_person_and_a_text_no_photo(browser: "sync.Browser", address: str, tmp_path: Path) -> None:
+    Image.new("RGB", (300, 400), "grey").save(tmp_path / "wall.png")
+    page = opened(browser, address)
+    page.locator("input[type=file]").first.set_input_files(tmp_path / "wall.png")
+    sync.expect(page.locator(".image-frame img, [data-testid=image] img").first).to_be_visible(timeout=SOON)
+    page.get_by_role("button", name="Make the avatar").click()
+    sync.expect(page.get_by_text("no person was found in the photo")).to_be_visible(timeout=LONG)
+    shown(page, "nobody")
+    page.context.close()
+
+
+def test_of_two_people_the_one_who_is_clicked_is_taken_and_a_film_can_be_stopped(
+    browser: "sync.Browser", address: str, tmp_path: Path
+) -> None:
+    people = [Image.open(EXAMPLES / f"person_{i}.jpg").convert("RGB") for i in (1, 2)]
+    both = Image.new("RGB", (people[0].width + people[1].width, people[0].height), "white")
+    both.paste(people[0], (0, 0))
+    both.paste(people[1], (people[0].width, 0))
+    both.save(tmp_path / "both.jpg")
+    page, other = opened(browser, address), opened(browser, address)
+    page.locator("input[type=file]").first.set_input_files(tmp_path / "both.jpg")
+    photo = page.locator(".image-frame img").first
+    sync.expect(photo).to_be_visible(timeout=SOON)
+    page.get_by_role("button", name="Make the avatar").click()
+    sync.expect(page.get_by_text("2 people: click another")).to_be_visible(timeout=LONG)
+    number, before = page.get_by_label("Which person"), page.locator(".image-frame img").nth(1).get_attribute("src")
+    taken = []
+    for share in (0.25, 0.75):
+        box = photo.bounding_box()
+        photo.click(position={"x": share * box["width"], "y": box["height"] / 2})
+        page.wait_for_timeout(2000)
+        taken.append(number.input_value())
+    assert sorted(taken) == ["1", "2"]
+    sync.expect(page.locator(".image-frame img").nth(1)).not_to_have_attribute("src", before or "", timeout=LONG)
+    shown(page, "two")
+    other.get_by_role("tab", name="2 Look around").click()
+    sync.expect(other.get_by_text("Make an avatar first.")).to_be_visible(timeout=SOON)
+    page.get_by_role("tab", name="2 Look around").click()
+    sync.expect(page.get_by_text("The photo saw")).to_be_visible(timeout=LONG)
+    page.get_by_role("tab", name="3 Move").click()
+    page.get_by_label("turntable").check()
+    page.get_by_role("button", name="Let it move").click()
+    sync.expect(page.get_by_text("pictures").first).to_be_visible(timeout=LONG)
+    shown(page, "under way")
+    page.get_by_role("button", name="Stop").click()
+    sync.expect(page.get_by_text("nothing of the film was kept")).to_be_visible(timeout=5000)
+    page.context.close()
+    other.context.close()
+
+
+def test_nothing_is_wider_than_a_phone(browser: "sync.Browser", address: str) -> None:
+    page = opened(browser, address, 390, 844)
+    shown(page, "phone")
+    for name in ("2 Look around", "3 Move", "4 3D and files", "About"):
+        tab = page.get_by_role("tab", name=name)
+        if not tab.is_visible():
+            continue  # behind the menu of tabs
+        tab.click()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.context.close()
