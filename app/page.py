@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import gradio as gr
 import numpy as np
 
+from sherf.app.fixing import POINTS
 from sherf.app.visit import MOST_SECONDS, Visit
 from sherf.errors import SherfError
 from sherf.motion import builtin_motions
@@ -40,6 +41,8 @@ people only: the map *seen / invented* shows which is which. It is no likeness t
 
 **Model card and licence**: `checkpoints/sherf-small/README.md`; the weights, the body model and the motions are CC0.
 Of files that you make, `provenance` says which photo and model they come from."""
+FIX = """Left and right are the person's own. Choose a point and click where it really is, as often as you like; then
+*Fit again*. Blue: as found; green: as you placed it; grey: not seen."""
 CSS = """
 .gradio-container {width: 100% !important; max-width: 1180px !important; margin: auto}
 .gradio-container main, .gradio-container .tabs {width: 100%; min-width: 100%}
@@ -82,6 +85,42 @@ def reconstruct(photo: str | None, person: float | None, visit: Visit | None) ->
     visit = visit or Visit()
     report = visit.read(Path(photo), int(person) if person and person > 1 else None)
     return str(visit.overlay), _verdict(report), visit.first_view(), _command_line(photo, report), visit
+
+
+@in_words
+def refit(swapped: bool, focal: float, mask: str | None, visit: Visit | None) -> tuple:
+    """The corrections → overlay, verdict, a first view, and the visit."""
+    started = _started(visit)
+    started.fix.swapped, started.fix.focal = swapped, focal
+    report = started.refit(Path(mask) if mask else None)
+    command = f"{_command_line(str(started.photo), report)}\n# with your corrections: --edit fit.json"
+    return str(started.overlay), _verdict(report), started.first_view(), command, started
+
+
+@in_words
+def points(point: str, visit: Visit | None) -> np.ndarray:
+    """The photo with the points that were found and placed."""
+    started = _started(visit)
+    assert started.photo is not None
+    return started.fix.drawn(started.photo, started.fit, point)[0]
+
+
+@in_words
+def place(point: str, visit: Visit | None, click: gr.SelectData) -> np.ndarray:
+    """The point is where the visitor clicked."""
+    started = _started(visit)
+    assert started.photo is not None
+    zoom = started.fix.drawn(started.photo, started.fit, point)[1]
+    started.fix.landmarks[point] = [float(number) / zoom for number in click.index]
+    return points(point, started)
+
+
+@in_words
+def hide(point: str, visit: Visit | None) -> np.ndarray:
+    """Nobody can see the point."""
+    started = _started(visit)
+    started.fix.landmarks[point] = None
+    return points(point, started)
 
 
 @in_words
@@ -195,6 +234,18 @@ def page(minutes: int = 60) -> gr.Blocks:
                 with gr.Column():
                     overlay = gr.Image(label="What was found", interactive=False, height=420, buttons=BUTTONS)
                     verdict = gr.Markdown("Mask, skeleton and body will be drawn over your photo.", elem_id="verdict")
+                    with gr.Accordion("Fix the fit", open=False):
+                        gr.Markdown(FIX)
+                        point = gr.Dropdown(
+                            [(name.replace("_", " "), name) for name in POINTS], value="left_wrist", label="Point"
+                        )
+                        marked = gr.Image(label="Click where it is", interactive=False, height=420, buttons=BUTTONS)
+                        with gr.Row():
+                            unseen = gr.Button("It cannot be seen")
+                            swapped = gr.Checkbox(False, label="Left and right are swapped")
+                        focal = gr.Slider(0.5, 2, 1, step=0.05, label="Lens: times the focal length that was taken")
+                        mask = gr.Image(type="filepath", label="Your own mask, white on black", sources=["upload"])
+                        again = gr.Button("Fit again", variant="primary")
             with gr.Tab("2  Look around"), gr.Row():
                 with gr.Column(scale=2):
                     view = gr.Image(label="The avatar", interactive=False, height=540, buttons=BUTTONS)
@@ -235,11 +286,18 @@ def page(minutes: int = 60) -> gr.Blocks:
         photo.change(lambda: 1, None, person, api_name=False, show_progress="hidden")
         results = [overlay, verdict, view, line, visit]
         clicked = photo.select(choose, [photo, visit, person], person, api_name=False, show_progress="hidden")
+        fitted = again.click(refit, [swapped, focal, mask, visit], results, api_name=False)
+        fitted.success(lambda: (False, 1.0), None, [swapped, focal], api_name=False, show_progress="hidden")
         for found, name in (
             (go.click(reconstruct, seen, results, api_name="reconstruct"), "build"),
             (clicked.success(reconstruct, seen, results, api_name=False), False),
+            (fitted, False),
         ):
-            found.success(build, visit, [view, share, visit], api_name=name)
+            drawn = found.success(points, [point, visit], marked, api_name=False, show_progress="hidden")
+            drawn.success(build, visit, [view, share, visit], api_name=name)
+        point.change(points, [point, visit], marked, api_name=False, show_progress="hidden")
+        marked.select(place, [point, visit], marked, api_name=False, show_progress="hidden")
+        unseen.click(hide, [point, visit], marked, api_name=False, show_progress="hidden")
         for control in (azimuth, elevation, zoom, show):
             control.change(
                 look, [azimuth, elevation, zoom, show, visit], view, api_name="render" if control is azimuth else False,

@@ -1,5 +1,6 @@
 """What one visitor has done so far: the photo's avatar, its mesh, and files in a private folder. No widget in here."""
 
+import json
 import shutil
 import tempfile
 import threading
@@ -14,6 +15,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from sherf.app.fixing import Fix
 from sherf.avatar import Avatar
 from sherf.body.model import BodyModel
 from sherf.camera import turntable
@@ -29,8 +31,9 @@ from sherf.motion import apply, leg_height, resample, scaled
 from sherf.motion_choice import chosen_motion
 from sherf.options import MotionOptions, OutputOptions, PhotoOptions, RenderOptions
 from sherf.output import write_json
+from sherf.photo.edit import edits_digest
 from sherf.provenance import PROVENANCE, provenance
-from sherf.reconstruct import AVATAR, OVERLAY, obtain_avatar
+from sherf.reconstruct import AVATAR, FIT, OVERLAY, obtain_avatar
 from sherf.renderer import make_renderer
 from sherf.scene import BodyPose, Camera, Frame
 from sherf.sequence import Shots, write_sequence
@@ -59,21 +62,48 @@ class Visit:
     began: float = field(default_factory=time.time)
     stopping: threading.Event = field(default_factory=threading.Event)
     """Set it to end a film that is being made."""
+    fix: Fix = field(default_factory=Fix)
+    fits: list[Path] = field(default_factory=list)
+    """Corrections that were made."""
     _renderer: MeshRenderer | None = None
     _base: tuple[Camera, Float[Tensor, "3"]] | None = None
 
-    def read(self, photo: Path, person: int | None = None) -> dict[str, Any]:
+    def read(self, photo: Path, person: int | None = None, edit: Path | None = None) -> dict[str, Any]:
         """Make the photo's avatar; returns its report.
 
+        Args:
+            edit: a fit.json with corrections; the avatar is another one.
+
         Raises:
-            SherfError: of the photo.
+            SherfError: of the photo or the corrections.
         """
-        out = self.folder / file_sha256(photo)[:16] / f"person-{person or 0}"
-        avatar, body = obtain_avatar(photo, OutputOptions(out), PhotoOptions(person=person, allow_partial=True))
+        name = f"person-{person or 0}" + ("" if edit is None else f"-{edits_digest(edit)[:8]}-{len(self.fits)}")
+        out = self.folder / file_sha256(photo)[:16] / name
+        options = PhotoOptions(person=person, allow_partial=True, edit=edit, force=edit is not None)
+        avatar, body = obtain_avatar(photo, OutputOptions(out), options)
         if self.avatar is None or avatar.report != self.avatar.report:
             self.mesh = self._renderer = self._base = None
+            self.fix = Fix()
         self.photo, self.avatar, self.body, self.out = photo, avatar, body, out
         return avatar.report
+
+    def refit(self, mask: Path | None) -> dict[str, Any]:
+        """The avatar again, from the fit that there is and what the visitor says against it (`fix`)."""
+        self._known()
+        assert self.photo is not None
+        fit = self.fit
+        before = fit["edits"]["mask"]
+        if mask is None and before is not None:
+            mask = self.out / before
+        edit = self.fix.write(fit, mask, self.folder / "edits" / f"{len(self.fits)}.json")
+        self.fits.append(edit)
+        return self.read(self.photo, fit["person"], edit)
+
+    @property
+    def fit(self) -> dict[str, Any]:
+        """What fit.json says."""
+        self._known()
+        return json.loads((self.out / FIT).read_text())
 
     @property
     def overlay(self) -> Path:

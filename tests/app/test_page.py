@@ -14,6 +14,7 @@ import pygltflib
 import pytest
 from PIL import Image
 
+from sherf.app.fixing import Fix
 from sherf.app.serve import serve
 from sherf.app.visit import Visit
 from sherf.errors import BadInput, NoPerson
@@ -72,6 +73,42 @@ def test_it_moves_and_becomes_files(visit: Visit) -> None:
     assert [clip.name for clip in model.animations] == ["wave"]
     with pytest.raises(BadInput, match="plays"):
         visit.film("wave", MotionOptions(speed=0.05), RenderOptions(size=64), "still")
+
+
+def test_the_fit_is_corrected_by_clicks(visit: Visit) -> None:
+    own = Visit()
+    before = own.read(PHOTO)
+    wrist = own.fit["landmarks"]["left_wrist"]["pixel"]
+    picture, zoom = own.fix.drawn(PHOTO, own.fit, "left_wrist")
+    x, y = (round(zoom * number) for number in wrist)
+    assert tuple(picture[y, x]) == (70, 160, 255), "a blue point where it was found"
+    own.fix.landmarks |= {"left_wrist": [wrist[0] + 12, wrist[1] - 30], "right_knee": None}
+    assert tuple(own.fix.drawn(PHOTO, own.fit, "nose")[0][round(zoom * (wrist[1] - 30)), x + round(zoom * 12)]) == (
+        40,
+        200,
+        90,
+    )
+    after = own.refit(None)
+    assert after["photo_sha256"] == before["photo_sha256"] and own.fit["edits"]["landmarks"]["right_knee"] is None
+    moved = own.fit["landmarks"]["left_wrist"]["pixel"]
+    assert moved == pytest.approx([wrist[0] + 12, wrist[1] - 30], abs=0.01)
+    assert own.fix.landmarks == {} and own.mesh is None
+    own.close()
+
+
+def test_swapped_sides_and_another_lens_are_written_for_the_fit(tmp_path: Path) -> None:
+    found = {
+        "nose": {"pixel": [50.0, 10.0], "visibility": 0.9},
+        "left_hip": {"pixel": [60.0, 50.0], "visibility": 0.9},
+        "right_hip": {"pixel": [40.0, 50.0], "visibility": 0.1},
+    }
+    camera = {"focal_px": 400.0, "pitch": 0.1, "translation": [0.1, 0.2, 3.0]}
+    fit = {"fit": {"camera": camera}, "landmarks": found, "edits": {"landmarks": {}, "joints": {}, "mask": None}}
+    swapped = json.loads(Fix(swapped=True).write(fit, None, tmp_path / "a.json").read_text())
+    assert swapped["fit"] is None and swapped["edits"]["landmarks"] == {"left_hip": None, "right_hip": [60, 50]}
+    longer = json.loads(Fix(focal=1.5).write(fit, None, tmp_path / "b.json").read_text())
+    assert longer["fit"]["camera"] == {"focal_px": 600.0, "pitch": 0.1, "translation": [0.1, 0.2, 4.5]}
+    assert longer["edits"]["landmarks"] == {}
 
 
 def test_visits_do_not_mix(visit: Visit, tmp_path: Path) -> None:
