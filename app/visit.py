@@ -27,8 +27,9 @@ from sherf.export.preview import MeshRenderer
 from sherf.export.rigged import RiggedMesh, rigged_mesh
 from sherf.export.video import compose, parse_colour
 from sherf.framing import frame_person
-from sherf.motion import apply, leg_height, resample, scaled
+from sherf.motion import apply, leg_height, resample
 from sherf.motion_choice import chosen_motion
+from sherf.motion_ground import grounded
 from sherf.options import MotionOptions, OutputOptions, PhotoOptions, RenderOptions
 from sherf.output import write_json
 from sherf.photo.edit import edits_digest
@@ -205,8 +206,8 @@ class Visit:
         """The rigged avatar as GLB with one clip."""
         avatar, body = self._known()
         mesh = self.build()
-        legs = leg_height(body.rest_joints(avatar.bank.subject.pose.betas).cpu())
-        clip = scaled(resample(chosen_motion(motion, moving, self.out / "video-motion"), 30.0), legs)
+        played = resample(chosen_motion(motion, moving, self.out / "video-motion"), 30.0)
+        clip = grounded(played, body, avatar.bank.subject.pose.betas)
         path = self.out / "avatar.glb"
         write_glb(path, glb_bytes(mesh, [clip], provenance(avatar, mesh.seen)))
         return path

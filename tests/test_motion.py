@@ -24,10 +24,12 @@ from sherf.motion import (
     read_motion,
     repeated,
     resample,
+    scaled,
     trim,
     write_motion,
 )
 from sherf.motion_edit import edited_motion, looped, smoothed
+from sherf.motion_ground import grounded
 from sherf.options import MotionOptions
 from sherf.scene import BodyPose
 
@@ -487,3 +489,20 @@ def test_impossible_changes_of_a_motion(options: MotionOptions, says: str) -> No
 def _stood(motion: Motion) -> BodyPose:
     count = len(motion)
     return BodyPose(torch.zeros(count, 10), motion.joints, torch.eye(3).expand(count, 3, 3), motion.translation)
+
+
+@pytest.mark.parametrize("name", ["walk", "dance", "jump", "sit"])
+def test_feet_are_on_the_ground_whoever_moves(name: str, body: BodyModel) -> None:
+    betas = torch.linspace(-1.5, 1.5, 10)
+    motion = resample(read_motion(name), 10.0)
+    own = grounded(motion, body, betas)
+    rest = body.rest_pose(betas)
+    # scaled already: played as it is
+    poses = apply(own, rest)
+    lowest = torch.stack([body.pose(poses[i]).vertices[:, 1].min() for i in range(len(motion))])
+    sole = body.pose(rest).vertices[:, 1].min()
+    assert abs(float(lowest.quantile(0.02) - sole)) < 0.01
+    legs = leg_height(body.rest_joints(betas))
+    moved = own.translation - scaled(motion, legs).translation
+    assert float((moved - moved[0]).abs().max()) < 1e-6, "as a whole"
+    assert float(moved[:, [0, 2]].abs().max()) < 1e-6, "up or down only"

@@ -14,8 +14,9 @@ from sherf.export.gltf import glb_bytes, write_glb
 from sherf.export.mesh_files import write_obj, write_ply
 from sherf.export.motion_out import write_bvh, write_poses
 from sherf.export.rigged import rigged_mesh
-from sherf.motion import Motion, apply, leg_height, resample, scaled
+from sherf.motion import Motion, apply, leg_height, resample
 from sherf.motion_choice import chosen_motion
+from sherf.motion_ground import grounded
 from sherf.options import ExportFormat, ExportOptions, MotionOptions, OutputOptions, PhotoOptions, VrmOptions
 from sherf.output import prepare_output_folder, write_json
 from sherf.progress import say
@@ -65,7 +66,8 @@ def export_avatar(
     mesh = rigged_mesh(avatar, body, backend, options.triangles, options.texture)
     record = provenance(avatar, mesh.seen)
     if kind in ("glb", "vrm"):
-        clips = [scaled(resample(motion, CLIP_FPS), _legs(avatar, body)) for motion in motions]
+        betas = avatar.bank.subject.pose.betas
+        clips = [grounded(resample(motion, CLIP_FPS), body, betas) for motion in motions]
         meta = _vrm_meta(out.stem, vrm) if kind == "vrm" else None
         # VRM keeps motions in files of their own
         write_glb(out, glb_bytes(mesh, clips if kind == "glb" else (), record, meta))
@@ -138,9 +140,9 @@ def _legs(avatar: Avatar, body: BodyModel) -> float:
 
 
 def _write_motion(out: Path, kind: str, avatar: Avatar, body: BodyModel, motion: Motion) -> None:
-    """The motion with steps of the avatar's own length."""
+    """The motion with steps of the avatar's own length, on its ground."""
     betas = avatar.bank.subject.pose.betas.cpu()
-    own = scaled(motion, _legs(avatar, body))
+    own = grounded(motion, body, betas)
     if kind == "npz":
         write_poses(out, own, betas.numpy(), body.name)
         return

@@ -27,6 +27,7 @@ from sherf.export.rigged import RiggedMesh, baked_texture, rigged_mesh, unwrappe
 from sherf.export.solid import Solid
 from sherf.export.surface import decimated, extract_surface
 from sherf.motion import apply, leg_height, read_motion, resample, scaled
+from sherf.motion_ground import grounded
 from sherf.options import ExportOptions, VrmOptions
 from sherf.render.sampling import OccupancyGrid
 from sherf.renderer import make_renderer
@@ -323,7 +324,7 @@ def test_a_motion_is_exported_on_the_avatars_own_skeleton(avatar: Avatar, body: 
         assert len(read) == len(read_motion("walk"))
     with np.load(tmp_path / "walk.npz") as arrays:
         assert np.allclose(arrays["betas"], avatar.bank.subject.pose.betas)
-        legs = leg_height(body.rest_joints(avatar.bank.subject.pose.betas))
-        assert np.allclose(arrays["trans"], scaled(read_motion("walk"), legs).translation, atol=1e-5)
+        own = grounded(read_motion("walk"), body, avatar.bank.subject.pose.betas)
+        assert np.allclose(arrays["trans"], own.translation, atol=1e-5)
     with pytest.raises(BadInput, match="one motion"):
         export_avatar(tmp_path / "avatar.safetensors", tmp_path / "none.bvh")
