@@ -4,6 +4,7 @@ Network, body, camera and shape stay as they are. Only texels that the photo's o
 that it does not show keep what the network made of them.
 """
 
+import math
 import time
 from dataclasses import replace
 
@@ -19,6 +20,7 @@ from sherf.features.bank import FeatureBank
 from sherf.progress import say
 from sherf.render.backend import Backend
 from sherf.render.deferred import shade
+from sherf.renderer import make_renderer
 from sherf.surface_field import SurfaceField, SurfaceTables
 from sherf.training.losses import Perception
 from sherf.training.objective import weighted_losses
@@ -29,6 +31,8 @@ PATCH, SINGLE = 64, 512
 STEP_M = 0.01
 LEARNING_RATE = 0.01
 LOSSES = LossWeights(colour=5.0, mask=0.0, ssim=0.1, lpips=0.2)
+SURE = 0.95
+"""Share of the person in a pixel from which on its colour is learned."""
 CLOSE = 0.05
 """Weight of staying near to what the network said."""
 SAY_SECONDS = 10.0
@@ -37,7 +41,7 @@ SAY_SECONDS = 10.0
 def personalised(
     avatar: Avatar, body: BodyModel, backend: Backend, seconds: float, most_steps: int = 100_000, seed: int = 0
 ) -> Avatar:
-    """The avatar after so many seconds, or steps, of learning its own photo.
+    """The avatar after so many seconds, or steps, of learning its own photo; as it was, if that shows the photo better.
 
     Args:
         avatar: of a network whose points hang on the body's surface, with planes.
@@ -64,7 +68,10 @@ def personalised(
             _taught(network.surface_tables(replace(bank, planes=planes), body), before), body, posed, backend
         )
         shaded = shade(field, chosen.rays, backend.sample(chosen.rays, grid, STEP_M), backend)
-        losses = weighted_losses(chosen, shaded, LOSSES, perception)
+        # at the outline it is the surface that is wrong, not the colour
+        sure, seen = chosen.mask > SURE, shaded.colours
+        shown = replace(seen, rgb=torch.where(sure[:, None], seen.rgb, chosen.colour))
+        losses = weighted_losses(chosen, replace(shaded, colours=shown), LOSSES, perception)
         losses["close"] = CLOSE * (planes - bank.planes).square().mean()
         optimiser.zero_grad()
         torch.stack(list(losses.values())).sum().backward()
@@ -73,8 +80,22 @@ def personalised(
         if time.monotonic() - said > SAY_SECONDS:
             said = time.monotonic()
             say(f"learning the photo: {said - began:.0f} of {seconds:.0f} s")
-    report = {**avatar.report, "personalised": {"seconds": round(seconds, 1), "steps": steps}}
-    return replace(avatar, bank=replace(bank, planes=planes.detach()), report=report)
+    learned = replace(avatar, bank=replace(bank, planes=planes.detach()))
+    errors = [own_view_error(one, body, backend) for one in (avatar, learned)]
+    kept = learned if errors[1] < errors[0] else avatar
+    psnr = [round(-10 * math.log10(max(error, 1e-10)), 2) for error in errors]
+    about = {"seconds": round(seconds, 1), "steps": steps, "psnr_before_after": psnr, "kept": kept is learned}
+    return replace(kept, report={**avatar.report, "personalised": about})
+
+
+def own_view_error(avatar: Avatar, body: BodyModel, backend: Backend) -> float:
+    """Mean squared difference from the photo where it shows the person for sure."""
+    assert isinstance(avatar.bank, FeatureBank)
+    subject = avatar.bank.subject
+    frame = make_renderer(avatar, body, backend).frame(subject.camera, subject.pose, avatar.bank.vertices)
+    image, mask = subject.image.to(frame.rgb), subject.mask.to(frame.rgb)
+    sure = mask > SURE
+    return float((frame.rgb - image * mask)[:, sure].square().mean())
 
 
 def _taught(tables: SurfaceTables, before: SurfaceTables) -> SurfaceTables:

@@ -8,31 +8,33 @@ import torch
 from sherf.avatar_model import PersonalisedModel, load_avatar_model
 from sherf.body.files import load_body_model
 from sherf.datasets.openpeople_data import OpenPeople
+from sherf.datasets.pairs import resized
 from sherf.devices import choose_backend
 from sherf.errors import BadInput
 from sherf.features.bank import FeatureBank
-from sherf.personalise import personalised
-from sherf.renderer import make_renderer
+from sherf.personalise import own_view_error, personalised
 
 
-def test_the_seen_side_gets_nearer_and_the_unseen_side_stays(people: Path) -> None:
+@pytest.mark.parametrize("longest", [64, 192])
+def test_the_seen_side_gets_nearer_or_stays_and_the_unseen_side_stays(people: Path, longest: int) -> None:
+    """A picture of 64 pixels has little to teach; what is taught must not harm."""
     data, body, backend = OpenPeople(people, "test"), load_body_model("openbody"), choose_backend("cpu")
-    view = data.view(data.subjects[0], 0, 0)
+    view = resized(data.view(data.subjects[0], 0, 0), (longest, longest))
     before = load_avatar_model("sherf-small", backend).encode(view.subject, body, {}, view.vertices)
-    after = personalised(before, body, backend, 60.0, most_steps=16)
+    after = personalised(before, body, backend, 60.0, most_steps=8)
     assert isinstance(before.bank, FeatureBank) and isinstance(after.bank, FeatureBank)
-    assert after.report["personalised"]["steps"] == 16
-    person = view.subject.mask > 0.95
-    errors = []
-    for avatar in (before, after):
-        frame = make_renderer(avatar, body, backend).frame(view.subject.camera, view.subject.pose, view.vertices)
-        errors.append(float((frame.rgb - view.subject.image * view.subject.mask)[:, person].square().mean()))
-    assert errors[1] < errors[0]
+    about = after.report["personalised"]
+    assert about["steps"] == 8
+    errors = [own_view_error(avatar, body, backend) for avatar in (before, after)]
+    assert errors[1] < errors[0] if about["kept"] else errors[1] == errors[0]
+    assert about["kept"] == (about["psnr_before_after"][1] > about["psnr_before_after"][0])
     moved = (after.bank.planes - before.bank.planes).abs().amax(dim=1)
-    assert float((moved > 0.01).float().mean()) > 0.05
-    # maps of the side that the photo does not show
-    front, back = moved
-    assert float(torch.minimum(front.mean(), back.mean()) / torch.maximum(front.mean(), back.mean())) < 0.5
+    if about["kept"]:
+        assert float((moved > 0.01).float().mean()) > 0.02
+        front, back = moved  # the map of the side that the photo does not show stays
+        assert float(torch.minimum(front.mean(), back.mean()) / torch.maximum(front.mean(), back.mean())) < 0.5
+    else:
+        assert float(moved.max()) == 0.0
 
 
 @pytest.mark.parametrize("text", ["soon", "0s", "-3m"])
