@@ -212,7 +212,8 @@ def obtain_avatar(
     if result.fit is not None:
         write_json(out / FIT, _beside(result.fit, out))
     save_avatar(result.avatar, out / AVATAR)
-    return result.avatar, result.body
+    # what is shown is what was saved, so that the same command goes on with it later
+    return restore(read_avatar(out / AVATAR), result.body), result.body
 
 
 def tell_warnings(avatar: Avatar) -> None:

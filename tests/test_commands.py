@@ -17,6 +17,9 @@ from PIL import Image
 
 from sherf.camera import intrinsics, look_at
 from sherf.camera_file import read_cameras, write_cameras
+from sherf.commands import _identity
+from sherf.options import OutputOptions
+from sherf.reconstruct import obtain_avatar
 from sherf.scene import Camera
 
 ROOT = Path(__file__).parent.parent
@@ -134,6 +137,12 @@ def test_another_photos_avatar_is_not_replaced_unasked(made: Path, tmp_path: Pat
     assert (tmp_path / "copy" / "avatar.safetensors").read_bytes() == (made / "avatar.safetensors").read_bytes()
     assert sherf("reconstruct", other, "--out", tmp_path / "copy", "--overwrite").returncode == 0
     assert json.loads((tmp_path / "copy" / "report.json").read_text())["photo"] == "person_2.jpg"
+
+
+def test_the_avatar_of_a_photo_is_the_same_when_it_is_read_again(tmp_path: Path) -> None:
+    """What lets an interrupted rendering of a photo go on."""
+    first, second = (obtain_avatar(PHOTO, OutputOptions(tmp_path))[0] for _ in range(2))
+    assert _identity(first) == _identity(second)
 
 
 def test_a_preview_is_one_small_picture_from_six_sides(made: Path, tmp_path: Path) -> None:
