@@ -10,6 +10,8 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
+from sherf.body.skeleton import mirrored_name
+from sherf.image import to_bytes
 from sherf.photo.landmarks import LANDMARKS
 from sherf.photo.read import read_photo
 
@@ -33,8 +35,8 @@ class Fix:
 
     def places(self, found: dict[str, Any]) -> dict[str, list[float] | None]:
         """Where all points that are not as found should be."""
-        swapped = {name: _seen(found[_other(name)]) for name in found} if self.swapped else {}
-        return {name: place for name, place in swapped.items() if name != _other(name)} | self.landmarks
+        swapped = {name: _seen(found[mirrored_name(name)]) for name in found} if self.swapped else {}
+        return {name: place for name, place in swapped.items() if name != mirrored_name(name)} | self.landmarks
 
     def write(self, fit: dict[str, Any], mask: Path | None, path: Path) -> Path:
         """A fit.json for `--edit` (see `sherf.photo.edit`): from the fit that was made, with these corrections."""
@@ -51,16 +53,11 @@ class Fix:
         path.write_text(json.dumps({**fit, "fit": start, "edits": edits}))
         return path
 
-    def drawn(self, photo: Path, fit: dict[str, Any], chosen: str) -> tuple[UInt8[np.ndarray, "h w 3"], float]:
-        """The photo with its points: blue as found, green as placed, grey where none is seen.
-
-        Returns:
-            The picture, and its pixels in one of the photo's.
-        """
-        pixels = (read_photo(photo).image.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
-        zoom = min(1.0, LONGEST / max(pixels.shape[:2]))
-        picture = Image.fromarray(pixels).resize((round(pixels.shape[1] * zoom), round(pixels.shape[0] * zoom)))
-        canvas, radius = np.array(picture), max(3, round(max(picture.size) / 160))
+    def drawn(
+        self, picture: UInt8[np.ndarray, "h w 3"], fit: dict[str, Any], chosen: str
+    ) -> UInt8[np.ndarray, "h w 3"]:
+        """The photo (`small`) with its points: blue as found, green as placed, grey where none is seen."""
+        zoom, canvas, radius = zoom_of(fit), picture.copy(), max(3, round(max(picture.shape[:2]) / 160))
         placed = self.places(fit["landmarks"])
         for name, found in fit["landmarks"].items():
             place = placed.get(name, found["pixel"])
@@ -71,12 +68,19 @@ class Fix:
             if name == chosen:
                 cv2.circle(canvas, (x, y), 2 * radius, (255, 255, 255), 2, cv2.LINE_AA)
                 cv2.circle(canvas, (x, y), 2 * radius + 2, (0, 0, 0), 1, cv2.LINE_AA)
-        return canvas, zoom
+        return canvas
 
 
-def _other(name: str) -> str:
-    side, _, rest = name.partition("_")
-    return {"left": f"right_{rest}", "right": f"left_{rest}"}.get(side, name)
+def zoom_of(fit: dict[str, Any]) -> float:
+    """Pixels of the picture that is clicked on in one of the photo's."""
+    return min(1.0, LONGEST / max(fit["size"]))
+
+
+def small(photo: Path) -> UInt8[np.ndarray, "h w 3"]:
+    """The picture that is clicked on."""
+    picture = Image.fromarray(to_bytes(read_photo(photo).image))
+    zoom = zoom_of({"size": picture.size})
+    return np.array(picture.resize([round(zoom * side) for side in picture.size]))
 
 
 def _seen(found: dict[str, Any]) -> list[float] | None:

@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 import gradio as gr
 import numpy as np
 
-from sherf.app.fixing import POINTS
+from sherf.app.fixing import POINTS, zoom_of
 from sherf.app.visit import MOST_SECONDS, Visit
 from sherf.errors import SherfError
+from sherf.framing import CameraPath
 from sherf.motion import builtin_motions
 from sherf.options import MotionOptions, RenderOptions
 
@@ -84,7 +85,7 @@ def reconstruct(photo: str | None, person: float | None, visit: Visit | None) ->
         raise gr.Error("Drop a photo first, or click one of the examples.", print_exception=False)
     visit = visit or Visit()
     report = visit.read(Path(photo), int(person) if person and person > 1 else None)
-    return str(visit.overlay), _verdict(report), visit.first_view(), _command_line(photo, report), visit
+    return _found(visit, report, _command_line(photo, report))
 
 
 @in_words
@@ -93,26 +94,23 @@ def refit(swapped: bool, focal: float, mask: str | None, visit: Visit | None) ->
     started = _started(visit)
     started.fix.swapped, started.fix.focal = swapped, focal
     report = started.refit(Path(mask) if mask else None)
-    command = f"{_command_line(str(started.photo), report)}\n# with your corrections: --edit fit.json"
-    return str(started.overlay), _verdict(report), started.first_view(), command, started
+    return _found(
+        started, report, f"{_command_line(str(started.photo), report)}\n# with your corrections: --edit fit.json"
+    )
 
 
 @in_words
 def points(point: str, visit: Visit | None) -> np.ndarray:
     """The photo with the points that were found and placed."""
-    started = _started(visit)
-    assert started.photo is not None
-    return started.fix.drawn(started.photo, started.fit, point)[0]
+    return _started(visit).points(point)
 
 
 @in_words
 def place(point: str, visit: Visit | None, click: gr.SelectData) -> np.ndarray:
     """The point is where the visitor clicked."""
     started = _started(visit)
-    assert started.photo is not None
-    zoom = started.fix.drawn(started.photo, started.fit, point)[1]
-    started.fix.landmarks[point] = [float(number) / zoom for number in click.index]
-    return points(point, started)
+    started.fix.landmarks[point] = [number / zoom_of(started.fit) for number in click.index]
+    return started.points(point)
 
 
 @in_words
@@ -120,7 +118,7 @@ def hide(point: str, visit: Visit | None) -> np.ndarray:
     """Nobody can see the point."""
     started = _started(visit)
     started.fix.landmarks[point] = None
-    return points(point, started)
+    return started.points(point)
 
 
 @in_words
@@ -148,7 +146,7 @@ def move(
     in_place: bool,
     background: str,
     size: float,
-    camera: str,
+    camera: CameraPath,
     visit: Visit | None,
     bar: gr.Progress = gr.Progress(),
 ) -> tuple:
@@ -158,8 +156,7 @@ def move(
         in_place=in_place, speed=speed, end=min(seconds * speed, MOST_SECONDS) if file else None, loop=loop
     )
     options = RenderOptions(size=int(size), background=BACKGROUNDS[background], gif=True)
-    told = partial(_tell, bar)
-    videos = started.film(file or name, moving, options, camera, told)
+    videos = started.film(file or name, moving, options, camera, partial(_tell, bar))
     return str(videos[0]), [str(video) for video in videos], started
 
 
@@ -189,6 +186,10 @@ def choose(photo: str | None, visit: Visit | None, number: float, click: gr.Sele
     boxes = [person["box"] for person in visit.avatar.report.get("people", [])]
     inside = (i for i, (x0, y0, x1, y1) in enumerate(boxes, start=1) if x0 <= x <= x1 and y0 <= y <= y1)
     return next(inside, int(number))
+
+
+def _found(visit: Visit, report: dict[str, Any], command: str) -> tuple:
+    return str(visit.overlay), _verdict(report), visit.first_view(), command, visit
 
 
 def _started(visit: Visit | None) -> Visit:

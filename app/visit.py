@@ -4,7 +4,6 @@ import json
 import shutil
 import tempfile
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,10 +14,10 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from sherf.app.fixing import Fix
+from sherf.app.fixing import Fix, small
 from sherf.avatar import Avatar
 from sherf.body.model import BodyModel
-from sherf.camera import turntable
+from sherf.camera import around
 from sherf.devices import Backend, choose_backend
 from sherf.digest import file_sha256
 from sherf.errors import BadInput, SherfError
@@ -26,13 +25,13 @@ from sherf.export.gltf import glb_bytes, write_glb
 from sherf.export.preview import MeshRenderer
 from sherf.export.rigged import RiggedMesh, rigged_mesh
 from sherf.export.video import compose, parse_colour
-from sherf.framing import frame_person
+from sherf.framing import CameraPath, camera_path, frame_person
+from sherf.image import to_bytes
 from sherf.motion import apply, leg_height, resample
 from sherf.motion_choice import chosen_motion
 from sherf.motion_ground import grounded
 from sherf.options import MotionOptions, OutputOptions, PhotoOptions, RenderOptions
 from sherf.output import write_json
-from sherf.photo.edit import edits_digest
 from sherf.provenance import PROVENANCE, provenance
 from sherf.reconstruct import AVATAR, FIT, OVERLAY, obtain_avatar
 from sherf.renderer import make_renderer
@@ -60,14 +59,14 @@ class Visit:
     body: BodyModel | None = None
     mesh: RiggedMesh | None = None
     backend: Backend = field(default_factory=lambda: choose_backend("auto"))
-    began: float = field(default_factory=time.time)
     stopping: threading.Event = field(default_factory=threading.Event)
     """Set it to end a film that is being made."""
     fix: Fix = field(default_factory=Fix)
-    fits: list[Path] = field(default_factory=list)
-    """Corrections that were made."""
+    fits: int = 0
+    """How often the fit was corrected."""
     _renderer: MeshRenderer | None = None
     _base: tuple[Camera, Float[Tensor, "3"]] | None = None
+    _small: UInt8[np.ndarray, "h w 3"] | None = None
 
     def read(self, photo: Path, person: int | None = None, edit: Path | None = None) -> dict[str, Any]:
         """Make the photo's avatar; returns its report.
@@ -78,13 +77,15 @@ class Visit:
         Raises:
             SherfError: of the photo or the corrections.
         """
-        name = f"person-{person or 0}" + ("" if edit is None else f"-{edits_digest(edit)[:8]}-{len(self.fits)}")
+        name = f"person-{person or 0}" + ("" if edit is None else f"-fit-{edit.stem}")
         out = self.folder / file_sha256(photo)[:16] / name
         options = PhotoOptions(person=person, allow_partial=True, edit=edit, force=edit is not None)
         avatar, body = obtain_avatar(photo, OutputOptions(out), options)
         if self.avatar is None or avatar.report != self.avatar.report:
             self.mesh = self._renderer = self._base = None
             self.fix = Fix()
+        if photo != self.photo:
+            self._small = None
         self.photo, self.avatar, self.body, self.out = photo, avatar, body, out
         return avatar.report
 
@@ -96,9 +97,17 @@ class Visit:
         before = fit["edits"]["mask"]
         if mask is None and before is not None:
             mask = self.out / before
-        edit = self.fix.write(fit, mask, self.folder / "edits" / f"{len(self.fits)}.json")
-        self.fits.append(edit)
+        self.fits += 1
+        edit = self.fix.write(fit, mask, self.folder / "edits" / f"{self.fits}.json")
         return self.read(self.photo, fit["person"], edit)
+
+    def points(self, chosen: str) -> UInt8[np.ndarray, "h w 3"]:
+        """The photo with what was found and placed on it (`Fix.drawn`)."""
+        self._known()
+        assert self.photo is not None
+        if self._small is None:
+            self._small = small(self.photo)
+        return self.fix.drawn(self._small, self.fit, chosen)
 
     @property
     def fit(self) -> dict[str, Any]:
@@ -121,8 +130,8 @@ class Visit:
         avatar, body = self._known()
         renderer = make_renderer(avatar, body, self.backend)
         pose = avatar.bank.subject.pose
-        base, centre = frame_person(renderer.outline(pose).cpu(), avatar.bank.subject.camera, (size, size))
-        return _bytes(compose(renderer.frame(turntable(base, centre, 8)[1], pose), torch.ones(3)))
+        cameras = camera_path("turntable", renderer.outline, avatar.bank.subject.camera, pose, 8, size)
+        return to_bytes(compose(renderer.frame(cameras[1], pose), torch.ones(3)))
 
     def build(self) -> RiggedMesh:
         """The mesh, made once a photo."""
@@ -149,24 +158,23 @@ class Visit:
         pose = avatar.bank.subject.pose
         if self._base is None:
             self._base = frame_person(self._renderer.outline(pose), avatar.bank.subject.camera, (size, size))
-        base, centre = self._base
-        camera = _raised(turntable(base, centre, 2, degrees=2 * azimuth)[1], centre, elevation)
+        camera = around(*self._base, azimuth, max(-STEEPEST, min(STEEPEST, elevation)))
         K = camera.K.clone()
         K[:2, :2] *= zoom
         frame = self._renderer.frame(Camera(K, camera.R, camera.T, camera.size), pose)
         if colours:
-            return _bytes(compose(frame, torch.ones(3)))
+            return to_bytes(compose(frame, torch.ones(3)))
         light = 0.55 + 0.45 * (frame.rgb.mean(dim=0) / frame.opacity.clamp_min(1e-6))
         share = (frame.visibility / frame.opacity.clamp_min(1e-6)).clamp(0, 1)
         tint = torch.lerp(INVENTED[:, None, None], SEEN[:, None, None], share) * light
-        return _bytes(tint * frame.opacity + 1 - frame.opacity)
+        return to_bytes(tint * frame.opacity + 1 - frame.opacity)
 
     def film(
         self,
         motion: str,
         moving: MotionOptions,
         options: RenderOptions,
-        path: str,
+        path: CameraPath,
         told: Callable[[int, int], None] = lambda done, count: None,
     ) -> list[Path]:
         """A video of the avatar's mesh while it moves; returns video files.
@@ -189,15 +197,12 @@ class Visit:
         pose = avatar.bank.subject.pose
         poses = apply(played, pose, leg_height_m=leg_height(body.rest_joints(pose.betas).cpu()))
         count = len(played)
-        surfaces = torch.stack([self._renderer.outline(poses[i]) for i in range(0, count, max(count // 40, 1))])
-        base, centre = frame_person(surfaces, avatar.bank.subject.camera, (options.size, options.size))
-        degrees = 360.0 if path == "turntable" else 0.0
+        camera = avatar.bank.subject.camera
+        cameras = camera_path(path, self._renderer.outline, camera, poses, count, options.size)
         name = f"{played.name}-{abs(hash((motion, moving, options, path))) % 10**8}"
         out = OutputOptions(self.out / "films" / name, overwrite=True)
         watched = _Watched(self._renderer, self.stopping, lambda done: told(done, count))
-        videos = write_sequence(
-            watched, Shots(turntable(base, centre, count, degrees=degrees), poses), out, options, {"film": name}
-        )
+        videos = write_sequence(watched, Shots(cameras, poses), out, options, {"film": name})
         write_json(out.out / PROVENANCE, provenance(avatar, self.build().seen))
         shutil.rmtree(out.out / "frames", ignore_errors=True)
         return videos
@@ -236,18 +241,3 @@ class _Watched:
         self.done += 1
         self.told(self.done)
         return frame
-
-
-def _raised(camera: Camera, centre: Float[Tensor, "3"], degrees: float) -> Camera:
-    """The camera carried up and over the centre, looking as it did."""
-    angle = torch.deg2rad(torch.tensor(max(-STEEPEST, min(STEEPEST, degrees))))
-    turn = torch.tensor(
-        [[1.0, 0, 0], [0, torch.cos(angle), -torch.sin(angle)], [0, torch.sin(angle), torch.cos(angle)]]
-    )
-    middle = camera.R @ centre + camera.T
-    R = turn @ camera.R
-    return Camera(camera.K, R, middle - R @ centre, camera.size)
-
-
-def _bytes(picture: Float[Tensor, "3 h w"]) -> UInt8[np.ndarray, "h w 3"]:
-    return (picture.clamp(0, 1) * 255).round().byte().movedim(0, -1).cpu().numpy()

@@ -6,9 +6,11 @@ python benchmarks/learn_pose_prior.py
 from pathlib import Path
 
 import numpy as np
+import torch
 from scipy.cluster.vq import kmeans2
 
-from sherf.body.skeleton import joint_index, mirrored_joints
+from sherf.body.lbs import mirrored_rotations
+from sherf.body.skeleton import joint_index
 from sherf.datasets.openpeople.poses import draw_pose
 from sherf.photo.pose_prior import PARTS
 from sherf.photo.prior import STIFFNESS
@@ -24,7 +26,7 @@ def main() -> None:
     """Draw, cluster, write."""
     rng = np.random.default_rng(0)
     poses = np.array([draw_pose(rng)[1] for _ in range(POSES)])
-    in_mirror = poses[:, list(mirrored_joints())] * np.array([1, -1, -1])
+    in_mirror = mirrored_rotations(torch.from_numpy(poses)).numpy()
     learned = {}
     for part, names in PARTS.items():
         joints = [joint_index(name) for name in names]

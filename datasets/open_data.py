@@ -11,6 +11,11 @@ DataName = Literal["openpeople", "thuman", "renderpeople", "humman", "zju-mocap"
 Split = Literal["train", "validation", "test"]
 
 
+def body_model_of(name: str | None) -> str:
+    """The body model that a data set's poses are for."""
+    return "openbody" if name == "openpeople" else "smpl"
+
+
 def open_data(name: DataName, root: Path, body: BodyModel, split: Split | None = None) -> MultiviewData:
     """The adapter of a data set.
 
@@ -22,7 +27,7 @@ def open_data(name: DataName, root: Path, body: BodyModel, split: Split | None =
     Raises:
         BadInput: no such folder, nothing of the data set in it, or a body model that its poses are not for.
     """
-    wanted = "openbody" if name == "openpeople" else "smpl"
+    wanted = body_model_of(name)
     if (body.name == "openbody") != (wanted == "openbody"):
         raise BadInput(
             f"{name} holds poses of {wanted}, not of {body.name}.\n"

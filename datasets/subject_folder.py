@@ -24,6 +24,7 @@ from sherf.scene import Camera
 CAMERAS_ASKED = 8
 """Whose mean tells where up is."""
 FPS = 30.0
+"""Of a subject's poses as a motion: none of the data sets says."""
 LEVEL = 0.9
 """Cosine between +y and up above which a world is left as it is."""
 
@@ -37,11 +38,6 @@ def data_set_of(folder: Path) -> DataName | None:
     if (folder / "cameras.json").is_file():
         return "humman" if (folder / "smpl_params").is_dir() else "renderpeople"
     return None
-
-
-def body_model_of(folder: Path) -> str:
-    """The body model that a subject's poses are for."""
-    return "openbody" if data_set_of(folder) == "openpeople" else "smpl"
 
 
 def read_subject_folder(folder: Path, body: BodyModel, pose: int | None, view: int | None) -> View:
@@ -63,7 +59,7 @@ def read_subject_folder(folder: Path, body: BodyModel, pose: int | None, view: i
 
 
 def motion_of_subject(folder: Path, body: BodyModel) -> Motion:
-    """All poses of a subject in their order, as a motion; no data set here says how fast.
+    """All poses of a subject in their order, as a motion.
 
     Raises:
         BadInput: as of `read_subject_folder`.

@@ -114,6 +114,12 @@ def turntable(base: Camera, centre: Float[Tensor, "3"], frames: int, degrees: fl
     return _carried(base, centre, azimuth, torch.zeros_like(azimuth), torch.ones_like(azimuth))
 
 
+def around(base: Camera, centre: Float[Tensor, "3"], azimuth_degrees: float, elevation_degrees: float) -> Camera:
+    """The base camera carried around `centre` once, to the picture's right and upwards, looking as it did."""
+    azimuth, elevation = (base.K.new_tensor([math.radians(x)]) for x in (azimuth_degrees, elevation_degrees))
+    return _carried(base, centre, azimuth, elevation, torch.ones_like(azimuth))[0]
+
+
 def orbit(
     base: Camera,
     centre: Float[Tensor, "3"],

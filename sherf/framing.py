@@ -1,14 +1,19 @@
 """Where to put a camera so that a person fills the picture."""
 
 import math
+from collections.abc import Callable
+from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sherf.camera import intrinsics
-from sherf.scene import Camera
+from sherf.camera import intrinsics, orbit, turntable
+from sherf.scene import BodyPose, Camera
 
+CameraPath = Literal["still", "turntable", "orbit"]
+MOMENTS = 40
+"""Of a movement, that the picture must hold."""
 FIELD_OF_VIEW = math.radians(28)  # a portrait lens: little distortion, yet some perspective
 MARGIN = 0.9  # share of the picture that the person may fill
 
@@ -40,3 +45,27 @@ def frame_person(
     R = torch.stack([torch.linalg.cross(down, forward), down, forward])
     T = like.T.new_tensor([0.0, 0.0, distance]) - R @ centre
     return Camera(intrinsics(focal, size), R, T, size), centre
+
+
+def camera_path(
+    path: CameraPath,
+    outline: Callable[[BodyPose], Tensor],
+    like: Camera,
+    poses: BodyPose,
+    frames: int,
+    size: int,
+) -> Camera:
+    """Cameras that keep the person in the picture in all poses, with a view axis.
+
+    Args:
+        outline: of the person, clothes included (`Renderer.outline`).
+        like: as in `frame_person`.
+        poses: one, or one for each frame.
+        size: of the square pictures, pixels.
+    """
+    moments = [poses] if poses.joints.ndim == 2 else [poses[i] for i in range(0, frames, max(frames // MOMENTS, 1))]
+    surfaces = torch.stack([outline(pose).cpu() for pose in moments])
+    base, centre = frame_person(surfaces, like, (size, size))
+    if path == "orbit":
+        return orbit(base, centre, frames)
+    return turntable(base, centre, frames, degrees=0.0 if path == "still" else 360.0)

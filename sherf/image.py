@@ -1,10 +1,16 @@
-"""Looking things up in images, as pure functions of pixel coordinates."""
+"""Images as arrays: their pixels as bytes, and what lies at pixel coordinates."""
 
 from typing import Literal
 
+import numpy as np
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
+
+
+def to_bytes(image: Float[Tensor, "channel h w"]) -> UInt8[np.ndarray, "h w channel"]:
+    """Pixels of 0 to 255, as files and other libraries want them, of an image in [0, 1]."""
+    return np.ascontiguousarray((image.detach().clamp(0, 1) * 255).round().byte().movedim(0, 2).cpu().numpy())
 
 
 def look_up(

@@ -35,6 +35,7 @@ def chosen_motion(source: str, options: MotionOptions, folder: Path) -> Motion:
 
 
 def _of_folder(folder: Path) -> Motion:
-    from sherf.datasets.subject_folder import body_model_of, motion_of_subject
+    from sherf.datasets.open_data import body_model_of
+    from sherf.datasets.subject_folder import data_set_of, motion_of_subject
 
-    return motion_of_subject(folder, load_body_model(body_model_of(folder)))
+    return motion_of_subject(folder, load_body_model(body_model_of(data_set_of(folder))))

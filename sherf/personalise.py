@@ -4,7 +4,6 @@ Network, body, camera and shape stay as they are. Only texels that the photo's o
 that it does not show keep what the network made of them.
 """
 
-import math
 import time
 from dataclasses import replace
 
@@ -13,6 +12,7 @@ import torch
 from torch import nn
 
 from sherf.avatar import Avatar
+from sherf.benchmark.metrics import psnr_of
 from sherf.body.model import BodyModel
 from sherf.camera import rays as camera_rays
 from sherf.datasets.multiview import View
@@ -81,21 +81,22 @@ def personalised(
             said = time.monotonic()
             say(f"learning the photo: {said - began:.0f} of {seconds:.0f} s")
     learned = replace(avatar, bank=replace(bank, planes=planes.detach()))
-    errors = [own_view_error(one, body, backend) for one in (avatar, learned)]
-    kept = learned if errors[1] < errors[0] else avatar
-    psnr = [round(-10 * math.log10(max(error, 1e-10)), 2) for error in errors]
-    about = {"seconds": round(seconds, 1), "steps": steps, "psnr_before_after": psnr, "kept": kept is learned}
+    psnr = [own_view_psnr(one, body, backend) for one in (avatar, learned)]
+    kept = learned if psnr[1] > psnr[0] else avatar
+    about = {
+        "seconds": round(seconds, 1), "steps": steps,
+        "psnr_before_after": [round(x, 2) for x in psnr], "kept": kept is learned,
+    }  # fmt: skip
     return replace(kept, report={**avatar.report, "personalised": about})
 
 
-def own_view_error(avatar: Avatar, body: BodyModel, backend: Backend) -> float:
-    """Mean squared difference from the photo where it shows the person for sure."""
+def own_view_psnr(avatar: Avatar, body: BodyModel, backend: Backend) -> float:
+    """How near the avatar is to its photo, where that shows the person for sure, dB."""
     assert isinstance(avatar.bank, FeatureBank)
     subject = avatar.bank.subject
     frame = make_renderer(avatar, body, backend).frame(subject.camera, subject.pose, avatar.bank.vertices)
-    image, mask = subject.image.to(frame.rgb), subject.mask.to(frame.rgb)
-    sure = mask > SURE
-    return float((frame.rgb - image * mask)[:, sure].square().mean())
+    sure = subject.mask > SURE
+    return psnr_of(*(x[:, sure].cpu().numpy() for x in (frame.rgb, subject.image * subject.mask)))
 
 
 def _taught(tables: SurfaceTables, before: SurfaceTables) -> SurfaceTables:

@@ -16,7 +16,7 @@ from sherf.features.atlas import atlas_of, front_share
 from sherf.features.bank import FeatureBank, encode_colour
 from sherf.features.lookup import corners as image_corners
 from sherf.features.lookup import rows_of_image, weigh
-from sherf.features.observed import Observed, straight
+from sherf.features.observed import Observed, premultiplied, straight
 from sherf.features.surface_bank import observe, plane_rows, read_planes
 from sherf.field.surface_decoder import FURTHER_M, ColourHead, OffsetHead
 from sherf.render.backend import Backend
@@ -51,8 +51,7 @@ class SurfaceTables:
         self.offset_rows = heads.offset.rows(rows)
         self.colour_rows = heads.colour.rows(rows)
         self.photo_rows = None if bank.pixels is None else heads.colour.photo(rows_of_image(bank.pixels))
-        subject = bank.subject
-        self.image_rows = rows_of_image(torch.cat([subject.image * subject.mask, subject.mask[None]]))
+        self.image_rows = rows_of_image(premultiplied(bank.subject))
         self.body = body
 
     @cached_property

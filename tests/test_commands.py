@@ -102,7 +102,7 @@ def test_a_body_that_lies_elsewhere_is_refused_with_a_picture_of_it_unless_force
 
 
 def test_a_corrected_fit_is_kept_and_not_lost(made: Path, tmp_path: Path) -> None:
-    """Edited and given again: the fit is another and the edits stand; the photo alone is refused then."""
+    """Edited and given again: the hand goes there, the same command does nothing more, without --edit it is refused."""
     out = tmp_path / "copy"
     shutil.copytree(made, out)
     fit = json.loads((out / "fit.json").read_text())
@@ -115,6 +115,8 @@ def test_a_corrected_fit_is_kept_and_not_lost(made: Path, tmp_path: Path) -> Non
     again = json.loads((out / "fit.json").read_text())
     assert again["edits"]["landmarks"]["left_wrist"] == [x + 6, y - 4]
     assert again["fit"]["joints"] != fit["fit"]["joints"]
+    done = sherf(*edit)
+    assert done.returncode == 0 and "reconstructing" not in done.stderr
     refused = sherf("reconstruct", PHOTO, "--out", out)
     assert refused.returncode == 1 and "your corrections" in refused.stderr
     assert json.loads((out / "fit.json").read_text()) == again
@@ -233,6 +235,7 @@ def test_a_motion_is_shown_on_a_plain_body(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "bow.mp4")) as video:
         pictures = [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]
     assert len(pictures) == 15 and np.abs(pictures[0].astype(float) - pictures[-1]).mean() > 1
+    assert sherf("motions", "moonwalk", "--out", tmp_path).returncode == 1
 
 
 def test_an_interrupted_rendering_leaves_whole_frames_and_goes_on(made: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from sherf.benchmark.protocols import PROTOCOLS
 from sherf.benchmark.report import write_report
 from sherf.benchmark.runner import Run, plan, run_items
 from sherf.benchmark.summary import paper_rows, results, table, write_subjects
-from sherf.datasets.open_data import open_data
+from sherf.datasets.open_data import body_model_of, open_data
 from sherf.devices import choose_backend
 from sherf.errors import BadInput
 from sherf.options import BenchmarkOptions
@@ -32,7 +32,7 @@ def run_benchmark(name: str, options: BenchmarkOptions) -> tuple[dict[str, Any],
     """
     backend = choose_backend(options.device)
     model = load_avatar_model(options.model, backend, options.personalise)
-    body = body_for(model, options.body_model, "openbody" if name == "openpeople" else "smpl")
+    body = body_for(model, options.body_model, body_model_of(name))
     protocol = PROTOCOLS[name]
     data = open_data(name, options.data, body, options.split)  # type: ignore[arg-type]
     subjects = _subjects(name, data.subjects, protocol.choose_subjects(data.subjects), options)

@@ -11,6 +11,8 @@ from jaxtyping import Float, Int
 from pytorch3d.transforms import axis_angle_to_matrix
 from torch import Tensor
 
+from sherf.body.skeleton import mirrored_joints
+
 __all__ = [
     "affine",
     "axis_angle_to_matrix",
@@ -60,6 +62,11 @@ def transform_directions(
 ) -> Float[Tensor, "*point 3"]:
     """Apply each matrix's 3x3 part to its direction, without normalising."""
     return torch.einsum("...ij,...j->...i", transforms[..., :3, :3], directions)
+
+
+def mirrored_rotations(joints: Float[Tensor, "*frame 24 3"]) -> Float[Tensor, "*frame 24 3"]:
+    """The pose in a mirror: limbs swapped, axis-angle rotations about y and z turned round."""
+    return joints[..., list(mirrored_joints()), :] * joints.new_tensor([1.0, -1.0, -1.0])
 
 
 def joint_transforms(

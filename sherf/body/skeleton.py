@@ -62,8 +62,12 @@ def joint_index(name: str) -> int:
     return JOINT_NAMES.index(name)
 
 
+def mirrored_name(name: str) -> str:
+    """What a joint or landmark is called in a mirror."""
+    side, bar, rest = name.partition("_")
+    return {"left": "right", "right": "left"}.get(side, side) + bar + rest
+
+
 def mirrored_joints() -> tuple[int, ...]:
     """For each joint, the joint that takes its place in a mirror."""
-    swap = {"left": "right", "right": "left"}
-    side_and_rest = (name.partition("_") for name in JOINT_NAMES)
-    return tuple(joint_index(swap.get(side, side) + bar + rest) for side, bar, rest in side_and_rest)
+    return tuple(joint_index(mirrored_name(name)) for name in JOINT_NAMES)

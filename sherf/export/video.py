@@ -16,6 +16,7 @@ from PIL import Image, ImageColor
 from torch import Tensor
 
 from sherf.errors import BadInput
+from sherf.image import to_bytes
 from sherf.output import atomic_output
 from sherf.scene import Frame
 
@@ -72,7 +73,7 @@ def write_png(path: Path, rgb: Float[Tensor, "3 h w"], opacity: Float[Tensor, "h
         # Colour of pixels that nothing covers is black: there is nothing to divide.
         straight = torch.where(alpha > 0, rgb / alpha.clamp(min=1e-6), 0.0)
         pixels = torch.cat([straight, alpha[None]])
-    image = Image.fromarray(pixels.clamp(0, 1).mul(255).round().byte().permute(1, 2, 0).contiguous().numpy())
+    image = Image.fromarray(to_bytes(pixels))
     with atomic_output(path) as partial:
         image.save(partial, format="PNG", compress_level=4)
 

@@ -49,9 +49,14 @@ class Look:
         return self.features[:, 1]
 
 
-def straight(premultiplied: Float[Tensor, "point 4"]) -> Float[Tensor, "point 3"]:
-    """The person's own colour, also at the outline, from colour times mask and mask."""
-    return premultiplied[:, :3] / premultiplied[:, 3:].clamp_min(LEAST_MASK)
+def premultiplied(subject: Subject) -> Float[Tensor, "4 h w"]:
+    """The photo's colour times the mask, and the mask: to be looked up between pixels, and made `straight` again."""
+    return torch.cat([subject.image * subject.mask, subject.mask[None]])
+
+
+def straight(found: Float[Tensor, "point 4"]) -> Float[Tensor, "point 3"]:
+    """The person's own colour, also at the outline, of what was found in `premultiplied` layers."""
+    return found[:, :3] / found[:, 3:].clamp_min(LEAST_MASK)
 
 
 def crop_camera(camera: Camera, vertices: Float[Tensor, "vertex 3"], size: int) -> Camera:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from sherf.features.atlas import Atlas
 from sherf.features.lookup import weigh
-from sherf.features.observed import LOOK_FEATURES, Observed, straight
+from sherf.features.observed import LOOK_FEATURES, Observed, premultiplied, straight
 from sherf.image import look_up
 
 REACHES_M = (0.01, 0.03, 0.06, 0.1, 0.15)
@@ -156,9 +156,7 @@ def unwrapped(
     with torch.no_grad():
         nothing = weights.new_zeros(len(weights), 3)
         look = observed.look("seen", corners, weights, nothing)
-        subject = observed.subject
-        layers = torch.cat([subject.image * subject.mask, subject.mask[None]])
-        colour = straight(look_up(layers, look.pixels)) * look.visibility[:, None]
+        colour = straight(look_up(premultiplied(observed.subject), look.pixels)) * look.visibility[:, None]
         normals = weigh(atlas.normals, corners, weights)
         reaches = observed.reaches(corners, weights, normals, REACHES_M)
         depth = weigh(atlas.vertices, corners, weights)[:, 2:]

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from sherf.errors import BadInput, NoPerson
+from sherf.image import to_bytes
 from sherf.photo.mediapipe_detector import Candidate, find_candidates
 from sherf.photo.mediapipe_landmarks import Accuracy, Pose, Roi, estimate_pose, estimate_pose_twice
 
@@ -89,7 +90,7 @@ def detect_people(
     Raises:
         MissingAsset: a model's file or ai-edge-litert is missing.
     """
-    pixels = np.ascontiguousarray((image.clamp(0, 1) * 255).round().byte().movedim(0, 2).cpu().numpy())
+    pixels = to_bytes(image)
     size = pixels.shape[:2]
     people = [_to_person(pose, size) for pose in find_poses(pixels, accuracy, thorough)]
     return sorted(people, key=lambda person: -_prominence(person, size))[:max_people]

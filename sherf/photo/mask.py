@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from sherf.errors import MissingAsset
+from sherf.image import to_bytes
 from sherf.options import Masker
 from sherf.photo.detect import Person
 
@@ -66,7 +67,7 @@ def foreground(image: Float[Tensor, "3 h w"]) -> Float[Tensor, "h w"]:
         from rembg import new_session, remove
     except ImportError as error:
         raise MissingAsset(f"--masker rembg needs rembg ({error}).\nInstall it: pip install 'sherf[rembg]'") from error
-    pixels = (image.clamp(0, 1) * 255).round().byte().movedim(0, 2).cpu().numpy()
+    pixels = to_bytes(image)
     try:
         mask = remove(pixels, session=new_session(REMBG_MODEL), only_mask=True)
     except (OSError, RuntimeError, ValueError) as error:
@@ -89,7 +90,7 @@ def refine_mask(image: Float[Tensor, "3 h w"], person: Person) -> Float[Tensor, 
     x0, y0, x1, y1 = _surroundings(person, MARGIN * height)
     if min(x1 - x0, y1 - y0) < 8 or not bool((person.mask > 0.5).any()):
         return person.mask
-    full = (image[:, y0:y1, x0:x1].clamp(0, 1) * 255).round().byte().movedim(0, 2).cpu().numpy()
+    full = to_bytes(image[:, y0:y1, x0:x1])
     scale = min(1.0, WORK_SIDE / max(full.shape[:2]))
     size = (max(1, round((x1 - x0) * scale)), max(1, round((y1 - y0) * scale)))
     pixels = cv2.resize(full, size, interpolation=cv2.INTER_AREA)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from sherf.body.model import BodyModel
 from sherf.camera import intrinsics, look_at, resize
+from sherf.image import to_bytes
 from sherf.photo import landmarks as marks
 from sherf.photo.detect import Person
 from sherf.photo.fit import BodyFit
@@ -76,7 +77,7 @@ def _from_side(posed: PosedBody, body: BodyModel, angle: float, rows: int) -> Fl
 
 
 def _draw_person(photo: Float[Tensor, "3 h w"], person: Person, scale: float) -> Float[Tensor, "3 h w"]:
-    canvas = np.ascontiguousarray((photo.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8))
+    canvas = to_bytes(photo)
     mask = cv2.resize(person.mask.numpy(), canvas.shape[1::-1]) > 0.5
     outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     cv2.drawContours(canvas, outlines, -1, OUTLINE, 2)

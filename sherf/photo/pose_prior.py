@@ -16,14 +16,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sherf.body.skeleton import JOINT_NAMES, joint_index, mirrored_joints
+from sherf.body.lbs import mirrored_rotations
+from sherf.body.skeleton import joint_index
 from sherf.photo.prior import LOWER, STANCE, STIFFNESS, UPPER
 
-ARM = tuple(f"left_{name}" for name in ("collar", "shoulder", "elbow", "wrist", "hand"))
 PARTS = {
     "trunk": ("spine1", "spine2", "spine3", "neck", "head"),
     "legs": tuple(f"{side}_{name}" for side in ("left", "right") for name in ("hip", "knee", "ankle", "foot")),
-    "arm": ARM,
+    "arm": tuple(f"left_{name}" for name in ("collar", "shoulder", "elbow", "wrist", "hand")),
 }
 """Joints that one mixture speaks of; the arm's is of the left one and, mirrored, of the right one."""
 STRENGTH = 1.5
@@ -43,28 +43,32 @@ class Mixture:
     mean: Float[Tensor, "gaussian number"]
     root: Float[Tensor, "gaussian number number"]
     """Cholesky factor of the inverse covariance."""
+    stance: Float[Tensor, " number"]
+    """Mean of the broad Gaussian."""
+    stiffness: Float[Tensor, " number"]
+    """1 / its standard deviations."""
 
     def energy(self, joints: Float[Tensor, "*frame 24 3"]) -> Float[Tensor, "*frame"]:
         """Return -2 log of the density, but for a constant: a squared distance in standard deviations."""
         numbers = joints[..., self.joints, :].flatten(start_dim=-2)
         from_mean = numbers[..., None, :] - self.mean
         squared = (from_mean[..., None, :] @ self.root)[..., 0, :].square().sum(dim=-1)
-        stiffness = STIFFNESS[self.joints].flatten()
-        broad = ((numbers - STANCE[self.joints].flatten()) * stiffness).square().sum(dim=-1)
+        broad = ((numbers - self.stance) * self.stiffness).square().sum(dim=-1)
         known = math.log(1 - UNTHOUGHT) + self.log_share - squared / 2
-        unthought = math.log(UNTHOUGHT) + stiffness.log().sum() - broad / 2
+        unthought = math.log(UNTHOUGHT) + self.stiffness.log().sum() - broad / 2
         return -2 * torch.logsumexp(torch.cat([known, unthought[..., None]], dim=-1), dim=-1)
 
 
 @cache
 def mixtures() -> tuple[Mixture, ...]:
-    """Of trunk, legs, left arm and right arm."""
+    """Of the PARTS, in their order."""
     read = np.load(files("sherf.photo") / "pose_prior.npz")
     found = []
     for part, names in PARTS.items():
         share, mean, root = (torch.from_numpy(read[f"{part}_{what}"]).float() for what in ("share", "mean", "root"))
         log_share = share.log() + root.diagonal(dim1=1, dim2=2).log().sum(dim=1)
-        found.append(Mixture([joint_index(name) for name in names], log_share, mean, root))
+        joints = [joint_index(name) for name in names]
+        found.append(Mixture(joints, log_share, mean, root, STANCE[joints].flatten(), STIFFNESS[joints].flatten()))
     return tuple(found)
 
 
@@ -78,14 +82,11 @@ def pose_energy(joints: Float[Tensor, "*frame 24 3"]) -> Float[Tensor, "*frame"]
 
 
 def _unlikeliness(joints: Float[Tensor, "*frame 24 3"]) -> Float[Tensor, "*frame"]:
-    in_mirror = joints[..., list(mirrored_joints()), :] * joints.new_tensor([1.0, -1.0, -1.0])
     trunk, legs, arm = mixtures()
-    return trunk.energy(joints) + legs.energy(joints) + arm.energy(joints) + arm.energy(in_mirror)
+    both_arms = arm.energy(joints) + arm.energy(mirrored_rotations(joints))
+    return trunk.energy(joints) + legs.energy(joints) + both_arms
 
 
 @cache
 def _of_stance() -> float:
     return float(_unlikeliness(STANCE))
-
-
-assert all(name in JOINT_NAMES for names in PARTS.values() for name in names)

@@ -12,8 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sherf.body.lbs import mirrored_rotations
 from sherf.body.model import BodyModel
-from sherf.body.skeleton import HANDS, mirrored_joints
+from sherf.body.skeleton import HANDS
 from sherf.datasets.multiview import View
 from sherf.datasets.pairs import Pair
 from sherf.scene import BodyPose, Camera
@@ -78,7 +79,6 @@ def mirrored(view: View, body: BodyModel) -> View:
     both = flip[:, None] * flip
     K = camera.K.clone()
     K[0, 2] = camera.size[1] - K[0, 2]
-    joints = pose.joints[list(mirrored_joints())] * -flip
     return replace(
         view,
         subject=replace(
@@ -86,7 +86,9 @@ def mirrored(view: View, body: BodyModel) -> View:
             image=subject.image.flip(-1),
             mask=subject.mask.flip(-1),
             camera=Camera(K, camera.R * both, camera.T * flip, camera.size),
-            pose=BodyPose(pose.betas, joints, pose.R_world_body * both, pose.T_world_body * flip),
+            pose=BodyPose(
+                pose.betas, mirrored_rotations(pose.joints), pose.R_world_body * both, pose.T_world_body * flip
+            ),
         ),
         vertices=view.vertices[body.mirror] * flip,
         depth=None if view.depth is None else view.depth.flip(-1),

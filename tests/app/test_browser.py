@@ -1,16 +1,12 @@
 """A visit in a real browser: what someone sees who has never opened a terminal. Pictures of it: out/browser/."""
 
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from serving import served
 
 sync = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -24,26 +20,8 @@ SOON, LONG = 30_000, 240_000
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Where the page is served by its own process."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    log = tmp_path_factory.mktemp("app") / "log"
-    with log.open("w") as file:
-        command = [sys.executable, "-m", "sherf.cli", "app", "--port", str(port)]
-        running = subprocess.Popen(command, stdout=file, stderr=file)
-        address = f"http://127.0.0.1:{port}"
-        deadline = time.monotonic() + 90
-        while True:
-            try:
-                urllib.request.urlopen(f"{address}/health", timeout=5).close()
-                break
-            except OSError:
-                assert time.monotonic() < deadline, log.read_text()
-                time.sleep(0.5)
+    with served(tmp_path_factory.mktemp("app")) as address:
         yield address
-        running.terminate()
-        running.wait(timeout=20)
-    assert "Traceback" not in log.read_text(), log.read_text()
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +34,7 @@ def browser() -> Iterator["sync.Browser"]:
 
 
 def opened(browser: "sync.Browser", address: str, width: int = 1440, height: int = 1000) -> "sync.Page":
-    """The page in a session of its own; requests to anywhere else fail the test that closes it."""
+    """The page in a session of its own; `closed` fails when it asked anybody else."""
     page = browser.new_context(viewport={"width": width, "height": height}).new_page()
     page.strangers = []
     page.on(
@@ -65,6 +43,11 @@ def opened(browser: "sync.Browser", address: str, width: int = 1440, height: int
     page.goto(address)
     sync.expect(page.get_by_role("button", name="Make the avatar")).to_be_visible(timeout=SOON)
     return page
+
+
+def closed(page: "sync.Page") -> None:
+    assert page.strangers == []
+    page.context.close()
 
 
 def shown(page: "sync.Page", name: str) -> None:
@@ -110,11 +93,10 @@ def test_a_whole_visit(browser: "sync.Browser", address: str) -> None:
     assert Path(download.value.path()).read_bytes()[:4] == b"glTF"
     page.wait_for_timeout(2000)
     shown(page, "files")
-    assert page.strangers == []
-    page.context.close()
+    closed(page)
 
 
-def test_a_wall_is_no_person_and_a_text_no_photo(browser: "sync.Browser", address: str, tmp_path: Path) -> None:
+def test_a_wall_is_no_person(browser: "sync.Browser", address: str, tmp_path: Path) -> None:
     Image.new("RGB", (300, 400), "grey").save(tmp_path / "wall.png")
     page = opened(browser, address)
     page.locator("input[type=file]").first.set_input_files(tmp_path / "wall.png")
@@ -122,7 +104,7 @@ def test_a_wall_is_no_person_and_a_text_no_photo(browser: "sync.Browser", addres
     page.get_by_role("button", name="Make the avatar").click()
     sync.expect(page.get_by_text("no person was found in the photo")).to_be_visible(timeout=LONG)
     shown(page, "nobody")
-    page.context.close()
+    closed(page)
 
 
 def test_of_two_people_the_one_who_is_clicked_is_taken_and_a_film_can_be_stopped(
@@ -160,17 +142,20 @@ def test_of_two_people_the_one_who_is_clicked_is_taken_and_a_film_can_be_stopped
     shown(page, "under way")
     page.get_by_role("button", name="Stop").click()
     sync.expect(page.get_by_text("nothing of the film was kept")).to_be_visible(timeout=5000)
-    page.context.close()
-    other.context.close()
+    closed(page)
+    closed(other)
 
 
 def test_nothing_is_wider_than_a_phone(browser: "sync.Browser", address: str) -> None:
     page = opened(browser, address, 390, 844)
     shown(page, "phone")
-    for name in ("2 Look around", "3 Move", "4 3D and files", "About"):
+    for name in ("1 Photo", "2 Look around", "3 Move", "4 3D and files", "About"):
         tab = page.get_by_role("tab", name=name)
         if not tab.is_visible():
-            continue  # behind the menu of tabs
+            page.locator(".overflow-menu > button").click()
+            tab = page.locator(".overflow-dropdown").get_by_text(name)
         tab.click()
+        sync.expect(page.locator("[role=tabpanel]:visible")).to_have_count(1, timeout=SOON)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    page.context.close()
+    shown(page, "phone about")
+    closed(page)

@@ -1,11 +1,6 @@
 """The web page: a visit from photo to files, mistakes in words, and a server that keeps to itself."""
 
 import json
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from functools import partial
 from pathlib import Path
 
@@ -13,8 +8,9 @@ import numpy as np
 import pygltflib
 import pytest
 from PIL import Image
+from serving import asked, served
 
-from sherf.app.fixing import Fix
+from sherf.app.fixing import Fix, zoom_of
 from sherf.app.serve import serve
 from sherf.app.visit import Visit
 from sherf.errors import BadInput, NoPerson
@@ -79,15 +75,12 @@ def test_the_fit_is_corrected_by_clicks(visit: Visit) -> None:
     own = Visit()
     before = own.read(PHOTO)
     wrist = own.fit["landmarks"]["left_wrist"]["pixel"]
-    picture, zoom = own.fix.drawn(PHOTO, own.fit, "left_wrist")
+    picture, zoom = own.points("left_wrist"), zoom_of(own.fit)
     x, y = (round(zoom * number) for number in wrist)
     assert tuple(picture[y, x]) == (70, 160, 255), "a blue point where it was found"
     own.fix.landmarks |= {"left_wrist": [wrist[0] + 12, wrist[1] - 30], "right_knee": None}
-    assert tuple(own.fix.drawn(PHOTO, own.fit, "nose")[0][round(zoom * (wrist[1] - 30)), x + round(zoom * 12)]) == (
-        40,
-        200,
-        90,
-    )
+    placed = own.points("nose")[round(zoom * (wrist[1] - 30)), round(zoom * (wrist[0] + 12))]
+    assert tuple(placed) == (40, 200, 90), "a green one where it was put"
     after = own.refit(None)
     assert after["photo_sha256"] == before["photo_sha256"] and own.fit["edits"]["landmarks"]["right_knee"] is None
     moved = own.fit["landmarks"]["left_wrist"]["pixel"]
@@ -147,31 +140,8 @@ def test_it_does_not_open_itself_to_others(options: AppOptions, says: str) -> No
 
 
 def test_the_server_answers_and_stops(tmp_path: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "sherf.cli", "app", "--port", str(port)]
-    with (tmp_path / "log").open("w") as log:
-        running = subprocess.Popen(command, stdout=log, stderr=log)
-        try:
-            answer = _ask(f"http://127.0.0.1:{port}/health", 60)
-            assert json.loads(answer)["status"] == "ok"
-            assert "SHERF" in _ask(f"http://127.0.0.1:{port}/", 20)
-            with pytest.raises(BadInput, match="cannot be served"):
-                serve(AppOptions(port=port))
-        finally:
-            running.terminate()
-        running.wait(timeout=20)
-    assert "Traceback" not in (tmp_path / "log").read_text()
-
-
-def _ask(address: str, seconds: float) -> str:
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            with urllib.request.urlopen(address, timeout=5) as reply:
-                return reply.read().decode()
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.3)
+    with served(tmp_path) as address:
+        assert json.loads(asked(f"{address}/health"))["status"] == "ok"
+        assert "SHERF" in asked(f"{address}/")
+        with pytest.raises(BadInput, match="cannot be served"):
+            serve(AppOptions(port=int(address.rpartition(":")[2])))

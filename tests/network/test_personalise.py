@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from sherf.avatar import Avatar
 from sherf.avatar_model import PersonalisedModel, load_avatar_model
 from sherf.body.files import load_body_model
 from sherf.datasets.openpeople_data import OpenPeople
@@ -12,29 +13,38 @@ from sherf.datasets.pairs import resized
 from sherf.devices import choose_backend
 from sherf.errors import BadInput
 from sherf.features.bank import FeatureBank
-from sherf.personalise import own_view_error, personalised
+from sherf.personalise import own_view_psnr, personalised
 
 
-@pytest.mark.parametrize("longest", [64, 192])
-def test_the_seen_side_gets_nearer_or_stays_and_the_unseen_side_stays(people: Path, longest: int) -> None:
-    """A picture of 64 pixels has little to teach; what is taught must not harm."""
+def taught(people: Path, size: int) -> tuple[Avatar, Avatar, list[float]]:
+    """An avatar of a picture of this size before and after sixteen steps, and how near each is to its photo."""
     data, body, backend = OpenPeople(people, "test"), load_body_model("openbody"), choose_backend("cpu")
-    view = resized(data.view(data.subjects[0], 0, 0), (longest, longest))
+    view = resized(data.view(data.subjects[0], 0, 0), (size, size))
     before = load_avatar_model("sherf-small", backend).encode(view.subject, body, {}, view.vertices)
-    after = personalised(before, body, backend, 60.0, most_steps=8)
-    assert isinstance(before.bank, FeatureBank) and isinstance(after.bank, FeatureBank)
+    after = personalised(before, body, backend, 600.0, most_steps=16)
+    psnr = [own_view_psnr(avatar, body, backend) for avatar in (before, after)]
     about = after.report["personalised"]
-    assert about["steps"] == 8
-    errors = [own_view_error(avatar, body, backend) for avatar in (before, after)]
-    assert errors[1] < errors[0] if about["kept"] else errors[1] == errors[0]
+    assert about["steps"] == 16
     assert about["kept"] == (about["psnr_before_after"][1] > about["psnr_before_after"][0])
+    return before, after, psnr
+
+
+def test_the_seen_side_gets_nearer_and_the_unseen_side_stays(people: Path) -> None:
+    before, after, psnr = taught(people, 192)
+    assert psnr[1] > psnr[0]
+    assert isinstance(before.bank, FeatureBank) and isinstance(after.bank, FeatureBank)
     moved = (after.bank.planes - before.bank.planes).abs().amax(dim=1)
-    if about["kept"]:
-        assert float((moved > 0.01).float().mean()) > 0.02
-        front, back = moved  # the map of the side that the photo does not show stays
-        assert float(torch.minimum(front.mean(), back.mean()) / torch.maximum(front.mean(), back.mean())) < 0.5
-    else:
-        assert float(moved.max()) == 0.0
+    assert float((moved > 0.01).float().mean()) > 0.05
+    # maps of the side that the photo does not show
+    front, back = moved
+    assert float(torch.minimum(front.mean(), back.mean()) / torch.maximum(front.mean(), back.mean())) < 0.5
+
+
+def test_what_is_learned_is_dropped_where_it_does_harm(people: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sherf.personalise.LEARNING_RATE", 10.0)
+    before, after, psnr = taught(people, 64)
+    assert not after.report["personalised"]["kept"]
+    assert after.bank is before.bank and psnr[1] == psnr[0]
 
 
 @pytest.mark.parametrize("text", ["soon", "0s", "-3m"])

@@ -144,8 +144,8 @@ def test_a_fit_goes_on_from_where_it_was(body: BodyModel) -> None:
     """Begun with the truth and shown the truth, it stays there."""
     truth = standing(0.4)
     person = observed(body, truth)
-    first = fit_body(body, person, SIZE, FOCAL, FitOptions(140, 70))
-    again = fit_body(body, person, SIZE, None, FitOptions(120, 60), Known(first))
+    first = fit_body(body, person, SIZE, FOCAL)
+    again = fit_body(body, person, SIZE, None, known=Known(first))
     joints, moved = (body.pose(fit.pose).joints @ fit.camera.R.T + fit.camera.T for fit in (first, again))
     assert float((joints - moved).norm(dim=1).mean()) < 0.02
     assert float(again.camera.K[0, 0]) == pytest.approx(FOCAL)
