@@ -2,21 +2,22 @@
 
 import json as json_module
 import os
-import re
 import sys
-import traceback
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 
 from sherf import __version__
-from sherf.errors import MissingAsset, OutputError, SherfError
+from sherf.errors import MissingAsset
+from sherf.exits import USER_ERROR, exits
 from sherf.options import (
     AppOptions,
+    BatchOptions,
     BenchmarkOptions,
     ExportOptions,
     GenerateOptions,
+    MeshOptions,
     MotionOptions,
     OutputOptions,
     PhotoOptions,
@@ -28,7 +29,6 @@ from sherf.options import (
 Photo = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="PHOTO")]
 Source = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="PHOTO|AVATAR")]
 Flat = tyro.conf.arg(name="")
-USER_ERROR, BUG, INTERRUPTED = 1, 2, 130
 
 
 def doctor(json: bool = False) -> None:
@@ -136,6 +136,32 @@ def export(
     from sherf.export.command import export_avatar
 
     _print_paths(export_avatar(source, out, options, photo, moving, overwrite, vrm))
+
+
+def batch(
+    source: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER|MANIFEST")],
+    options: Annotated[BatchOptions, Flat],
+    moving: Annotated[MotionOptions, Flat] = MotionOptions(),
+    photo: Annotated[PhotoOptions, Flat] = PhotoOptions(),
+    rendering: Annotated[RenderOptions, Flat] = RenderOptions(),
+    mesh: Annotated[MeshOptions, Flat] = MeshOptions(),
+    json: bool = False,
+) -> None:
+    """Make everything of many photos: avatars, videos, rigged files; then OUT/index.html, sheet.jpg, results.csv.
+
+    It can be stopped in any way: the same command goes on. Exit code 1 if something failed; the rest is done.
+
+    Args:
+        source: a folder of photos, or a manifest (.csv, .jsonl, .yaml) with a `photo` in each row and, as columns,
+            whatever this command has as options.
+        json: print how it stands as JSON.
+    """
+    from sherf.batch.command import run_batch
+
+    report = run_batch(source, options, photo, rendering, moving, mesh)
+    print(json_module.dumps(report.as_json, indent=2) if json else report.as_text)
+    if report.failures:
+        raise SystemExit(USER_ERROR)
 
 
 def motions(
@@ -272,6 +298,7 @@ COMMANDS = {
     "render": render,
     "animate": animate,
     "export": export,
+    "batch": batch,
     "motions": motions,
     "app": app,
     "benchmark": benchmark,
@@ -282,57 +309,16 @@ COMMANDS = {
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run a command. Exit codes: 0 done, 1 the user can mend it, 2 a bug, 130 interrupted."""
+    """Run a command; exit codes as in `sherf.exits`."""
     arguments = sys.argv[1:] if arguments is None else arguments
     if arguments == ["--version"]:
         print(f"sherf {__version__}")
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    try:
+    with exits():
         tyro.extras.subcommand_cli_from_dict(
             COMMANDS, prog="sherf", description="One photo of a person in, an animatable 3D human out.", args=arguments
         )
-    except SystemExit as stop:
-        # The parser says 2 for a wrong argument; here that is the user's, and 2 is a bug.
-        raise SystemExit(USER_ERROR if stop.code == 2 else stop.code) from None
-    except SherfError as error:
-        _fail(str(error))
-    except KeyboardInterrupt:
-        print("\ninterrupted; run the same command again to continue", file=sys.stderr)
-        raise SystemExit(INTERRUPTED) from None
-    except Exception as error:
-        known = _as_missing_library(error) or _as_disk_error(error)
-        if known is None:
-            traceback.print_exception(error)
-            print("\nThis is a bug in sherf: please report it with the text above.", file=sys.stderr)
-            raise SystemExit(BUG) from None
-        _fail(str(known))
-
-
-def _fail(message: str) -> None:
-    print(f"error: {message}", file=sys.stderr)
-    raise SystemExit(USER_ERROR)
-
-
-def _as_missing_library(error: Exception) -> MissingAsset | None:
-    """A shared library that the dynamic linker did not find, with the line that installs it."""
-    if not isinstance(error, ImportError | OSError) or not re.search(r"lib[\w.+-]+\.so", str(error)):
-        return None
-    from sherf.doctor import library_remedy, missing_libraries
-
-    missing = missing_libraries()
-    if not missing:
-        return None
-    return MissingAsset(f"a system library is missing ({error}).\nInstall it: {library_remedy(missing)}")
-
-
-def _as_disk_error(error: Exception) -> OutputError | None:
-    """No space left, wherever it happened."""
-    from errno import EDQUOT, ENOSPC
-
-    if isinstance(error, OSError) and error.errno in (ENOSPC, EDQUOT):
-        return OutputError(f"the disk is full ({error}). Free some space and run the same command again.")
-    return None
 
 
 def _print_report(report: dict) -> None:

@@ -8,13 +8,12 @@ import torch
 
 from sherf.avatar import Avatar
 from sherf.body.model import BodyModel
-from sherf.camera import orbit, turntable
 from sherf.camera_file import read_cameras
 from sherf.devices import Backend, choose_backend
 from sherf.digest import file_sha256, tensors_sha256
 from sherf.errors import BadInput
 from sherf.export.video import parse_colour, write_frame
-from sherf.framing import frame_person
+from sherf.framing import CameraPath, camera_path
 from sherf.motion import Motion, apply, leg_height, repeated, resample, trim
 from sherf.motion_choice import chosen_motion
 from sherf.options import MotionOptions, OutputOptions, PhotoOptions, RenderOptions
@@ -28,12 +27,13 @@ from sherf.sequence import Shots, write_sequence
 
 MIN_SIZE, MAX_SIZE = 16, 2048
 MAX_FRAMES = 20_000
+MIN_CHUNK = 256
 PREVIEW, PREVIEW_SIDES, PREVIEW_SIZE = "preview.png", 6, 192
 
 
 def render_views(
     source: Path,
-    path: str,
+    path: CameraPath,
     cameras: Path | None,
     frames: int,
     output: OutputOptions,
@@ -41,11 +41,9 @@ def render_views(
     options: RenderOptions = RenderOptions(),
 ) -> list[Path]:
     """Render an avatar, still, from many sides; return the videos."""
-    _check(options, frames)
+    check_options(options, frames)
     given = read_cameras(cameras) if cameras else None
-    backend = choose_backend(options.device)
-    avatar, body = obtain_avatar(source, output, photo, backend)
-    tell_warnings(avatar)
+    avatar, body, backend = _obtained(source, output, photo, options)
     pose = avatar.bank.subject.pose
     renderer = _renderer(avatar, body, backend, options)
     shots = Shots(given or _path(path, renderer, avatar, pose, frames, options), pose)
@@ -63,12 +61,10 @@ def render_preview(
 ) -> Path:
     """Write PREVIEW, the person from a few sides in one small picture; return its path."""
     options = replace(options, size=PREVIEW_SIZE)
-    _check(options, PREVIEW_SIDES)
-    backend = choose_backend(options.device)
-    avatar, body = obtain_avatar(source, output, photo, backend)
-    tell_warnings(avatar)
+    check_options(options, PREVIEW_SIDES)
+    avatar, body, backend = _obtained(source, output, photo, options)
     pose = avatar.bank.subject.pose
-    renderer = make_renderer(avatar, body, backend)
+    renderer = make_renderer(avatar, body, backend, options.chunk)
     cameras = _path("turntable", renderer, avatar, pose, PREVIEW_SIDES, options)
     frames = [renderer.frame(cameras[i], pose) for i in range(PREVIEW_SIDES)]
     side_by_side = (torch.cat([vars(frame)[name] for frame in frames], dim=-1) for name in vars(frames[0]))
@@ -80,7 +76,7 @@ def animate_motion(
     source: Path,
     motion: str,
     frames: int | None,
-    path: str,
+    path: CameraPath,
     output: OutputOptions,
     photo: PhotoOptions = PhotoOptions(),
     options: RenderOptions = RenderOptions(),
@@ -91,12 +87,10 @@ def animate_motion(
     Args:
         motion: a built-in one's name, a motion file, or a video of a person, whose motion is kept in the folder.
     """
-    _check(options, frames or 1)
+    check_options(options, frames or 1)
     played = _played(chosen_motion(motion, moving, output.out), frames, options.fps)
-    _check(options, len(played))
-    backend = choose_backend(options.device)
-    avatar, body = obtain_avatar(source, output, photo, backend)
-    tell_warnings(avatar)
+    check_options(options, len(played))
+    avatar, body, backend = _obtained(source, output, photo, options)
     pose = avatar.bank.subject.pose
     poses = apply(played, pose, leg_height_m=leg_height(body.rest_joints(pose.betas)))
     renderer = _renderer(avatar, body, backend, options)
@@ -116,7 +110,7 @@ def _written(
 
 def _renderer(avatar: Avatar, body: BodyModel, backend: Backend, options: RenderOptions) -> Renderer:
     if not options.fast:
-        return make_renderer(avatar, body, backend)
+        return make_renderer(avatar, body, backend, options.chunk)
     from sherf.export.preview import MeshRenderer
     from sherf.export.rigged import rigged_mesh
 
@@ -133,11 +127,18 @@ def _played(motion: Motion, frames: int | None, fps: float) -> Motion:
     return played if frames is None else trim(played, 0, frames)
 
 
-def _check(options: RenderOptions, frames: int) -> None:
+def check_options(options: RenderOptions, frames: int) -> None:
+    """Refuse what cannot be rendered.
+
+    Raises:
+        BadInput: of the size, the number of frames, the rate, the background or the chunk.
+    """
     if not MIN_SIZE <= options.size <= MAX_SIZE:
         raise BadInput(f"--size {options.size} is not possible: choose {MIN_SIZE} to {MAX_SIZE} pixels.")
     _check_frames(frames)
     parse_colour(options.background)
+    if options.chunk is not None and options.chunk < MIN_CHUNK:
+        raise BadInput(f"--chunk {options.chunk} is not possible: choose at least {MIN_CHUNK} points.")
     if not 1 <= options.fps <= 120:
         raise BadInput(f"--fps {options.fps:g} is not possible: choose 1 to 120 pictures a second.")
 
@@ -148,20 +149,18 @@ def _check_frames(frames: int) -> None:
 
 
 def _path(
-    path: str, renderer: Renderer, avatar: Avatar, poses: BodyPose, frames: int, options: RenderOptions
+    path: CameraPath, renderer: Renderer, avatar: Avatar, poses: BodyPose, frames: int, options: RenderOptions
 ) -> Camera:
-    """Cameras that keep the person, clothes included, in the picture in all poses."""
-    single = poses.joints.ndim == 2
-    moments = [poses] if single else [poses[i] for i in range(0, frames, max(frames // 40, 1))]
-    surfaces = torch.stack([renderer.outline(pose).cpu() for pose in moments])
-    base, centre = frame_person(surfaces, avatar.bank.subject.camera, (options.size, options.size))
-    match path:
-        case "turntable":
-            return turntable(base, centre, frames)
-        case "orbit":
-            return orbit(base, centre, frames)
-        case _:
-            return turntable(base, centre, frames, degrees=0.0)
+    return camera_path(path, renderer.outline, avatar.bank.subject.camera, poses, frames, options.size)
+
+
+def _obtained(
+    source: Path, output: OutputOptions, photo: PhotoOptions, options: RenderOptions
+) -> tuple[Avatar, BodyModel, Backend]:
+    backend = choose_backend(options.device)
+    avatar, body = obtain_avatar(source, output, photo, backend)
+    tell_warnings(avatar)
+    return avatar, body, backend
 
 
 def _identity(avatar: Avatar) -> str:

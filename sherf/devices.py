@@ -55,3 +55,8 @@ def cuda_backend() -> Backend:
         sample_rays,
         composite_packed if packed else composite,
     )
+
+
+def count_cards() -> int:
+    """CUDA devices of this machine."""
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0

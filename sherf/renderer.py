@@ -41,21 +41,30 @@ class Renderer(Protocol):
         ...
 
 
-def make_renderer(avatar: Avatar, body: BodyModel, backend: Backend) -> Renderer:
-    """The renderer of an avatar's kind."""
+def make_renderer(avatar: Avatar, body: BodyModel, backend: Backend, chunk: int | None = None) -> Renderer:
+    """The renderer of an avatar's kind.
+
+    Args:
+        chunk: points computed at once, to save memory; the kind's own number if not given.
+    """
     if isinstance(avatar.bank, FeatureBank):
         assert avatar.network is not None
         if avatar.network.config.anchor == "surface":
-            return SurfaceRenderer(avatar.bank, avatar.network, body, backend)
-        return NetworkRenderer(avatar.bank, avatar.network, body, backend)
-    return TemplateRenderer(avatar.bank, body, backend)
+            options = SurfaceRenderer.OPTIONS.in_chunks_of(chunk)
+            return SurfaceRenderer(avatar.bank, avatar.network, body, backend, options)
+        options = NetworkRenderer.OPTIONS.in_chunks_of(chunk)
+        return NetworkRenderer(avatar.bank, avatar.network, body, backend, options)
+    return TemplateRenderer(avatar.bank, body, backend, TemplateRenderer.OPTIONS.in_chunks_of(chunk))
 
 
 class TemplateRenderer:
     """Renders the avatar without learned weights."""
 
-    def __init__(self, bank: TemplateBank, body: BodyModel, backend: Backend):
-        self.bank, self.body, self.backend = bank.to(backend.device), body.to(backend.device), backend
+    OPTIONS = MarchOptions()
+
+    def __init__(self, bank: TemplateBank, body: BodyModel, backend: Backend, options: MarchOptions = OPTIONS):
+        self.bank, self.body = bank.to(backend.device), body.to(backend.device)
+        self.backend, self.options = backend, options
         self._pose: BodyPose | None = None
 
     def frame(self, camera: Camera, pose: BodyPose, vertices: Float[Tensor, "vertex 3"] | None = None) -> Frame:
@@ -66,7 +75,7 @@ class TemplateRenderer:
             self._grid = OccupancyGrid.around(self._field.vertices, self.body.faces, self._field.reach)
             self._pose = pose
         with torch.no_grad():
-            return render(self._field, camera.to(self.backend.device), self._grid, self.backend)
+            return render(self._field, camera.to(self.backend.device), self._grid, self.backend, self.options)
 
     def outline(self, pose: BodyPose) -> Float[Tensor, "vertex 3"]:
         """See `Renderer`."""
@@ -148,7 +157,7 @@ class SurfaceRenderer:
             camera = camera.to(self.backend.device)
             rays = camera_rays(camera)
             parts = []
-            for some in in_chunks(rays):
+            for some in in_chunks(rays, self.options):
                 samples = self.backend.sample(some, self._grid, self.options.step)
                 parts.append(follow_deferred(self._field, some, samples, self.backend, self.options))
             return picture(camera, rays, parts)

@@ -1,5 +1,6 @@
 """What `sherf export` does: avatar, rigged mesh, file."""
 
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -8,12 +9,12 @@ import numpy as np
 from sherf.avatar import Avatar, is_avatar, read_avatar, restore
 from sherf.body.files import load_body_model
 from sherf.body.model import BodyModel
-from sherf.devices import choose_backend
+from sherf.devices import Backend, choose_backend
 from sherf.errors import BadInput
 from sherf.export.gltf import glb_bytes, write_glb
 from sherf.export.mesh_files import write_obj, write_ply
 from sherf.export.motion_out import write_bvh, write_poses
-from sherf.export.rigged import rigged_mesh
+from sherf.export.rigged import RiggedMesh, rigged_mesh
 from sherf.motion import Motion, apply, leg_height, resample
 from sherf.motion_choice import chosen_motion
 from sherf.motion_ground import grounded
@@ -59,23 +60,42 @@ def export_avatar(
     backend = choose_backend(options.device)
     avatar, body = _avatar(source, out, photo, overwrite)
     tell_warnings(avatar)
-    if kind in ("bvh", "npz"):
-        _write_motion(out, kind, avatar, body, motions[0])
-        return [out, _beside(out, provenance(avatar))]
-    say("making the mesh, about half a minute ...")
-    mesh = rigged_mesh(avatar, body, backend, options.triangles, options.texture)
-    record = provenance(avatar, mesh.seen)
-    if kind in ("glb", "vrm"):
-        betas = avatar.bank.subject.pose.betas
-        clips = [grounded(resample(motion, CLIP_FPS), body, betas) for motion in motions]
-        meta = _vrm_meta(out.stem, vrm) if kind == "vrm" else None
-        # VRM keeps motions in files of their own
-        write_glb(out, glb_bytes(mesh, clips if kind == "glb" else (), record, meta))
-        return [out]
-    vertices = mesh.posed(_pose(avatar, body, motions, options)).numpy()
-    if kind == "ply":
-        return [*write_ply(out, mesh, vertices), _beside(out, record)]
-    return write_obj(out, mesh, vertices, ", ".join(f"{key}: {value}" for key, value in record.items()))
+    return Exporter(avatar, body, backend, options.triangles, options.texture).write(out, motions, options, vrm)
+
+
+class Exporter:
+    """Writes one avatar's files; its mesh is made once, when it is first needed."""
+
+    def __init__(self, avatar: Avatar, body: BodyModel, backend: Backend, triangles: int, texture: int):
+        self.avatar, self.body = avatar, body
+        self._make_mesh = partial(rigged_mesh, avatar, body, backend, triangles, texture)
+
+    @cached_property
+    def mesh(self) -> RiggedMesh:
+        """The avatar's surface on its skeleton."""
+        say("making the mesh, about half a minute ...")
+        return self._make_mesh()
+
+    def write(
+        self, out: Path, motions: list[Motion], options: ExportOptions, vrm: VrmOptions = VrmOptions()
+    ) -> list[Path]:
+        """Write a file of the kind that its name or the options say; returns all that was written."""
+        kind = _format(out, options)
+        if kind in ("bvh", "npz"):
+            _write_motion(out, kind, self.avatar, self.body, motions[0])
+            return [out, _beside(out, provenance(self.avatar))]
+        record = provenance(self.avatar, self.mesh.seen)
+        if kind in ("glb", "vrm"):
+            betas = self.avatar.bank.subject.pose.betas
+            clips = [grounded(resample(motion, CLIP_FPS), self.body, betas) for motion in motions]
+            meta = _vrm_meta(out.stem, vrm) if kind == "vrm" else None
+            # VRM keeps motions in files of their own
+            write_glb(out, glb_bytes(self.mesh, clips if kind == "glb" else (), record, meta))
+            return [out]
+        vertices = self.mesh.posed(_pose(self.avatar, self.body, motions, options)).numpy()
+        if kind == "ply":
+            return [*write_ply(out, self.mesh, vertices), _beside(out, record)]
+        return write_obj(out, self.mesh, vertices, ", ".join(f"{key}: {value}" for key, value in record.items()))
 
 
 def _beside(out: Path, record: dict[str, Any]) -> Path:

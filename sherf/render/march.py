@@ -4,7 +4,7 @@ Differentiable throughout; callers that only want pictures wrap their call in `t
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import torch
@@ -21,9 +21,6 @@ Field = Callable[[Float[Tensor, "point 3"], Float[Tensor, "point 3"]], Radiance]
 
 Answer = TypeVar("Answer")
 
-RAYS_PER_CHUNK = 2**18
-"""Rays marched together: bounds memory for pictures larger than 512 x 512."""
-
 
 @dataclass(frozen=True)
 class MarchOptions:
@@ -37,6 +34,12 @@ class MarchOptions:
     """Transmittance below which a ray is finished; 0 follows every ray to its end."""
     points_per_chunk: int = 2**17
     """Points given to the field at once: bounds memory."""
+    rays_per_chunk: int = 2**18
+    """Rays marched together: likewise, for pictures larger than 512 x 512."""
+
+    def in_chunks_of(self, points: int | None) -> "MarchOptions":
+        """With less at once, for little memory; None changes nothing."""
+        return self if points is None else replace(self, points_per_chunk=points, rays_per_chunk=4 * points)
 
 
 @dataclass(frozen=True)
@@ -58,13 +61,13 @@ def render(
     """The picture that one camera (without a view axis) takes of a field."""
     options = options or MarchOptions()
     rays = camera_rays(camera)
-    parts = [render_rays(field, some, grid, backend, options) for some in in_chunks(rays)]
+    parts = [render_rays(field, some, grid, backend, options) for some in in_chunks(rays, options)]
     return picture(camera, rays, parts)
 
 
-def in_chunks(rays: Rays) -> Iterator[Rays]:
+def in_chunks(rays: Rays, options: MarchOptions) -> Iterator[Rays]:
     """As many rays at once as are marched together."""
-    for some in zip(*(x.split(RAYS_PER_CHUNK) for x in vars(rays).values()), strict=True):
+    for some in zip(*(x.split(options.rays_per_chunk) for x in vars(rays).values()), strict=True):
         yield Rays(*some)
 
 

@@ -144,7 +144,10 @@ def test_stopping_behind_solid_matter_saves_work_and_changes_nothing() -> None:
         torch.testing.assert_close(getattr(frames[0], name), getattr(frames[1], name), atol=1e-3, rtol=0)
 
 
-@pytest.mark.parametrize("options", [MarchOptions(block=1), MarchOptions(block=7), MarchOptions(points_per_chunk=100)])
+@pytest.mark.parametrize(
+    "options",
+    [MarchOptions(block=1), MarchOptions(block=7), MarchOptions(points_per_chunk=100), MarchOptions(rays_per_chunk=7)],
+)
 def test_blocks_and_chunks_change_nothing(options: MarchOptions) -> None:
     field, counts = counted(blob)
     frame = render(field, camera((8, 8)), full_grid(), NERFACC, options)

@@ -1,0 +1,262 @@
+"""What is wanted of each photo in, jobs and items out: each item with the hash of all that it depends on."""
+
+import hashlib
+import json
+import os
+import re
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from sherf import __version__
+from sherf.assets import asset_path
+from sherf.avatar_model import SHIPPED
+from sherf.batch.manifest import Wish
+from sherf.body.files import load_body_model
+from sherf.camera_file import read_cameras
+from sherf.commands import check_options
+from sherf.digest import file_sha256, tensors_sha256
+from sherf.errors import BadInput, SherfError
+from sherf.framing import CameraPath
+from sherf.motion import read_motion
+from sherf.motion_choice import chosen_motion
+from sherf.motion_video import obtain_motion_of_video
+from sherf.options import BatchOutput, MeshOptions, MotionOptions, PhotoOptions, RenderOptions
+from sherf.photo.edit import edits_digest
+from sherf.photo.video import is_video
+from sherf.progress import counted
+
+STILL = "none"
+"""The motion of a person who stands as in the photo."""
+STILL_FRAMES = 60
+AVATAR = "avatar"
+MESHES = ("glb", "vrm", "obj", "ply")
+MOTIONS = ("bvh", "npz")
+PATHS: tuple[str, ...] = get_args(CameraPath)
+MOTION_FOLDER = "motions"
+
+
+@dataclass(frozen=True)
+class Item:
+    """One output of one photo."""
+
+    label: str
+    """Its name within the photo's folder, such as walk-turntable or glb."""
+    output: BatchOutput | Literal["avatar"]
+    motions: tuple[str, ...] = ()
+    camera: str = ""
+    frames: int = 0
+    """Of a video."""
+    key: str = ""
+    """SHA-256 of all that it depends on."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One photo with its items, the avatar first."""
+
+    name: str
+    source: Path
+    folder: Path
+    items: tuple[Item, ...]
+    photo: PhotoOptions
+    render: RenderOptions
+    moving: MotionOptions
+    mesh: MeshOptions
+
+
+def plan(wishes: list[Wish], out: Path) -> list[Job]:
+    """Jobs in the order of the wishes; the same photo wanted twice in the same way is one job.
+
+    Raises:
+        BadInput: motions, cameras or options that do not exist or do not go together, with their lines.
+    """
+    jobs: dict[str, Job] = {}
+    names: set[str] = set()
+    for wish in counted(wishes, len(wishes), "planning"):
+        try:
+            job = _job(wish, out)
+        except SherfError as error:
+            raise type(error)(f"{wish.where or wish.source}: {error}") from None
+        same = "".join(item.key for item in job.items)
+        if same in jobs:
+            continue
+        name = _free(_plain(wish.name), names)
+        jobs[same] = replace(job, name=name, folder=out / name)
+    return list(jobs.values())
+
+
+def part_of(jobs: list[Job], shard: str) -> list[Job]:
+    """A shard's jobs: which one has a job depends on its content, not on its place in the list.
+
+    Raises:
+        BadInput: the shard is not written as i/n.
+    """
+    if not shard:
+        return jobs
+    found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", shard)
+    if not found or not 1 <= int(found[1]) <= int(found[2]):
+        raise BadInput(f"--shard {shard} is not possible: write i/n with i from 1 to n, as in 3/16.")
+    i, n = int(found[1]), int(found[2])
+    return [job for job in jobs if int(job.items[0].key[:12], 16) % n == i - 1]
+
+
+def with_motion_files(wishes: list[Wish], out: Path) -> list[Wish]:
+    """Videos of people become motions, once for all photos; what was made before is taken."""
+
+    @cache
+    def converted(source: str, person: int | None) -> str:
+        kept = out / MOTION_FOLDER / f"{Path(source).stem}-{file_sha256(Path(source))[:8]}-{person or 1}.npz"
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        obtain_motion_of_video(Path(source), kept, load_body_model("openbody"), person)
+        return str(kept)
+
+    def file_of(wish: Wish, motion: str) -> str:
+        filmed = os.path.isfile(motion) and is_video(Path(motion))
+        return converted(motion, wish.moving.motion_person) if filmed else motion
+
+    return [replace(wish, motions=tuple(file_of(wish, motion) for motion in wish.motions)) for wish in wishes]
+
+
+def _job(wish: Wish, out: Path) -> Job:
+    check_options(wish.render, 1 if wish.frames is None else wish.frames)
+    avatar = _hash("avatar", _source_sha256(wish.source), _photo_identity(wish.photo), __version__)
+    items = [Item(AVATAR, AVATAR, key=avatar)]
+    rendering = {k: v for k, v in asdict(wish.render).items() if k not in ("device", "chunk")}
+    for item in _items(wish):
+        moving = [_motion_identity(motion) for motion in item.motions]
+        depends: tuple[Any, ...] = (moving, asdict(wish.moving) if moving else None)
+        if item.output == "video":
+            depends += (_camera_identity(item.camera), item.frames, rendering)
+        elif item.output in MESHES:
+            depends += (wish.mesh.triangles, wish.mesh.texture)
+        items.append(replace(item, key=_hash(avatar, item.output, item.label, *depends)))
+    return Job("", wish.source, out, tuple(items), wish.photo, wish.render, wish.moving, wish.mesh)
+
+
+def _items(wish: Wish) -> list[Item]:
+    """Outputs by motions and cameras, labels all different."""
+    moves = tuple(motion for motion in wish.motions if motion != STILL)
+    items = []
+    for output in dict.fromkeys(wish.outputs):
+        if output == "video":
+            for motion in wish.motions or (STILL,):
+                items += [_video(motion, camera, wish) for camera in wish.cameras or _usual_camera(motion)]
+        elif output in MESHES:
+            items.append(Item(output, output, moves if output == "glb" else ()))
+        else:
+            if not moves:
+                raise BadInput(f"{output} takes a motion out: give --motions.")
+            items += [Item(f"{_stem(motion)}.{output}", output, (motion,)) for motion in moves]
+    taken: set[str] = {AVATAR}
+    return [replace(item, label=_free(item.label, taken)) for item in items]
+
+
+def _usual_camera(motion: str) -> tuple[str, ...]:
+    return ("turntable",) if motion == STILL else ("still",)
+
+
+def _video(motion: str, camera: str, wish: Wish) -> Item:
+    frames = wish.frames or (STILL_FRAMES if motion == STILL else _length(motion, wish.moving, wish.render.fps))
+    check_options(wish.render, frames)
+    if motion == STILL:
+        if camera not in PATHS:
+            _camera_identity(camera)
+            return Item(_stem(camera), "video", (), camera, _cameras(camera))
+        return Item(camera, "video", (), camera, 1 if camera == "still" else frames)
+    if camera not in PATHS:
+        raise BadInput(f"the camera {camera} cannot go with the motion {_stem(motion)}: take {', '.join(PATHS)}.")
+    return Item(f"{_stem(motion)}-{camera}", "video", (motion,), camera, frames)
+
+
+@cache
+def _length(motion: str, moving: MotionOptions, fps: float) -> int:
+    if os.path.isfile(motion) and is_video(Path(motion)):
+        return 1  # not converted yet
+    played = chosen_motion(motion, moving, Path())
+    return max(1, round(played.seconds * fps))
+
+
+@cache
+def _motion_identity(motion: str) -> str:
+    if os.path.isfile(motion):
+        return file_sha256(Path(motion))
+    if os.path.isdir(motion):
+        return _folder_sha256(Path(motion))
+    read_motion(motion)
+    return motion
+
+
+@cache
+def _cameras(camera: str) -> int:
+    return len(read_cameras(Path(camera)))
+
+
+@cache
+def _camera_identity(camera: str) -> str:
+    if camera in PATHS:
+        return camera
+    if not os.path.isfile(camera):
+        raise BadInput(f"there is no camera {camera}: take {', '.join(PATHS)} or a transforms.json.")
+    cameras = read_cameras(Path(camera))
+    return tensors_sha256(cameras.K, cameras.R, cameras.T)
+
+
+def _photo_identity(photo: PhotoOptions) -> dict[str, Any]:
+    """The options, files by their content."""
+    model = _weights(photo.model)
+    mask = photo.mask and (_file_identity(photo.mask))
+    edit = photo.edit and edits_digest(photo.edit)
+    body = photo.body_model
+    if body is not None and os.path.isfile(body):
+        body = _file_identity(Path(body))
+    return {**asdict(photo), "model": model, "mask": mask, "edit": edit, "body_model": body}
+
+
+@cache
+def _weights(model: str) -> str:
+    path = asset_path(f"{model}/{model}.safetensors") if model in SHIPPED else Path(model)
+    return file_sha256(path) if path.is_file() else model
+
+
+@cache
+def _file_identity(path: Path) -> str:
+    if not path.is_file():
+        raise BadInput(f"there is no file {path}.")
+    return file_sha256(path)
+
+
+def _source_sha256(source: Path) -> str:
+    return _folder_sha256(source) if source.is_dir() else file_sha256(source)
+
+
+def _folder_sha256(folder: Path) -> str:
+    """Of names, sizes and times: a data set's subject may have gigabytes."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    stats = ((path, path.stat()) for path in files)
+    return _hash(*((str(path.relative_to(folder)), stat.st_size, stat.st_mtime_ns) for path, stat in stats))
+
+
+def _hash(*parts: Any) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _stem(source: str) -> str:
+    return _plain(Path(source).stem if os.path.exists(source) else source)
+
+
+def _plain(name: str) -> str:
+    """A name that every disk takes and that stays within its folder."""
+    plain = re.sub(r"[^\w.-]+", "_", name).strip("._")[:80]
+    return plain or "photo"
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """The name, numbered where it is taken; case does not tell names apart on every disk."""
+    free, number = name, 1
+    while free.lower() in taken:
+        number += 1
+        free = f"{name}-{number}"
+    taken.add(free.lower())
+    return free

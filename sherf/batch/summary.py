@@ -1,0 +1,153 @@
+"""What a batch made, to look at: index.html, contact sheets, results.csv."""
+
+import csv
+import io
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from PIL import Image, ImageDraw, ImageOps
+
+from sherf.batch.ledger import Entry, Ledger
+from sherf.batch.plan import AVATAR, Item, Job
+from sherf.output import atomic_output, write_text
+
+INDEX, SHEET, RESULTS, THUMBS = "index.html", "sheet.jpg", "results.csv", "thumbs"
+CELL, CAPTION, ACROSS, ROWS = 240, 18, 6, 20
+VERDICTS = {"good": "#2f7d4f", "usable": "#a2770f", "poor": "#a93c32", "failed": "#a93c32"}
+TEMPLATE = Path(__file__).with_name("index.html")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A photo on the page."""
+
+    job: Job
+    entries: dict[str, Entry]
+    """By label."""
+    thumb: str
+    """Path seen from the batch's folder; empty: none."""
+
+    @property
+    def verdict(self) -> str:
+        """good, usable or poor; failed without an avatar; given, where the body was."""
+        avatar = self.entries[AVATAR]
+        if avatar.status == "failed":
+            return "failed"
+        if avatar.done is None:
+            return "waiting"
+        return avatar.done.about.get("verdict") or "given"
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why the fit is not good, or why there is none."""
+        avatar = self.entries[AVATAR]
+        return [avatar.reason] if avatar.done is None else list(avatar.done.about.get("reasons") or ())
+
+    @property
+    def files(self) -> list[tuple[str, str]]:
+        """What to open: labels and paths."""
+        first = ((item.label, self.entries[item.label].done) for item in self.job.items if item.output != AVATAR)
+        return [(label, f"{self.job.name}/{name}") for label, done in first if done for name in done.files[:1]]
+
+    @property
+    def failures(self) -> list[tuple[str, str]]:
+        """Labels and reasons, the avatar's excepted."""
+        return [(k, e.reason) for k, e in self.entries.items() if e.status == "failed" and k != AVATAR]
+
+
+def write_summary(jobs: list[Job], ledger: Ledger, out: Path) -> list[Path]:
+    """Write page, sheets and table; returns page and sheets."""
+    lines = [
+        Line(job, {item.label: ledger[item] for item in job.items}, _thumb(job, ledger, out / THUMBS)) for job in jobs
+    ]
+    counts = counted_states(jobs, ledger)
+    template = jinja2.Environment(autoescape=True).from_string(TEMPLATE.read_text(encoding="utf-8"))
+    write_text(out / INDEX, template.render(lines=lines, counts=counts, colours=VERDICTS))
+    _write_table(out / RESULTS, lines)
+    return [out / INDEX, *_write_sheets(lines, out)]
+
+
+def counted_states(jobs: list[Job], ledger: Ledger) -> dict[str, int]:
+    """How many items are done, failed and waiting."""
+    states = [ledger[item].status for job in jobs for item in job.items]
+    return {status: states.count(status) for status in ("done", "failed", "waiting")}
+
+
+def _write_table(path: Path, lines: list[Line]) -> None:
+    text = io.StringIO()
+    table = csv.writer(text)
+    table.writerow(["photo", "name", "item", "status", "verdict", "attempts", "seconds", "files", "reason"])
+    for line in lines:
+        for item in line.job.items:
+            table.writerow(_row(line, item))
+    write_text(path, text.getvalue())
+
+
+def _row(line: Line, item: Item) -> list[Any]:
+    entry = line.entries[item.label]
+    files = " ".join(f"{line.job.name}/{name}" for name in entry.done.files) if entry.done else ""
+    seconds = entry.done.seconds if entry.done else ""
+    verdict = line.verdict
+    source = os.path.relpath(line.job.source, line.job.folder.parent)
+    return [source, line.job.name, item.label, entry.status, verdict, entry.attempts, seconds, files, entry.reason]
+
+
+def _thumb(job: Job, ledger: Ledger, folder: Path) -> str:
+    """A small picture: the fit over the photo, and beside it a video's person a little from the side."""
+    videos = [(item, done) for item in job.items if item.output == "video" and (done := ledger[item].done)]
+    frames = [job.folder / item.label / "frames" / f"{done.frames // 8:04d}.png" for item, done in videos[:1]]
+    sources = [path for path in (job.folder / "overlay.png", *frames) if path.is_file()]
+    if not sources:
+        return ""
+    path = folder / f"{job.name}.jpg"
+    if not path.exists() or path.stat().st_mtime < max(source.stat().st_mtime for source in sources):
+        parts = [_opened(source, 2 * CELL) for source in sources]
+        thumb = Image.new("RGB", (sum(part.width for part in parts), 2 * CELL), "white")
+        left = 0
+        for part in parts:
+            thumb.paste(part, (left, 0))
+            left += part.width
+        with atomic_output(path) as partial:
+            thumb.save(partial, quality=88)
+    return f"{folder.name}/{path.name}"
+
+
+def _opened(source: Path, height: int) -> Image.Image:
+    """A picture of that height, on white."""
+    with Image.open(source) as picture:
+        whole = picture.convert("RGBA")
+    white = Image.new("RGBA", whole.size, "white")
+    width = max(1, round(whole.width * height / whole.height))
+    return Image.alpha_composite(white, whole).convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
+
+
+def _write_sheets(lines: list[Line], out: Path) -> list[Path]:
+    """Contact sheets of at most ACROSS x ROWS photos."""
+    sheets = []
+    for start in range(0, len(lines), ACROSS * ROWS):
+        some = lines[start : start + ACROSS * ROWS]
+        across = min(ACROSS, len(some))
+        size = (across * CELL, math.ceil(len(some) / across) * (CELL + CAPTION))
+        sheet = Image.new("RGB", size, "white")
+        for place, line in enumerate(some):
+            _draw(sheet, line, (place % across * CELL, place // across * (CELL + CAPTION)), out)
+        path = out / (SHEET if start == 0 else f"sheet-{start // (ACROSS * ROWS) + 1}.jpg")
+        with atomic_output(path) as partial:
+            sheet.save(partial, quality=88)
+        sheets.append(path)
+    return sheets
+
+
+def _draw(sheet: Image.Image, line: Line, corner: tuple[int, int], out: Path) -> None:
+    x, y = corner
+    pen = ImageDraw.Draw(sheet)
+    if line.thumb:
+        with Image.open(out / line.thumb) as thumb:
+            small = ImageOps.contain(thumb, (CELL - 4, CELL - 4))
+        sheet.paste(small, (x + (CELL - small.width) // 2, y + (CELL - small.height) // 2))
+    pen.rectangle((x + 2, y + CELL + 4, x + 10, y + CELL + 12), fill=VERDICTS.get(line.verdict, "#888888"))
+    pen.text((x + 14, y + CELL + 2), line.job.name[:34], fill="black")

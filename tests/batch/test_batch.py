@@ -1,0 +1,224 @@
+"""A batch as a user runs it: real processes, killed at the worst moments."""
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+SMALL = ("--frames", 1, "--size", 32, "--model", "template", "--device", "cpu")
+WAIT = 200.0
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "sherf.cli", "batch", *map(str, arguments)]
+
+
+def batch(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(*arguments), capture_output=True, text=True, timeout=280, check=False)
+
+
+def count(out: Path, status: str) -> int:
+    """Items in a state, as the ledger has it on the disk."""
+    ledger = out / "ledger.sqlite"
+    if not ledger.exists():
+        return 0
+    with closing(sqlite3.connect(ledger, timeout=10)) as db:
+        try:
+            return db.execute("SELECT COUNT(*) FROM item WHERE status = ?", (status,)).fetchone()[0]
+        except sqlite3.OperationalError:
+            return 0
+
+
+def wait_for(condition, what: str) -> None:
+    end = time.monotonic() + WAIT
+    while not condition():
+        assert time.monotonic() < end, f"waited in vain for {what}"
+        time.sleep(0.05)
+
+
+def children(pid: int) -> list[int]:
+    """Workers of a batch: its own python processes but multiprocessing's tracker."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in task.read_text().split():
+            line = Path(f"/proc/{child}/cmdline").read_text()
+            if "spawn_main" in line:
+                found.append(int(child))
+    return found
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_sixty_photos_and_two_motions_survive_three_kills(manifest: Path, tmp_path: Path) -> None:
+    """Nothing is lost, nothing is made twice, no worker outlives its batch."""
+    out = tmp_path / "out"
+    arguments = (manifest, "--out", out, "--motions", "walk", "wave", "--outputs", "npz", "--workers", 2, *SMALL)
+    made: dict[Path, int] = {}
+    for target in (20, 70, 130):
+        running = subprocess.Popen(command(*arguments), stderr=subprocess.PIPE, text=True)
+        wait_for(lambda target=target: count(out, "done") >= target, f"{target} items")
+        workers = children(running.pid)
+        assert len(workers) == 2
+        running.send_signal(signal.SIGKILL)
+        running.wait()
+        wait_for(lambda workers=workers: not any(map(alive, workers)), "the workers' end")
+        assert all(path.stat().st_mtime_ns == time for path, time in made.items())
+        # what the ledger or a note beside the outputs calls done must not be touched again
+        for note in out.glob("*/.done/*.json"):
+            for name in json.loads(note.read_text())["files"]:
+                path = note.parents[1] / name
+                made[path] = path.stat().st_mtime_ns
+    done = batch(*arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert (report["done"], report["failed"], report["waiting"]) == (180, 0, 0)
+    assert all(path.stat().st_mtime_ns == time for path, time in made.items())
+    with closing(sqlite3.connect(out / "ledger.sqlite")) as db:
+        times = db.execute("SELECT COUNT(*) FROM event WHERE what IN ('done', 'found') GROUP BY key").fetchall()
+    assert times == [(1,)] * 180
+    assert len(list(out.glob("*/walk.npz"))) == len(list(out.glob("*/wave.npz"))) == 60
+    assert not list(out.rglob(".part-*"))
+    page = (out / "index.html").read_text()
+    assert page.count("<article>") == 60 and "180 results" in page
+    with Image.open(out / "sheet.jpg") as sheet:
+        assert sheet.width == 6 * 240
+    assert len((out / "results.csv").read_text().splitlines()) == 181
+
+
+@pytest.fixture
+def two(manifest: Path, tmp_path: Path) -> Path:
+    """A manifest of the first two photos."""
+    path = manifest.with_name(f"{tmp_path.name}.jsonl")
+    path.write_text("\n".join(manifest.read_text().splitlines()[:2]))
+    return path
+
+
+def test_a_killed_worker_costs_an_attempt_and_nothing_else(two: Path, tmp_path: Path) -> None:
+    """What the out-of-memory killer does: the item is made again, with less at once; then what is there is known."""
+    out = tmp_path / "out"
+    arguments = (two, "--out", out, "--frames", 200, *SMALL[2:], "--workers", 1)
+    running = subprocess.Popen(command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: list(out.glob("*/turntable/frames/*.png")), "a first frame")
+    os.kill(children(running.pid)[0], signal.SIGKILL)
+    wait_for(lambda: len(children(running.pid)) == 1 and count(out, "waiting") == 1, "another worker")
+    with closing(sqlite3.connect(out / "ledger.sqlite")) as db:
+        assert db.execute("SELECT label, attempts, reason FROM item WHERE status = 'waiting'").fetchall() == [
+            ("turntable", 1, "its worker was ended by SIGKILL (out of memory?)")
+        ]
+    running.send_signal(signal.SIGINT)
+    _, told = running.communicate(timeout=30)
+    assert running.returncode == 130 and "same command again" in told
+    wait_for(lambda: not list(Path("/proc").glob(f"{running.pid}")), "its end")
+
+
+def test_an_item_that_always_kills_its_worker_is_given_up_and_the_rest_is_done(two: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    arguments = (two, "--out", out, "--frames", 30, *SMALL[2:], "--workers", 1, "--attempts", 1)
+    first = json.loads(two.read_text().splitlines()[0])["name"]
+    running = subprocess.Popen(command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: list(out.glob(f"{first}/turntable/frames/*.png")), "a first frame")
+    os.kill(children(running.pid)[0], signal.SIGKILL)
+    shown, _ = running.communicate(timeout=WAIT)
+    assert running.returncode == 1
+    assert f"failed: {first}, turntable: its worker was ended by SIGKILL" in shown
+    assert "3 done, 1 failed, 0 waiting" in shown
+    assert f"failed: {first}" in batch(*arguments).stdout  # the same again: still known, not tried
+    again = batch(*arguments, "--retry-failed")
+    assert again.returncode == 0 and "4 done, 0 failed, 0 waiting" in again.stdout
+
+
+def test_unusable_photos_are_listed_and_the_rest_is_done(two: Path, tmp_path: Path) -> None:
+    broken = two.with_name("broken.jpg")
+    broken.write_bytes(b"\xff\xd8 no picture")
+    lines = [*two.read_text().splitlines()[:1], json.dumps({"photo": "broken.jpg"})]
+    two.write_text("\n".join(lines))
+    done = batch(two, "--out", tmp_path / "out", "--cameras", "still", *SMALL, "--workers", 1)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "2 done, 2 failed, 0 waiting" in done.stdout
+    assert "failed: broken, avatar: " in done.stdout
+    assert "failed" in (tmp_path / "out" / "index.html").read_text()
+
+
+def test_lost_files_and_a_lost_ledger_are_made_good(two: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    arguments = (two, "--out", out, "--cameras", "still", *SMALL, "--workers", 1)
+    assert batch(*arguments).returncode == 0
+    videos = sorted(out.glob("*/still/video.mp4"))
+    kept = videos[1].stat().st_mtime_ns
+    videos[0].unlink()
+    (out / "ledger.sqlite").write_bytes(b"SQLite format 3\0" + os.urandom(4096))
+    done = batch(*arguments)
+    assert done.returncode == 0 and "is damaged" in done.stderr
+    assert "3 of 4 items are there already" in done.stderr
+    assert videos[0].exists() and videos[1].stat().st_mtime_ns == kept
+    assert list(out.glob("ledger.sqlite.damaged-*"))
+
+
+def test_two_batches_in_one_folder(two: Path, tmp_path: Path) -> None:
+    """The second one leaves, and says who is there."""
+    out = tmp_path / "out"
+    arguments = (two, "--out", out, "--frames", 400, *SMALL[2:], "--workers", 1)
+    running = subprocess.Popen(command(*arguments), stderr=subprocess.DEVNULL)
+    wait_for(lambda: (out / "ledger.sqlite").exists(), "the ledger")
+    second = batch(*arguments)
+    assert second.returncode == 1
+    assert f"another `sherf batch` works in {out} (process {running.pid} on" in second.stderr
+    running.send_signal(signal.SIGINT)
+    assert running.wait(30) == 130
+
+
+def test_shards_share_the_work_and_one_run_sums_up(two: Path, manifest: Path, tmp_path: Path) -> None:
+    two.write_text("\n".join(manifest.read_text().splitlines()[:6]))
+    out = tmp_path / "out"
+    arguments = (two, "--out", out, "--cameras", "still", *SMALL, "--workers", 1)
+    both = [subprocess.Popen(command(*arguments, "--shard", f"{i}/2")) for i in (1, 2)]
+    assert [process.wait(WAIT) for process in both] == [0, 0]
+    assert len(list(out.glob("*/still/video.mp4"))) == 6
+    times = [path.stat().st_mtime_ns for path in sorted(out.glob("*/still/video.mp4"))]
+    done = batch(*arguments)
+    assert done.returncode == 0 and "12 done, 0 failed, 0 waiting" in done.stdout
+    assert times == [path.stat().st_mtime_ns for path in sorted(out.glob("*/still/video.mp4"))]
+
+
+def test_a_dry_run_says_what_and_how_long_and_writes_nothing(two: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    arguments = (two, "--out", out, "--cameras", "still", *SMALL, "--workers", 1)
+    before = batch(*arguments, "--dry-run")
+    assert before.returncode == 0 and "4 waiting" in before.stdout and "usual rates" in before.stdout
+    assert not out.exists()
+    assert batch(*arguments).returncode == 0
+    after = json.loads(batch(*arguments, "--dry-run", "--json").stdout)
+    assert after["done"] == 4 and after["seconds_left"] == 0
+    shutil.rmtree(out / "p0-00")
+    left = batch(*arguments, "--dry-run").stdout
+    assert "2 done" in left and "2 waiting" in left and "measured here" in left
+
+
+def test_a_disk_that_is_full_stops_the_batch_and_loses_nothing(two: Path, tmp_path: Path) -> None:
+    """A limit on the size of files stands for the disk: the avatar is larger."""
+    out = tmp_path / "out"
+    arguments = (two, "--out", out, "--cameras", "still", *SMALL, "--workers", 1)
+    line = f"ulimit -f 100; exec {' '.join(command(*arguments))}"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=WAIT, check=False)
+    assert done.returncode == 1 and "same command goes on" in done.stderr and "Traceback" not in done.stderr
+    assert batch(*arguments).returncode == 0
+
+
+def test_a_folder_that_may_not_be_written(two: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = batch(two, "--out", tmp_path / "file" / "out", *SMALL)
+    assert done.returncode == 1 and "cannot write" in done.stderr

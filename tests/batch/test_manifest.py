@@ -1,0 +1,158 @@
+"""Manifests: the same rows in three formats, mistakes by their lines, and what items depend on."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from sherf.batch.manifest import Wish, read_wishes
+from sherf.batch.plan import part_of, plan
+from sherf.errors import BadInput
+from sherf.options import MeshOptions, MotionOptions, PhotoOptions, RenderOptions
+
+COMMON = Wish(Path(), "", "", (), (), ("video",), None, PhotoOptions(), RenderOptions(), MotionOptions(), MeshOptions())
+
+LAUGHS = "defaults: &a0 {name: ha}\nphotos:\n" + "".join(
+    f"- &a{i} {{photo: a.jpg, motions: [{', '.join([f'*a{i - 1}'] * 9)}]}}\n" for i in range(1, 9)
+)
+"""A billion of them, if anyone writes them out."""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for number, name in enumerate(("a.jpg", "b.png", "sub/a.JPG", "sub/.hidden/c.jpg")):
+        path = tmp_path / "photos" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (20, 30), (10 * number, 0, 0)).save(path, "PNG")
+    (tmp_path / "photos" / "notes.txt").write_text("no photo")
+    return tmp_path / "photos"
+
+
+def written(folder: Path, name: str, text: str) -> Path:
+    (folder / name).write_text(text)
+    return folder / name
+
+
+def test_a_folder_gives_its_photos_with_names_of_their_own(folder: Path) -> None:
+    jobs = plan(read_wishes(folder, COMMON), folder / "out")
+    assert [job.name for job in jobs] == ["a", "b", "sub-a"]
+    assert all([item.label for item in job.items] == ["avatar", "turntable"] for job in jobs)
+
+
+def test_three_formats_say_the_same(folder: Path) -> None:
+    rows = [
+        {"photo": "a.jpg", "motions": ["walk", "none"], "cameras": ["orbit"], "size": 128, "in_place": True},
+        {"photo": "b.png", "name": "bea", "outputs": ["glb", "video"], "person": 2, "background": "transparent"},
+    ]
+    jsonl = written(folder, "m.jsonl", "\n\n".join(json.dumps(row) for row in rows))
+    table = "photo,name,motions,cameras,outputs,size,in-place,person,background\n"
+    table += "a.jpg,,walk none,orbit,,128,true,,\nb.png,bea,,,glb;video,,,2,transparent\n"
+    csv = written(folder, "m.csv", table)
+    yaml = written(
+        folder,
+        "m.yaml",
+        "- photo: a.jpg\n  motions: [walk, none]\n  cameras: orbit\n  size: 128\n  in-place: yes\n"
+        "- {photo: b.png, name: bea, outputs: [glb, video], person: 2, background: transparent}\n",
+    )
+    first, second, third = (
+        [replace(wish, where="") for wish in read_wishes(path, COMMON)] for path in (jsonl, csv, yaml)
+    )
+    assert first == second == third
+    assert first[0].render.size == 128 and first[0].moving.in_place and first[1].photo.person == 2
+
+
+def test_defaults_of_a_yaml_hold_where_a_row_says_nothing(folder: Path) -> None:
+    path = written(
+        folder, "m.yaml", "defaults: {size: 64, motions: walk}\nphotos:\n- a.jpg\n- {photo: b.png, size: 96}"
+    )
+    wishes = read_wishes(path, COMMON)
+    assert [wish.render.size for wish in wishes] == [64, 96]
+    assert [wish.motions for wish in wishes] == [("walk",), ("walk",)]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("m.csv", "photo,size\na.jpg,64\nb.png,big\n", "line 3: size: input should be a valid integer"),
+        ("m.csv", "photo,sizzle\na.jpg,64\n", "line 2: there is no column 'sizzle'"),
+        ("m.csv", "photo,size\na.jpg\n", "line 2: the head line has 2 columns"),
+        ("m.csv", "photo\n", "has no rows"),
+        ("m.jsonl", '{"photo": "a.jpg"}\n{"photo": "none.jpg"}\n{"size": 3}', "line 2: there is no file"),
+        ("m.jsonl", '{"photo": "a.jpg"}\n{"photo": "none.jpg"}\n{"size": 3}', "line 3: photo is missing"),
+        ("m.jsonl", "{", "line 1: no JSON"),
+        ("m.jsonl", "[1, 2]", "line 1: a row must map names to values"),
+        ("m.jsonl", "[" * 100_000, "line 1: no JSON"),
+        ("m.yaml", "- photo: a.jpg\n- photo: b.png\n  outputs: [film]\n", "line 2: outputs.0: input should be"),
+        ("m.yaml", "photos: {a: b}", "the photos must be a list"),
+        ("m.yaml", "pictures:\n- a.jpg", "give a list of rows, or `defaults:` and `photos:`"),
+        ("m.yaml", "- !!python/object/apply:os.system ['true']", "no YAML"),
+        ("m.yaml", "- 3", "line 1: a row must map names to values"),
+        ("m.yaml", "[" * 100_000, "line 1: nested too deeply"),
+        ("m.yaml", LAUGHS, "line 3: motions.0: input should be a valid string"),
+        ("m.txt", "a.jpg", "is no manifest"),
+    ],
+)
+def test_mistakes_are_named_with_their_lines(folder: Path, name: str, text: str, said: str) -> None:
+    with pytest.raises(BadInput, match=said.replace("[", r"\[")):
+        read_wishes(written(folder, name, text), COMMON)
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"motions": ["moonwalk"]}, "line 1: .*moonwalk"),
+        ({"cameras": ["drone"]}, "line 1: there is no camera drone"),
+        ({"size": 5}, "line 1: --size 5 is not possible"),
+        ({"frames": 0}, "line 1: 0 frames are not possible"),
+        ({"outputs": ["bvh"]}, "line 1: bvh takes a motion out"),
+        ({"mask": "none.png"}, "line 1: there is no file"),
+    ],
+)
+def test_what_does_not_exist_is_refused_before_any_work(folder: Path, row: dict, said: str) -> None:
+    path = written(folder, "m.jsonl", json.dumps({"photo": "a.jpg", **row}))
+    with pytest.raises(BadInput, match=said):
+        plan(read_wishes(path, COMMON), folder / "out")
+
+
+def keys(folder: Path, **row: object) -> dict[str, str]:
+    path = written(folder, "m.jsonl", json.dumps({"photo": "a.jpg", "outputs": ["video", "glb"], **row}))
+    (job,) = plan(read_wishes(path, COMMON), folder / "out")
+    return {item.label: item.key for item in job.items}
+
+
+def test_an_item_is_new_exactly_when_something_that_it_depends_on_is(folder: Path) -> None:
+    before = keys(folder)
+    assert keys(folder) == before
+    assert keys(folder, name="other") == before  # a name is no content
+
+    def changed(**row: object) -> set[str]:
+        after = keys(folder, **row)
+        return {label for label in after if after[label] != before.get(label)}
+
+    assert changed(size=64) == {"turntable"}
+    assert changed(texture=512) == {"glb"}
+    assert changed(person=2) == changed(model="template") == {"avatar", "turntable", "glb"}
+    assert changed(motions=["walk"]) == {"walk-still", "glb"}
+    Image.new("RGB", (20, 30), "white").save(folder / "a.jpg", "PNG")
+    assert changed() == {"avatar", "turntable", "glb"}
+
+
+def test_the_same_photo_twice_is_one_job_and_names_do_not_collide(folder: Path) -> None:
+    rows = [{"photo": "a.jpg"}, {"photo": "a.jpg", "name": "again"}, {"photo": "b.png", "name": "A"}]
+    rows += [{"photo": "sub/a.JPG", "name": "../../etc/a"}]
+    path = written(folder, "m.jsonl", "\n".join(map(json.dumps, rows)))
+    jobs = plan(read_wishes(path, COMMON), folder / "out")
+    assert [job.name for job in jobs] == ["a", "A-2", "etc_a"]
+    assert all(job.folder.parent == folder / "out" for job in jobs)
+
+
+def test_shards_divide_the_photos_whatever_else_is_in_the_list(folder: Path) -> None:
+    jobs = plan(read_wishes(folder, COMMON), folder / "out")
+    parts = [part_of(jobs, f"{i}/3") for i in (1, 2, 3)]
+    assert sorted(job.name for part in parts for job in part) == ["a", "b", "sub-a"]
+    assert part_of(jobs[1:], "2/3") == [job for job in parts[1] if job is not jobs[0]]
+    for shard in ("0/3", "4/3", "1", "a/b", "1/0"):
+        with pytest.raises(BadInput, match="--shard"):
+            part_of(jobs, shard)
