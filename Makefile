@@ -2,13 +2,20 @@
 # make demo    a turning and a moving person from a photograph: make demo PHOTO=me.jpg for yours
 # make app     the web page on this machine
 # make test    all tests
+# make fuzz    damaged files for every reader, hours
+# make wheel   dist/sherf-*.whl; make sbom, make lock, make licences: see supply/README.md
+# LOCKED=1     setup, app and test install exactly the files of supply/*.lock, by their hashes
 PYTHON := $(shell command -v python3.11 || command -v python3)
 PHOTO ?= examples/darknet_person.jpg
 MOTION ?= walk
 OUT ?= out/$(basename $(notdir $(PHOTO)))
 SHERF := .venv/bin/sherf
 
-.PHONY: setup demo app test lint format benchmark libraries browser clean
+LOCKED ?=
+TOOLS := build/tools
+PIP = .venv/bin/python -m pip install --quiet
+
+.PHONY: setup demo app test lint format benchmark wheel lock licences sbom libraries browser fuzz clean
 
 setup: libraries .venv/.core
 
@@ -33,19 +40,49 @@ format: .venv/.dev
 benchmark: .venv/.dev
 	.venv/bin/python benchmarks/speed.py
 
+# Damaged files by the hundred thousand; the same again goes on.
+fuzz: .venv/.dev
+	OMP_NUM_THREADS=1 .venv/bin/python benchmarks/fuzz.py --inputs 100000 --out out/fuzz.json
+
 .venv/.core: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
 		|| { echo "Python 3.11 is needed; found: $$($(PYTHON) --version 2>&1). Set PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --quiet --editable .
+ifdef LOCKED
+	$(PIP) --require-hashes --requirement supply/run.lock
+	$(PIP) --no-deps --no-build-isolation --editable .
+else
+	$(PIP) --editable .
+endif
 	touch $@
 
+# With LOCKED the page came with the core.
 .venv/.app: .venv/.core
-	.venv/bin/python -m pip install --quiet --editable '.[app]'
+	$(if $(LOCKED),,$(PIP) --editable '.[app]')
 	touch $@
 
 .venv/.dev: .venv/.core
-	.venv/bin/python -m pip install --quiet --editable '.[dev,smpl,train,app]'
+	$(PIP) $(if $(LOCKED),--require-hashes --requirement supply/run.lock --requirement supply/dev.lock,--editable '.[dev,smpl,train,app,ray]')
+	touch $@
+
+wheel: .venv/.dev
+	rm -rf build/lib build/bdist.*
+	.venv/bin/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+
+lock: $(TOOLS)/.ready
+	$(TOOLS)/bin/python supply/lock.py
+
+licences: $(TOOLS)/.ready
+	$(TOOLS)/bin/python supply/licences.py
+
+sbom: $(TOOLS)/.ready .venv/.core
+	mkdir -p dist
+	$(TOOLS)/bin/cyclonedx-py environment --pyproject pyproject.toml --mc-type application --output-reproducible \
+		--output-format JSON --output-file dist/sbom.json .venv/bin/python
+
+$(TOOLS)/.ready: supply/tools.txt
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet --requirement supply/tools.txt
 	touch $@
 
 # Open3D and OpenCV load these from the system. As root on Debian they are installed; others are told the line to run.
@@ -61,9 +98,9 @@ libraries:
 
 # For the tests of the page; without one they are skipped.
 browser:
-	@if ! command -v chromium >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null || echo "no chromium: the page is not tested in a browser"; \
-	fi
+	@command -v chromium || command -v chromium-browser || command -v google-chrome \
+		|| { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; } \
+		|| echo "no chromium: the page is not tested in a browser"
 
 clean:
 	rm -rf .venv build dist *.egg-info out

@@ -6,7 +6,7 @@ files: it knows plain containers, numbers and numpy arrays, and refuses every ot
 
 import io
 import json
-import zipfile
+import warnings
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -15,15 +15,22 @@ from typing import Any, TypeVar
 import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
-from numpy.lib import format as npy
 from PIL import Image
 
-from sherf.body.pickles import Array, BufferArray, Inert, Scalar, read_any_pickle, resolve_array
+from sherf.body.pickles import Array, BufferArray, Scalar, read_any_pickle, resolve_array
 from sherf.errors import BadInput
+from sherf.plain_arrays import open_npy, unpacked
 
 MOST_BYTES = 512 * 2**20
 """No annotation file of the four data sets comes near this."""
 MOST_PIXELS = 64_000_000
+MOST_VALUES = 1_000_000
+"""Lists, numbers and arrays in one pickled object; shared ones count each time."""
+LARGEST = 1e7
+"""Of any number, millimetres included."""
+DISTORTIONS = (4, 5, 8, 12, 14)
+"""How many coefficients OpenCV knows."""
+LONGEST_NAME = 200
 READ_AGAIN = "Copy or download it again."
 
 Read = TypeVar("Read")
@@ -90,8 +97,8 @@ def field(path: Path, content: Any, *keys: str | int) -> Any:
     for depth, key in enumerate(keys):
         try:
             value = value[key]
-        except (KeyError, IndexError, TypeError):
-            found = ", ".join(map(str, value)) if isinstance(value, dict) else f"a {type(value).__name__}"
+        except (LookupError, TypeError, ValueError):
+            found = ", ".join(map(str, value))[:200] if isinstance(value, dict) else f"a {type(value).__name__}"
             if isinstance(value, list):
                 found = f"a list of {len(value)}"
             where = "".join(f"[{k!r}]" for k in keys[: depth + 1])
@@ -101,8 +108,43 @@ def field(path: Path, content: Any, *keys: str | int) -> Any:
 
 def flat_numbers(path: Path, content: Any, key: str, length: int | None) -> Float[np.ndarray, " number"]:
     """The numbers below a key, however they are shaped there; None: any length."""
-    value = field(path, content, key)
-    return numbers(path, key, np.asarray(value).reshape(-1), (length,))
+    return numbers(path, key, as_array(path, key, field(path, content, key)).reshape(-1), (length,))
+
+
+def as_array(path: Path, what: str, value: Any) -> np.ndarray:
+    """A value as an array of anything.
+
+    Raises:
+        BadInput: it is none, its rows having different lengths; names the path.
+    """
+    try:
+        return np.asarray(value)
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+        raise BadInput(f"{path}: {what} is no array of numbers ({error}).\n{READ_AGAIN}") from error
+
+
+def count(path: Path, what: str, value: Any) -> int:
+    """How many there are of something.
+
+    Raises:
+        BadInput: it is no row of things; names the path.
+    """
+    is_row = value.ndim > 0 if isinstance(value, np.ndarray) else isinstance(value, list | dict)
+    if not is_row:
+        raise BadInput(f"{path}: {what} is a {type(value).__name__}, not a list.\n{READ_AGAIN}")
+    return len(value)
+
+
+def inside(path: Path, folder: Path, name: str) -> Path:
+    """A file of a folder that an annotation names.
+
+    Raises:
+        BadInput: the name leads out of the folder; names the annotation's path.
+    """
+    parts = Path(name).parts
+    if not parts or Path(name).is_absolute() or ".." in parts or "\0" in name or len(name) > LONGEST_NAME:
+        raise BadInput(f"{path} names a file {name[:80]!r}, which is none of its folder's.\n{READ_AGAIN}")
+    return folder / name
 
 
 def numbers(path: Path, what: str, value: Any, shape: tuple[int | None, ...]) -> Float[np.ndarray, "..."]:
@@ -111,16 +153,17 @@ def numbers(path: Path, what: str, value: Any, shape: tuple[int | None, ...]) ->
     Raises:
         BadInput: they are something else; names the path.
     """
-    array = np.asarray(value)
+    array = as_array(path, what, value)
     fits = array.ndim == len(shape) and all(s in (None, n) for s, n in zip(shape, array.shape, strict=True))
     if array.dtype.kind not in "fiu" or not fits:
         wanted = " x ".join("any" if s is None else str(s) for s in shape)
         raise BadInput(
             f"{path}: {what} is {array.dtype} of shape {array.shape}; needed: {wanted} numbers.\n{READ_AGAIN}"
         )
-    if not np.isfinite(array).all():
-        raise BadInput(f"{path}: {what} holds NaN or infinite numbers.\n{READ_AGAIN}")
-    return array.astype(np.float64)
+    numbers_of = array.astype(np.float64)
+    if not (np.abs(numbers_of) < LARGEST).all():
+        raise BadInput(f"{path}: {what} holds NaN, infinite or huge numbers.\n{READ_AGAIN}")
+    return numbers_of
 
 
 @lru_cache(maxsize=64)
@@ -133,6 +176,8 @@ def undistort(picture: np.ndarray, K: Float[np.ndarray, "3 3"], D: Float[np.ndar
     """Take the lens's distortion out (OpenCV's coefficients), as cv2.undistort does; K stays."""
     if not D.any():
         return picture
+    if len(D) not in DISTORTIONS:
+        raise BadInput(f"a lens with {len(D)} coefficients of distortion; OpenCV knows 4, 5, 8, 12 or 14 of them.")
     first, second = _undistortion(tuple(K.ravel()), tuple(D.ravel()), picture.shape[:2])
     return cv2.remap(picture, first, second, cv2.INTER_LINEAR)
 
@@ -144,50 +189,51 @@ def _explained(path: Path, read: Callable[[], Read]) -> Read:
         if str(path) in str(error):
             raise
         raise BadInput(f"{path}: {error}.\n{READ_AGAIN}") from error
-    except (ValueError, EOFError, OSError, MemoryError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+    except (ValueError, OverflowError, MemoryError, RecursionError) as error:
         raise BadInput(f"{path} is damaged or of another kind ({error}).\n{READ_AGAIN}") from error
 
 
 def _npy(content: bytes) -> Any:
-    file = io.BytesIO(content)
-    version = npy.read_magic(file)
-    if version not in ((1, 0), (2, 0), (3, 0)):
-        raise BadInput(f"an .npy of version {version}")
-    header = npy.read_array_header_1_0(file) if version == (1, 0) else npy.read_array_header_2_0(file)
-    shape, by_columns, dtype = header
-    rest = content[file.tell() :]
-    if dtype.hasobject:
-        return _plain(read_any_pickle(rest), shape)
-    size = int(np.prod(shape, dtype=object)) * dtype.itemsize
-    if size != len(rest):
-        raise BadInput(f"an array of shape {shape} and type {dtype} needs {size} bytes; {len(rest)} are there")
-    return np.frombuffer(rest, dtype).reshape(shape, order="F" if by_columns else "C").copy()
+    found = open_npy(content)
+    return _plain(read_any_pickle(found.content), found.shape) if found.dtype.hasobject else found.array()
 
 
 def _npz(content: bytes) -> dict[str, Any]:
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        unpacked = sum(member.file_size for member in archive.infolist())
-        if unpacked > MOST_BYTES:
-            raise BadInput(f"it unpacks to {unpacked / 2**20:.0f} MB, more than {MOST_BYTES // 2**20} MB")
-        return {name.removesuffix(".npy"): _npy(archive.read(name)) for name in archive.namelist()}
+    return {name: _npy(member) for name, member in unpacked(content, MOST_BYTES).items()}
 
 
 def _plain(value: Any, shape: tuple[int, ...] = ()) -> Any:
     """Containers, numbers, text and arrays, out of the unpickler's stand-ins."""
+    _check_count(value)
+    return _plain_inside(value, shape)
+
+
+def _check_count(value: Any) -> None:
+    """Refuse what few bytes can hold: the same list in itself so often that nobody gets to its end."""
+    waiting, seen = [value], 1
+    while waiting:
+        item = waiting.pop()
+        inside = item.state[4] if isinstance(item, Array) and _holds_objects(item) else item
+        if isinstance(inside, dict | list | tuple):
+            seen += len(inside)
+            if seen > MOST_VALUES:
+                raise BadInput(f"it holds more than {MOST_VALUES} values")
+            waiting.extend(inside.values() if isinstance(inside, dict) else inside)
+
+
+def _plain_inside(value: Any, shape: tuple[int, ...] = ()) -> Any:
     match value:
         case Array() if _holds_objects(value):
-            items = [_plain(item) for item in value.state[4]]
+            items = [_plain_inside(item) for item in value.state[4]]
             return items[0] if shape == () and len(items) == 1 else items
         case Array() | BufferArray() | Scalar():
             return resolve_array(value)
         case dict():
-            return {key: _plain(item) for key, item in value.items() if isinstance(key, str | int)}
+            return {key: _plain_inside(item) for key, item in value.items() if isinstance(key, str | int)}
         case list() | tuple():
-            return [_plain(item) for item in value]
+            return [_plain_inside(item) for item in value]
         case bool() | int() | float() | str() | bytes() | None:
             return value
-        case Inert():
-            raise BadInput(f"it holds a {type(value).__name__}; only containers, numbers and arrays are read")
     raise BadInput(f"it holds a {type(value).__name__}; only containers, numbers and arrays are read")
 
 
@@ -199,12 +245,14 @@ def _holds_objects(array: Array) -> bool:
 def _picture(path: Path) -> Image.Image:
     content = read_bytes(path)
     try:
-        picture = Image.open(io.BytesIO(content), formats=("PNG", "JPEG", "BMP", "WEBP", "TIFF"))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # MOST_PIXELS lies below its threshold
+            picture = Image.open(io.BytesIO(content), formats=("PNG", "JPEG", "BMP", "WEBP", "TIFF"))
         if picture.width * picture.height > MOST_PIXELS:
             raise BadInput(f"{path} has {picture.width} x {picture.height} pixels: too many.")
         picture.load()
     except BadInput:
         raise
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, EOFError ...
         raise BadInput(f"{path} is damaged or no picture ({error}).\n{READ_AGAIN}") from error
     return picture

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from sherf.body.model import BodyModel
-from sherf.datasets.annotations import field, flat_numbers, read_json, read_mask, read_npz, read_picture
+from sherf.datasets.annotations import count, field, flat_numbers, read_json, read_mask, read_npz, read_picture
 from sherf.datasets.multiview import View
 from sherf.datasets.published_layouts import (
     frames_in,
@@ -47,8 +47,10 @@ class Humman:
 
     def views(self, subject: str) -> tuple[int, ...]:
         """All colour cameras."""
-        names = [name for name in _json(self.root / subject / CAMERAS) if name.startswith("kinect_color_")]
-        return tuple(sorted(int(name.rsplit("_", 1)[1]) for name in names))
+        cameras = _json(self.root / subject / CAMERAS)
+        count(self.root / subject / CAMERAS, "it", cameras)
+        numbers = [str(name).removeprefix("kinect_color_") for name in cameras if str(name).startswith("kinect_color_")]
+        return tuple(sorted(int(number) for number in numbers if number.isdecimal() and len(number) < 10))
 
     def view(self, subject: str, pose: int, view: int) -> View:
         """Read one picture."""

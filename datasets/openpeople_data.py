@@ -33,7 +33,8 @@ class OpenPeople:
                 f"{root} holds {len(people)} people, none of the {split} split.\n"
                 "Of ten seeds in a row eight train, one validates and one tests: generate more, or choose --split."
             )
-        self.digests = {name: people[name].get("sha256") for name in self._subjects}
+        said = {name: people[name].get("sha256") for name in self._subjects}
+        self.digests = {name: digest if isinstance(digest, str) else None for name, digest in said.items()}
         """What is in each person's folder: changes with the data."""
 
     @property
@@ -48,7 +49,7 @@ class OpenPeople:
     def views(self, subject: str) -> tuple[int, ...]:
         """All cameras; 0 takes the photo."""
         poses = _record(self.root / subject)["poses"]
-        return tuple(range(min((len(pose.get("cameras", ())) for pose in poses), default=0)))
+        return tuple(range(min((len(pose["cameras"]) for pose in poses), default=0)))
 
     def view(self, subject: str, pose: int, view: int) -> View:
         """Read one picture."""
@@ -75,13 +76,17 @@ class OpenPeople:
         return View(subject_seen, posed_vertices(_body(), body_pose), depth=torch.from_numpy(depth))
 
 
+LARGEST = 1e6
+"""Of any number: pixels, metres, radians."""
+
+
 def _numbers(path: Path, key: str, found: Any, shape: tuple[int, ...]) -> torch.Tensor:
     """Finite numbers of a shape, out of JSON."""
     try:
         array = np.asarray(found, np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError, RecursionError):
         array = np.full((), np.nan)
-    if array.shape != shape or not np.isfinite(array).all():
+    if array.shape != shape or not (np.abs(array) < LARGEST).all():
         wanted = " x ".join(map(str, shape))
         raise BadInput(f"{path}: {key} should be {wanted} numbers. Generate the person anew.")
     return torch.from_numpy(array).float()

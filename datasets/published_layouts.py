@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, UInt8
 from scipy.spatial.transform import Rotation
 
 from sherf.body.model import BodyModel
-from sherf.datasets.annotations import field, numbers
+from sherf.datasets.annotations import field, flat_numbers, numbers
 from sherf.datasets.multiview import View
 from sherf.errors import BadInput
 from sherf.scene import BodyPose, Camera, Subject
@@ -27,9 +27,11 @@ def to_camera(path: Path, camera: dict[str, Any], size: tuple[int, int], unit: f
     """
     K = numbers(path, "K", field(path, camera, "K"), (3, 3)).copy()
     R = numbers(path, "R", field(path, camera, "R"), (3, 3))
-    T = numbers(path, "T", np.asarray(field(path, camera, "T")).reshape(-1), (3,)) * unit
-    if abs(np.linalg.det(R) - 1) > 1e-3:
-        raise BadInput(f"{path}: a camera's R is no rotation (determinant {np.linalg.det(R):.3f}).")
+    T = flat_numbers(path, camera, "T", 3) * unit
+    if np.abs(R @ R.T - np.eye(3)).max() > 1e-2 or not abs(np.linalg.det(R) - 1) < 1e-3:
+        raise BadInput(f"{path}: a camera's R is no rotation (determinant {np.linalg.det(R):.3g}).")
+    if not min(K[0, 0], K[1, 1]) > 0:
+        raise BadInput(f"{path}: a camera's K has no positive focal lengths.")
     K[:2, 2] += PIXEL_CENTRE
     return Camera(*(torch.from_numpy(x).float() for x in (K, R, T)), size)
 
@@ -105,4 +107,6 @@ def frames_in(folder: Path, suffix: str) -> tuple[int, ...]:
     """Numbers of the files in a folder that are named by frame."""
     if not folder.is_dir():
         raise BadInput(f"the folder {folder} is missing.\nCopy or download the subject again.")
-    return tuple(sorted(int(path.stem) for path in folder.glob(f"*{suffix}") if path.stem.isdigit()))
+    return tuple(
+        sorted(int(path.stem) for path in folder.glob(f"*{suffix}") if path.stem.isdecimal() and len(path.stem) < 10)
+    )

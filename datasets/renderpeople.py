@@ -10,7 +10,16 @@ from typing import Any
 import numpy as np
 
 from sherf.body.model import BodyModel
-from sherf.datasets.annotations import field, flat_numbers, numbers, read_json, read_mask, read_npz, read_picture
+from sherf.datasets.annotations import (
+    count,
+    field,
+    flat_numbers,
+    numbers,
+    read_json,
+    read_mask,
+    read_npz,
+    read_picture,
+)
 from sherf.datasets.multiview import View
 from sherf.datasets.published_layouts import (
     frames_in,
@@ -47,7 +56,8 @@ class RenderPeople:
 
     def views(self, subject: str) -> tuple[int, ...]:
         """All cameras."""
-        return tuple(range(len(_json(self.root / subject / CAMERAS))))
+        path = self.root / subject / CAMERAS
+        return tuple(range(count(path, "it", _json(path))))
 
     def view(self, subject: str, pose: int, view: int) -> View:
         """Read one picture."""

@@ -91,6 +91,8 @@ def _opened(folder: Path, body: BodyModel) -> tuple[MultiviewData, str]:
 
 def upright(view: View, up: Float[Tensor, "3"]) -> View:
     """The same view in a world turned so that `up` becomes +y, if it is far from that."""
+    if float(up.norm()) < 1e-6:  # cameras that contradict each other tell nothing
+        return view
     up = up / up.norm()
     if float(up[1]) > LEVEL:
         return view

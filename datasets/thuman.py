@@ -9,7 +9,17 @@ from typing import Any
 
 import torch
 
-from sherf.datasets.annotations import field, flat_numbers, numbers, read_mask, read_npy, read_picture, undistort
+from sherf.datasets.annotations import (
+    count,
+    field,
+    flat_numbers,
+    inside,
+    numbers,
+    read_mask,
+    read_npy,
+    read_picture,
+    undistort,
+)
 from sherf.datasets.multiview import View
 from sherf.datasets.published_layouts import subject_folders, to_body_pose, to_camera, to_view
 from sherf.errors import BadInput
@@ -31,12 +41,12 @@ class Thuman:
     def poses(self, subject: str) -> tuple[int, ...]:
         """All frames."""
         path, annotations = self._of(subject)
-        return tuple(range(len(field(path, annotations, "ims"))))
+        return tuple(range(count(path, "ims", field(path, annotations, "ims"))))
 
     def views(self, subject: str) -> tuple[int, ...]:
         """All cameras."""
         path, annotations = self._of(subject)
-        return tuple(range(len(field(path, annotations, "cams", "K"))))
+        return tuple(range(count(path, "cams", field(path, annotations, "cams", "K"))))
 
     def view(self, subject: str, pose: int, view: int) -> View:
         """Read one picture, undistorted."""
@@ -47,7 +57,7 @@ class Thuman:
         K = numbers(path, "K", camera["K"], (3, 3))
         D = flat_numbers(path, camera, "D", None)
         mask_path = folder / "mask_cihp" / name.replace(".jpg", ".png")
-        picture, mask = undistort(read_picture(folder / name), K, D), undistort(read_mask(mask_path), K, D)
+        picture, mask = undistort(read_picture(inside(path, folder, name)), K, D), undistort(read_mask(mask_path), K, D)
         parameters_path = folder / "new_params_neutral" / f"{frame}.npy"
         parameters = read_npy(parameters_path)
         body_pose = to_body_pose(
@@ -73,6 +83,6 @@ def _annotations(path: Path) -> Any:
 def frame_number(path: Path, name: str) -> int:
     """The number of the frame that a picture's name ends with."""
     stem = name.rsplit("/", 1)[-1].rsplit(".", 1)[0]
-    if not stem.isdigit():
-        raise BadInput(f"{path} names a picture {name!r}, whose name is no frame number.")
+    if not stem.isdecimal() or len(stem) > 9:
+        raise BadInput(f"{path} names a picture {name[:80]!r}, whose name is no frame number.")
     return int(stem)

@@ -13,7 +13,16 @@ import numpy as np
 import torch
 from jaxtyping import Bool, UInt8
 
-from sherf.datasets.annotations import field, flat_numbers, numbers, read_mask, read_npy, read_picture
+from sherf.datasets.annotations import (
+    count,
+    field,
+    flat_numbers,
+    inside,
+    numbers,
+    read_mask,
+    read_npy,
+    read_picture,
+)
 from sherf.datasets.multiview import View
 from sherf.datasets.published_layouts import rotation, subject_folders, to_body_pose, to_camera, to_view
 from sherf.datasets.thuman import frame_number
@@ -40,12 +49,12 @@ class ZjuMocap:
     def poses(self, subject: str) -> tuple[int, ...]:
         """All frames."""
         path = self.root / subject / "annots.npy"
-        return tuple(range(len(field(path, _npy(path), "ims"))))
+        return tuple(range(count(path, "ims", field(path, _npy(path), "ims"))))
 
     def views(self, subject: str) -> tuple[int, ...]:
         """All cameras."""
         path = self.root / subject / "annots.npy"
-        return tuple(range(len(field(path, _npy(path), "cams", "K"))))
+        return tuple(range(count(path, "cams", field(path, _npy(path), "cams", "K"))))
 
     def view(self, subject: str, pose: int, view: int) -> View:
         """Read one picture."""
@@ -54,7 +63,7 @@ class ZjuMocap:
         name = str(field(path, _npy(path), "ims", pose, "ims", view)).replace("\\", "/")
         if subject in RENAMED:
             name = renamed(name)
-        picture = read_picture(folder / name)
+        picture = read_picture(inside(path, folder, name))
         mask_path = (folder / "mask_cihp" / name).with_suffix(".png")
         mask = read_mask(mask_path)
         camera = {key: field(path, _npy(path), "cams", key, view) for key in ("K", "R", "T")}

@@ -61,6 +61,13 @@ def verify_assets(root: Path | None = None) -> list[tuple[str, bool, str]]:
     return results
 
 
+def asset_record(name: str, root: Path | None = None) -> dict[str, str | int]:
+    """What is recorded and there of an asset, without reading it: SHA-256 as it should be, size in bytes."""
+    path = (root or assets_root()) / name
+    size = path.stat().st_size if path.is_file() else 0
+    return {"sha256": _recorded_sums(path.parent).get(path.name, ""), "bytes": size}
+
+
 def _recorded_sums(folder: Path) -> dict[str, str]:
     """SHA-256 by file name, from the folder's SHA256SUMS."""
     try:

@@ -21,11 +21,14 @@ from sherf.model import Sherf
 from sherf.output import atomic_output
 from sherf.scene import BodyPose, Camera, Subject
 from sherf.template.model import TemplateBank, assemble
+from sherf.versions import check_version
 
 FORMAT = "sherf-avatar"
 FORMAT_VERSION = 2
 """1 holds the template's avatars, 2 also networks'."""
 MAX_BYTES = 512 * 2**20
+LARGEST = 1e6
+"""Of all numbers: pixels, metres, radians."""
 TEMPLATE, NETWORK = "template", "network"
 SHAPES: dict[str, tuple[int | None, ...]] = {
     "image": (3, None, None),
@@ -157,9 +160,10 @@ def read_avatar(path: Path) -> SavedAvatar:
     Raises:
         BadInput: not an avatar, damaged, or from a newer version.
     """
-    if path.stat().st_size > MAX_BYTES:
-        raise BadInput(f"{path} is {path.stat().st_size / 2**20:.0f} MB; an avatar has at most {MAX_BYTES >> 20} MB.")
     try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise BadInput(f"{path} is {size / 2**20:.0f} MB; an avatar has at most {MAX_BYTES >> 20} MB.")
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
@@ -167,23 +171,21 @@ def read_avatar(path: Path) -> SavedAvatar:
         raise BadInput(f"{path} is a damaged avatar file ({error}). Make it again with `sherf reconstruct`.") from error
     if header.get("format") != FORMAT:
         raise BadInput(f"{path} is a safetensors file but no avatar (format: {header.get('format', 'none given')}).")
-    if not header.get("version", "").isdigit() or int(header["version"]) > FORMAT_VERSION:
-        raise BadInput(
-            f"{path} is an avatar of format version {header.get('version')}; this is sherf {__version__}, "
-            f"which reads up to {FORMAT_VERSION}. Install a newer sherf."
-        )
+    version = header.get("version", "")
+    check_version(path, int(version) if version.isdecimal() and len(version) < 10 else version, FORMAT_VERSION)
     is_network = header.get("model") == NETWORK
     for name, shape in (SHAPES if is_network else SHAPES | TEMPLATE_SHAPES).items():
         if name not in tensors:
             raise BadInput(f"{path}: the tensor '{name}' is missing. Make it again with `sherf reconstruct`.")
         found = tuple(tensors[name].shape)
         fits = len(found) == len(shape) and all(want in (None, got) for want, got in zip(shape, found, strict=True))
-        if not fits or not bool(tensors[name].float().isfinite().all()):
+        kind = torch.uint8 if name in ("image", "mask") else torch.float32
+        if not fits or tensors[name].dtype != kind or not bool((tensors[name].abs() < LARGEST).all()):
             raise BadInput(
-                f"{path}: the tensor '{name}' has shape {found} or holds values that are no numbers; "
-                f"expected {shape}. Make it again with `sherf reconstruct`."
+                f"{path}: the tensor '{name}' has shape {found} and type {tensors[name].dtype}, or holds values beyond "
+                f"all measure; expected {shape} and {kind}. Make it again with `sherf reconstruct`."
             )
-    if tensors["image"].shape[1:] != tensors["mask"].shape:
+    if tensors["image"].shape[1:] != tensors["mask"].shape or 0 in tensors["mask"].shape:
         raise BadInput(f"{path}: image and mask differ in size. Make it again with `sherf reconstruct`.")
     config = read_config(path, _json(path, header, "config")) if is_network else None
     return SavedAvatar(path, header.get("body_model", ""), _report(path, header), tensors, config)

@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from sherf.checkpoint import empty_model
 from sherf.config import SherfConfig
 from sherf.errors import BadInput
 from sherf.features.bank import FeatureBank
@@ -37,9 +38,9 @@ def restore_network(
     Raises:
         BadInput: a tensor is missing, has another shape than the configuration says, or is not made of numbers.
     """
-    network = Sherf(config, with_encoder=False).eval()
+    network = empty_model(path, config, with_encoder=False).eval()
     own = {name: _taken(path, tensors, NETWORK + name, tuple(x.shape)) for name, x in network.state_dict().items()}
-    network.load_state_dict(own)
+    network.load_state_dict(own, assign=True)
     kind = torch.float16 if config.anchor == "surface" else torch.float32
     planes = pixels = None
     if "global" in config.levels:

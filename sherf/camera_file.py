@@ -24,6 +24,9 @@ ROTATION_TOLERANCE = 1e-3
 """How far R R^T may be from the identity: files round their numbers."""
 
 LENS_DISTORTION = ("k1", "k2", "k3", "k4", "p1", "p2")
+SHARED = ("w", "h", "fl_x", "fl_y", "cx", "cy", "camera_angle_x", "camera_model", *LENS_DISTORTION)
+"""What may stand at the top for all frames."""
+MOST_BYTES, MOST_FRAMES = 32 * 2**20, 20_000
 
 
 def read_cameras(path: Path) -> Camera:
@@ -35,6 +38,8 @@ def read_cameras(path: Path) -> Camera:
     if not path.is_file():
         raise BadInput(f"no camera file at {path}: give a transforms.json as NeRF-studio writes it.")
     try:
+        if path.stat().st_size > MOST_BYTES:
+            raise ValueError("it is too large")
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise BadInput(f"{path} cannot be read as JSON ({error}): give a transforms.json.") from error
@@ -42,11 +47,14 @@ def read_cameras(path: Path) -> Camera:
     if not isinstance(frames, list) or not frames or not all(isinstance(frame, dict) for frame in frames):
         raise BadInput(f'{path} has no "frames": a list with one entry per camera, each with a "transform_matrix".')
 
+    if len(frames) > MOST_FRAMES:
+        raise BadInput(f"{path} has {len(frames)} frames; at most {MOST_FRAMES} are read. Cut it.")
+    shared = {key: content[key] for key in SHARED if key in content}
     intrinsics, poses, sizes = [], [], []
     for number, frame in enumerate(frames):
         where = f"frame {number} of {path}"
         # a frame's own values win over the file's
-        values = {key: value for key, value in content.items() if key != "frames"} | frame
+        values = shared | frame
         size = _whole(values, "h", where), _whole(values, "w", where)
         intrinsics.append(_intrinsics(values, size, where))
         poses.append(_camera_to_world(frame, where))
@@ -97,7 +105,7 @@ def _intrinsics(values: dict[str, Any], size: tuple[int, int], where: str) -> li
     model = values.get("camera_model", "PINHOLE")
     distorted = [name for name in LENS_DISTORTION if name in values and _number(values, name, where) != 0]
     if model not in ("PINHOLE", "SIMPLE_PINHOLE", "OPENCV") or distorted:
-        found = f"distortion {', '.join(distorted)}" if distorted else f"camera_model {model!r}"
+        found = f"distortion {', '.join(distorted)}" if distorted else f"camera_model {str(model)[:80]!r}"
         raise BadInput(f"{where} has {found}: only pinhole cameras are understood; undistort it first.")
     height, width = size
     if "fl_x" not in values and "camera_angle_x" in values:
@@ -149,5 +157,5 @@ def _number(values: dict[str, Any], name: str, where: str) -> float:
 
 def _finite(value: object, what: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e9:
-        raise BadInput(f"{what} must be numbers of sensible size, found {value!r}.")
+        raise BadInput(f"{what} must be numbers of sensible size, found {str(value)[:80]!r}.")
     return float(value)

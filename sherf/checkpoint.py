@@ -4,7 +4,6 @@ Reading one executes nothing.
 """
 
 import json
-import reprlib
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,13 @@ from safetensors.torch import save
 from torch import Tensor
 
 from sherf import __version__
+from sherf.config import SherfConfig
 from sherf.config_file import config_record, read_config
 from sherf.digest import tensors_sha256
 from sherf.errors import BadInput
 from sherf.model import Sherf
 from sherf.output import atomic_output, write_json
+from sherf.versions import check_version
 
 FORMAT = "sherf-checkpoint"
 FORMAT_VERSION = 1
@@ -79,7 +80,7 @@ def load_checkpoint(path: Path) -> Sherf:
     """
     check_name(path)
     about = read_about(path)
-    model = _empty_model(about_path(path), about.get("config"))
+    model = empty_model(about_path(path), read_config(about_path(path), about.get("config")))
     tensors = _read_tensors(path, model.state_dict())
     if tensors_sha256(*(tensors[name] for name in sorted(tensors))) != about.get("tensors_sha256"):
         raise BadInput(f"{path} and {about_path(path).name} do not belong together, or one is damaged.\n{RESTORE}")
@@ -107,21 +108,19 @@ def read_about(path: Path) -> dict[str, Any]:
         raise BadInput(f"{beside} is damaged ({error}).\n{RESTORE}") from error
     if not isinstance(about, dict) or about.get("format") != FORMAT:
         raise BadInput(f"{beside} does not describe a checkpoint of sherf (its format is not {FORMAT!r}).\n{RESTORE}")
-    version = about.get("version")
-    if type(version) is not int or not 1 <= version <= FORMAT_VERSION:
-        raise BadInput(
-            f"{beside} is of format version {reprlib.repr(version)}; this is sherf {__version__}, which reads up to "
-            f"{FORMAT_VERSION}. Install a newer sherf."
-        )
+    check_version(beside, about.get("version"), FORMAT_VERSION)
     return about
 
 
-def _empty_model(source: Path, options: Any) -> Sherf:
-    """A network of the stored configuration that takes no memory yet."""
-    config = read_config(source, options)
+def empty_model(source: Path, config: SherfConfig, with_encoder: bool = True) -> Sherf:
+    """A network of a file's configuration that takes no memory yet.
+
+    Raises:
+        BadInput: its numbers do not go together.
+    """
     try:
         with torch.device("meta"):
-            return Sherf(config)
+            return Sherf(config, with_encoder)
     except Exception as error:  # whatever numbers that do not go together provoke in the layers
         raise BadInput(f"{source}: no network can be built from its 'config' ({error}).\n{RESTORE}") from error
 

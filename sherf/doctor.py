@@ -6,8 +6,14 @@ import importlib.metadata
 import os
 import platform
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
 
+from sherf import __version__
+
+FORMAT, FORMAT_VERSION = "sherf-doctor", 1
+"""Of the JSON: keys are added, never renamed or taken away, without raising the version."""
 SYSTEM_LIBRARIES = {
     "libgl1": "libGL.so.1",
     "libegl1": "libEGL.so.1",
@@ -17,6 +23,8 @@ SYSTEM_LIBRARIES = {
     "libxcb1": "libxcb.so.1",
 }
 """Debian's packages that open3d and opencv need, each with a library that proves it."""
+PACKAGE = Path(__file__).parent
+AGAIN = "install sherf again"
 INSTALL_LINE = "apt-get install -y --no-install-recommends"
 MODULES = {
     "torch": "torch",
@@ -33,6 +41,8 @@ OPTIONAL_MODULES = {
     "smplx": ("smplx", "pip install 'sherf[smpl]' (non-commercial licence; only beside your own SMPL files)"),
     "lightning_fabric": ("lightning-fabric", "pip install 'sherf[train]'"),
     "gradio": ("gradio", "pip install 'sherf[app]'"),
+    "rembg": ("rembg", "pip install 'sherf[rembg]' (only for --masker rembg)"),
+    "ray": ("ray", "pip install 'sherf[ray]' (only for batches on many machines)"),
 }
 
 
@@ -42,7 +52,12 @@ class Finding:
     ok: bool
     required: bool
     found: str
+    """What is there: a package's version; else in words."""
     remedy: str = ""
+    """How to get it, where it is missing."""
+    kind: Literal["python", "library", "package", "device", "asset", "data", "body model"] = "package"
+    details: dict[str, Any] = field(default_factory=dict)
+    """An asset's recorded sha256, and its bytes."""
 
 
 def missing_libraries() -> list[str]:
@@ -68,13 +83,16 @@ def examine() -> list[Finding]:
     """Look at everything that the commands need. Never raises: what fails is a finding."""
     missing = missing_libraries()
     findings = [
-        Finding("python", sys.version_info[:2] == (3, 11), True, platform.python_version(), "use Python 3.11"),
+        Finding(
+            "python", sys.version_info[:2] == (3, 11), True, platform.python_version(), "use Python 3.11", "python"
+        ),
         Finding(
             "system libraries",
             not missing,
             True,
             f"missing: {' '.join(missing)}" if missing else "all there",
             library_remedy(missing) if missing else "",
+            "library",
         ),
     ]
     findings += [_module(name, package, True, f"pip install {package}") for name, package in MODULES.items()]
@@ -92,38 +110,61 @@ def _module(name: str, package: str, required: bool, remedy: str) -> Finding:
 
 
 def _data() -> list[Finding]:
-    """Device, shipped weights, body models."""
+    """Device, shipped weights and data, body models."""
     try:
-        from sherf.assets import verify_assets
+        from sherf.assets import asset_record, verify_assets
         from sherf.body.files import load_body_model
         from sherf.devices import choose_backend
         from sherf.errors import SherfError
+        from sherf.motion import builtin_motions
     except ImportError as error:
         return [Finding("sherf", False, True, str(error), "mend the findings above first")]
-    findings = [Finding("device", True, True, str(choose_backend("auto").device))]
-    findings += [Finding(name, ok, True, message, "install sherf again") for name, ok, message in verify_assets()]
+    findings = [Finding("device", True, True, str(choose_backend("auto").device), kind="device")]
+    findings += [
+        Finding(name, ok, True, message, "" if ok else AGAIN, "asset", asset_record(name))
+        for name, ok, message in verify_assets()
+    ]
+    for name, found in (
+        ("motions", len(builtin_motions())),
+        ("pose prior", len(list(PACKAGE.glob("photo/*.npz")))),
+    ):
+        findings.append(Finding(name, found > 0, True, f"{found} files", "" if found else AGAIN, "data"))
     for name, required in (("openbody", True), ("smpl", False)):
         try:
             body = load_body_model(name)
-            findings.append(Finding(f"body model {name}", True, required, f"{len(body.v_template)} vertices"))
+            found = f"{len(body.v_template)} vertices"
+            findings.append(Finding(f"body model {name}", True, required, found, kind="body model"))
         except SherfError as error:
             first, *rest = str(error).splitlines()
-            findings.append(Finding(f"body model {name}", False, required, first, " ".join(rest)))
+            findings.append(Finding(f"body model {name}", False, required, first, " ".join(rest), "body model"))
     return findings
 
 
 def as_text(findings: list[Finding]) -> str:
     """Return a table for people: what is there, then how to get what is not."""
-    lines = []
+    lines = [f"sherf {__version__} in {PACKAGE}"]
     for finding in findings:
         mark = "ok" if finding.ok else ("MISSING" if finding.required else "not there (optional)")
-        lines.append(f"{finding.name:34} {mark:22} {finding.found}")
+        lines.append(f"{finding.name:36} {mark:22} {finding.found}")
         if not finding.ok and finding.remedy:
-            lines.append(f"{'':34} → {finding.remedy}")
+            lines.append(f"{'':36} → {finding.remedy}")
     bad = sum(1 for finding in findings if finding.required and not finding.ok)
     lines.append("everything that is required is there" if not bad else f"{bad} required things are missing")
     return "\n".join(lines)
 
 
-def as_json(findings: list[Finding]) -> dict:
-    return {"ok": all(f.ok for f in findings if f.required), "findings": [asdict(f) for f in findings]}
+def as_json(findings: list[Finding]) -> dict[str, Any]:
+    """The same for machines; `ok` says whether everything that is required is there, as the exit code does."""
+    return {
+        "format": FORMAT,
+        "version": FORMAT_VERSION,
+        "ok": all(f.ok for f in findings if f.required),
+        "package": {"version": __version__, "folder": str(PACKAGE)},
+        "python": {"version": platform.python_version(), "executable": sys.executable},
+        "platform": platform.platform(),
+        "device": next((f.found for f in findings if f.kind == "device"), None),
+        "packages": {f.name: f.found if f.ok else None for f in findings if f.kind == "package"},
+        "assets": [{"name": f.name, "ok": f.ok, **f.details} for f in findings if f.kind == "asset"],
+        "missing": [{"name": f.name, "required": f.required, "remedy": f.remedy} for f in findings if not f.ok],
+        "findings": [asdict(f) for f in findings],
+    }

@@ -21,6 +21,8 @@ from sherf.motion_npz import frame_rate
 from sherf.scene import BodyPose
 
 BUILTIN_FOLDER = Path(__file__).parent / "motions"
+FORMAT_VERSION = 1
+"""Of our own layout. Files of before it was written are of version 1."""
 MOTION_LEG_M = 0.791
 """Height of the hip over the ankle of the mean open body, on which the built-in motions were authored."""
 
@@ -91,6 +93,7 @@ def write_motion(
     joints, translation = (x.numpy().astype(np.float32) for x in (motion.joints, motion.translation))
     np.savez_compressed(
         path,
+        version=np.int64(FORMAT_VERSION),
         joints=joints,
         translation=translation,
         fps=np.float64(motion.fps),
@@ -181,9 +184,16 @@ def scaled(motion: Motion, leg_height_m: float) -> Motion:
 
 
 def leg_height(rest_joints: Float[Tensor, "24 3"]) -> float:
-    """Height of the hips over the ankles at rest, metres: what steps are scaled by."""
+    """Height of the hips over the ankles at rest, metres: what steps are scaled by.
+
+    Raises:
+        BadInput: the body has no legs to step with.
+    """
     hips, ankles = ([joint_index(f"{side}_{name}") for side in ("left", "right")] for name in ("hip", "ankle"))
-    return float((rest_joints[hips, 1] - rest_joints[ankles, 1]).mean())
+    height = float((rest_joints[hips, 1] - rest_joints[ankles, 1]).mean())
+    if not height > 0:
+        raise BadInput(f"the body model's hips lie {height:.2f} m over its ankles: no motion fits it.")
+    return height
 
 
 def apply(motion: Motion, pose: BodyPose, frames: slice = slice(None), leg_height_m: float = MOTION_LEG_M) -> BodyPose:

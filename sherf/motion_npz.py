@@ -1,16 +1,20 @@
 """Arrays of a motion file, read with suspicion: bounded in size, nothing executed, every number checked."""
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sherf.errors import BadInput
+from sherf.plain_arrays import open_npy, unpacked
 
 MAX_FRAMES = 100_000
 MAX_UNPACKED_BYTES = 256 * 2**20
 """100,000 frames of SMPL-X poses in double precision take 132 MB."""
+MOST_NUMBERS = 2 * MAX_FRAMES * 165
+"""In one array: poses of SMPL-X, twice."""
+LARGEST = 1e6
+"""Of any number: radians, metres."""
 FPS_RANGE = (1.0, 1000.0)
 MAX_DISTANCE_M = 1000.0
 """Farther from its start than this, a motion is not in metres."""
@@ -22,27 +26,14 @@ def read_npz(path: Path) -> dict[str, NDArray]:
     Raises:
         BadInput: it is damaged, something else, or unpacks to more than a motion can need.
     """
-    arrays = {}
     try:
-        with zipfile.ZipFile(path) as archive:
-            size = sum(member.file_size for member in archive.infolist())
-        if size > MAX_UNPACKED_BYTES:
-            raise BadInput(
-                f"{path} unpacks to {size / 2**20:.0f} MB; {MAX_FRAMES} frames, the most that can be played, need less "
-                f"than {MAX_UNPACKED_BYTES / 2**20:.0f} MB.\nCut it into shorter pieces."
-            )
-        with np.load(path, allow_pickle=False) as archive:
-            for key in archive.files:
-                try:
-                    arrays[key] = archive[key]
-                except ValueError as error:
-                    if "allow_pickle" not in str(error):
-                        raise
-    except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        members = {name: open_npy(x) for name, x in unpacked(path.read_bytes(), MAX_UNPACKED_BYTES).items()}
+        return {name: x.array() for name, x in members.items() if not x.dtype.hasobject}
+    except (OSError, BadInput) as error:
         raise BadInput(
-            f"{path} cannot be read as .npz ({error}).\nIs it complete? Download or export it again."
+            f"{path} cannot be read as .npz: {error}.\nIs it complete? Download or export it again, or cut it into "
+            f"shorter pieces: {MAX_FRAMES} frames can be played."
         ) from error
-    return arrays
 
 
 def read_npy(path: Path) -> NDArray:
@@ -52,9 +43,9 @@ def read_npy(path: Path) -> NDArray:
         BadInput: it is damaged or holds something else than numbers.
     """
     try:
-        return np.load(path)
-    except (OSError, ValueError, EOFError, MemoryError) as error:
-        raise BadInput(f"{path} cannot be read as .npy ({error}).\nIs it complete? Export it again.") from error
+        return open_npy(path.read_bytes()).array()
+    except (OSError, BadInput) as error:
+        raise BadInput(f"{path} cannot be read as .npy: {error}.\nIs it complete? Export it again.") from error
 
 
 def numbers(path: Path, arrays: dict[str, NDArray], key: str) -> NDArray:
@@ -62,6 +53,8 @@ def numbers(path: Path, arrays: dict[str, NDArray], key: str) -> NDArray:
     array = arrays[key]
     if not (np.issubdtype(array.dtype, np.floating) or np.issubdtype(array.dtype, np.integer)):
         raise BadInput(f"{path}: {key} holds {array.dtype}, not numbers.\nExport it again as floating point numbers.")
+    if array.size > MOST_NUMBERS:
+        raise BadInput(f"{path}: {key} holds {array.size} numbers; {MAX_FRAMES} frames have fewer. Cut it.")
     return array.astype(np.float64)
 
 
@@ -73,11 +66,11 @@ def frames_of(path: Path, arrays: dict[str, NDArray], key: str, shape: tuple[int
     if not 0 < len(array) <= MAX_FRAMES:
         remedy = "Export it again." if len(array) == 0 else "Cut it into shorter pieces."
         raise BadInput(f"{path}: {key} has {len(array)} frames; 1 to {MAX_FRAMES} can be played.\n{remedy}")
-    finite = np.isfinite(array).reshape(len(array), -1).all(axis=1)
+    finite = (np.abs(array) < LARGEST).reshape(len(array), -1).all(axis=1)
     if not finite.all():
         bad = np.flatnonzero(~finite)
         raise BadInput(
-            f"{path}: {key} is not a number (NaN or infinite) in {len(bad)} of {len(array)} frames, "
+            f"{path}: {key} is not a number (NaN, infinite or huge) in {len(bad)} of {len(array)} frames, "
             f"first in frame {bad[0]}.\nCut these frames out or export the motion again."
         )
     return array

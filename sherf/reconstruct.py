@@ -18,7 +18,8 @@ from sherf.body.files import load_body_model
 from sherf.body.model import BodyModel
 from sherf.camera import project
 from sherf.datasets.multiview import View
-from sherf.datasets.subject_folder import body_model_of, data_set_of, read_subject_folder
+from sherf.datasets.open_data import body_model_of
+from sherf.datasets.subject_folder import data_set_of, read_subject_folder
 from sherf.devices import Backend, choose_backend
 from sherf.digest import file_sha256, tensors_sha256
 from sherf.errors import BadInput, SherfError
@@ -26,7 +27,17 @@ from sherf.export.video import write_png
 from sherf.options import Masker, OutputOptions, PhotoOptions
 from sherf.output import prepare_output_folder, write_json
 from sherf.photo.detect import Person, choose_person, detect_people
-from sherf.photo.edit import FORMAT, Edits, FitFile, edited, edits_digest, edits_record, fit_record, read_fit_file
+from sherf.photo.edit import (
+    FORMAT,
+    FORMAT_VERSION,
+    Edits,
+    FitFile,
+    edited,
+    edits_digest,
+    edits_record,
+    fit_record,
+    read_fit_file,
+)
 from sherf.photo.fit import Known, fit_body
 from sherf.photo.framing import check_person, missing_parts
 from sherf.photo.mask import person_mask
@@ -116,6 +127,7 @@ def reconstruct(photo: Path, model: AvatarModel, options: PhotoOptions = PhotoOp
     }
     record = {
         "format": FORMAT,
+        "version": FORMAT_VERSION,
         **{key: report[key] for key in ("photo", "photo_sha256")},
         "size": [size[1], size[0]],
         **{key: report[key] for key in ("person", "body_model")},
@@ -175,7 +187,7 @@ def obtain_avatar(
     model = load_avatar_model(options.model, backend or choose_backend("cpu"), options.personalise)
     view = None
     if source.is_dir():
-        body = body_for(model, options.body_model, body_model_of(source))
+        body = body_for(model, options.body_model, body_model_of(data_set_of(source)))
         view = read_subject_folder(source, body, options.pose, options.view)
     before = _avatar_there(out)
     if before is not None:

@@ -1,4 +1,4 @@
-"""The shape of the program, checked on its syntax trees: what may import what, and what nobody may do."""
+"""The shape of the program, checked on its syntax trees: what may import what (security/: what nobody may do)."""
 
 import ast
 import re
@@ -50,15 +50,3 @@ def test_pure_mathematics_knows_no_files(path: Path) -> None:
     """camera.py also reads and writes cameras' files: that one part names pathlib."""
     forbidden = {"PIL", "cv2", "open3d", "av", "tyro"}
     assert not {name.split(".")[0] for name in _imports(path)} & forbidden
-
-
-@pytest.mark.parametrize("path", SOURCES, ids=_name)
-def test_nothing_executes_what_a_file_says(path: Path) -> None:
-    """No pickle but the restricted reader's, no allow_pickle, no eval, no torch.load, no shell."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Call):
-            called = ast.unparse(node.func)
-            assert called not in ("eval", "exec", "pickle.load", "pickle.loads", "torch.load", "os.system", "yaml.load")
-            for keyword in node.keywords:
-                value = getattr(keyword.value, "value", None)
-                assert not (keyword.arg in ("allow_pickle", "shell") and value is not False)

@@ -59,7 +59,7 @@ def _rewrite(path: Path, tensors: dict[str, torch.Tensor] | None = None, **heade
 
 @pytest.mark.parametrize(
     ("header", "said"),
-    [({"version": "99"}, "newer sherf"), ({"format": "else"}, "no avatar"), ({"version": "x"}, "version x")],
+    [({"version": "99"}, "newer sherf"), ({"format": "else"}, "no avatar"), ({"version": "x"}, "version 'x'")],
 )
 def test_other_formats_and_versions_are_refused(body: BodyModel, path: Path, header: dict, said: str) -> None:
     _rewrite(path, **header)

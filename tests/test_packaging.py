@@ -1,5 +1,6 @@
-"""One set of pins, and names that shadow nobody's."""
+"""One set of pins, locked and with their licences known, and names that shadow nobody's."""
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -23,6 +24,24 @@ def test_environment_yml_has_the_pins_of_pyproject() -> None:
 
 def test_every_dependency_is_pinned_exactly() -> None:
     assert all(pin.count("==") == 1 and "*" not in pin for pin in _pins())
+
+
+def test_every_pin_is_locked_with_hashes_and_its_licence_is_listed() -> None:
+    """`make lock licences` mends what this finds."""
+    locked = "".join(path.read_text() for path in sorted((ROOT / "supply").glob("*.lock")))
+    assert set(re.findall(r"^\S.*[^\\]$", locked, re.MULTILINE)) == set(), "each package is followed by its hashes"
+    names = re.findall(r"^(\S+)==(\S+) ", locked, re.MULTILINE)
+    assert len(names) == len(dict(names)), "no package twice"
+    assert not re.search(r"https?:|--index|@", locked), "no lock says where its files come from"
+    rows = re.findall(
+        r"^\| (\S+) \| (\S+) \| (.+?) \| (?:run|dev|optional) \|$",
+        (ROOT / "docs" / "licences.md").read_text(),
+        re.MULTILINE,
+    )
+    listed = {(name, version) for name, version, licence in rows if licence.strip()}
+    assert listed == set(names)
+    pins = {tuple(re.sub(r"\[.*\]", "", pin).lower().split("==")) for pin in _pins()}
+    assert pins - listed == set()
 
 
 def test_top_level_folders_install_inside_the_package() -> None:

@@ -45,9 +45,9 @@ class Figure:
 @cache
 def base_mesh() -> BaseMesh:
     """Everything that ships about the base mesh, double precision."""
-    whole = np.load(str(files("sherf.datasets.openbody") / "full.npz"))
-    body = np.load(str(files("sherf.body") / "openbody.npz"))
-    surfaces = np.load(str(files("sherf.datasets.openpeople") / "base.npz"))
+    whole = np.load(str(files("sherf.datasets.openbody") / "full.npz"), allow_pickle=False)
+    body = np.load(str(files("sherf.body") / "openbody.npz"), allow_pickle=False)
+    surfaces = np.load(str(files("sherf.datasets.openpeople") / "base.npz"), allow_pickle=False)
     arrays = {key: whole[key].astype(float) for key in ("v_template", "shapedirs", "weights")}
     ids = body["base_mesh_ids"].astype(int)
     # full.npz is in half precision: where the shipped body has the vertex too, its own numbers count.

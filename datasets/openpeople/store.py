@@ -22,9 +22,13 @@ from sherf.datasets.openpeople.stage import Picture
 from sherf.errors import BadInput
 from sherf.output import PARTIAL_PREFIX, write_json
 from sherf.scene import Camera
+from sherf.versions import check_version
 
 MANIFEST, RECORD = "manifest.json", "person.json"
 DEPTH_UNIT_M = 1e-4
+PNG = b"\x89PNG\r\n\x1a\n"
+MOST_CHUNKS, LARGEST_RATIO = 10_000, 1100
+"""DEFLATE packs a thousand bytes into one at the most."""
 LAYOUT = 1
 """Raised whenever this layout changes."""
 
@@ -108,9 +112,16 @@ def read_record(folder: Path) -> dict[str, Any]:
     record = _read_json(path)
     expected = {"person": dict, "plan": dict, "poses": list, "sha256": dict}
     wrong = [key for key, kind in expected.items() if not isinstance(record.get(key), kind)]
+    if not wrong and not all(_is_pose(pose) for pose in record["poses"]):
+        wrong = ["poses with cameras"]
     if wrong:
         raise BadInput(f"{path} lacks {', '.join(wrong)}: it is no OpenPeople record. Generate the person anew.")
     return record
+
+
+def _is_pose(pose: Any) -> bool:
+    cameras = pose.get("cameras") if isinstance(pose, dict) else None
+    return isinstance(cameras, list) and all(isinstance(camera, dict) for camera in cameras)
 
 
 def fault(folder: Path, plan: Plan | None = None) -> str | None:
@@ -152,6 +163,7 @@ def read_manifest(root: Path) -> dict[str, Any]:
     content = _read_json(path)
     if not isinstance(content.get("people"), dict) or not isinstance(content.get("plan"), dict):
         raise BadInput(f"{path} is no manifest of OpenPeople. Make the folder with: sherf generate openpeople")
+    check_version(path, content["plan"].get("layout", 1), LAYOUT)
     return content
 
 
@@ -183,7 +195,7 @@ def _read_json(path: Path) -> dict[str, Any]:
             f"{path} is missing: no complete OpenPeople lies there.\n"
             f"Make it with: sherf generate openpeople --out {path.parent}"
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BadInput(f"cannot read {path}: {error}") from error
     if not isinstance(content, dict):
         raise BadInput(f"{path} holds no JSON object.")
@@ -198,11 +210,24 @@ def _write(path: Path, image: np.ndarray) -> None:
     path.write_bytes(data.tobytes())
 
 
+def _is_sound_png(content: bytes) -> bool:
+    """OpenCV reads many more formats, and makes room for whatever a header or a chunk says that it holds."""
+    width, height = (int.from_bytes(content[at : at + 4], "big") for at in (16, 20))
+    at, chunks = len(PNG), 0
+    while at < len(content) and chunks <= MOST_CHUNKS:
+        at, chunks = at + 12 + int.from_bytes(content[at : at + 4], "big"), chunks + 1
+    bears_it_out = 2 * width * height <= LARGEST_RATIO * len(content)
+    return content.startswith(PNG) and at == len(content) and bears_it_out
+
+
 def _read(path: Path, channels: int, kind: type) -> np.ndarray:
     if not path.is_file():
         raise BadInput(f"{path} is missing. Generate the person anew.")
-    content = np.frombuffer(path.read_bytes(), np.uint8)
-    image = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if len(content) else None
+    content = path.read_bytes()
+    try:
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED) if _is_sound_png(content) else None
+    except cv2.error:
+        image = None
     found = None if image is None else (1 if image.ndim == 2 else image.shape[2])
     if image is None or image.dtype != kind or found != channels:
         raise BadInput(f"{path} is no {np.dtype(kind).itemsize * 8}-bit PNG of {channels} channels. Generate it anew.")

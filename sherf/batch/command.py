@@ -107,8 +107,12 @@ def run_batch(
 
 def _dry(wishes: list[Wish], options: BatchOptions) -> BatchReport:
     jobs = part_of(plan(wishes, options.out), options.shard)
+    ledger = Ledger(Path(":memory:"))
     path = ledger_path(options.out, options.shard)
-    ledger = Ledger(path if path.is_file() else Path(":memory:"))
+    if path.is_file():
+        with closing(Ledger(path)) as kept:
+            ledger.entries |= kept.entries
+    recover(ledger, jobs, options.retry_failed)
     seconds, here = seconds_left(jobs, ledger)
     counts = counted_states(jobs, ledger)
     ledger.close()

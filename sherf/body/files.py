@@ -1,8 +1,6 @@
 """Body model files -> BodyModel: our open body, and SMPL's own .npz and .pkl files. Nothing in a file is executed."""
 
-import io
 import os
-import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,9 +10,10 @@ import numpy as np
 import torch
 
 from sherf.body.model import BodyModel
-from sherf.body.pickles import MOST_ARRAY_BYTES, read_pickle, resolve_array
+from sherf.body.pickles import read_pickle, resolve_array
 from sherf.body.skeleton import NUM_BETAS, NUM_JOINTS, NUM_POSE_FEATURES, PARENTS
 from sherf.errors import BadInput, MissingAsset, SherfError
+from sherf.plain_arrays import open_npy, unpacked
 
 OPEN_BODY = Path(__file__).with_name("openbody.npz")
 SMPL_FILES = ("SMPL_NEUTRAL.npz", "basicmodel_neutral_lbs_10_207_0_v1.1.0.pkl", "SMPL_NEUTRAL.pkl")
@@ -105,35 +104,22 @@ def _named(key: str, stored: Mapping[str, Any]) -> np.ndarray:
         return resolve_array(stored[key])
     except SherfError as error:
         raise BadInput(f"{key} is {error}") from error
-    except (ValueError, TypeError, IndexError, OverflowError) as error:
-        raise BadInput(f"{key} cannot be read ({error})") from error
 
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
+    members = unpacked(_content(path), MOST_FILE_BYTES, (*NEEDED, "posedirs"))
+    return {key: _plain(key, members[key]) for key in (*NEEDED, "posedirs") if key in members}
+
+
+def _plain(key: str, member: bytes) -> np.ndarray:
+    """One array of plain numbers."""
     try:
-        with zipfile.ZipFile(io.BytesIO(_content(path))) as archive:
-            members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-            return {key: _read_npy(archive, members[key]) for key in (*NEEDED, "posedirs") if key in members}
-    except SherfError:
-        raise
-    except Exception as error:  # whatever a damaged or hostile archive provokes in zipfile and numpy
-        raise BadInput(f"it is damaged or no .npz file ({type(error).__name__}: {error})") from error
-
-
-def _read_npy(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
-    """One array of plain numbers; its header is believed only where the bytes bear it out."""
-    if member.file_size > MOST_ARRAY_BYTES:
-        raise BadInput(f"{member.filename} unpacks to {member.file_size >> 20} MB: too large")
-    content = io.BytesIO(archive.read(member))
-    version = np.lib.format.read_magic(content)
-    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, is_fortran, dtype = read_header(content)
-    if dtype.kind not in "fiu":
-        raise BadInput(f"{member.filename} holds {dtype} values, not plain numbers; save it as a dense array")
-    values = content.read()
-    if int(np.prod(shape, dtype=object)) * dtype.itemsize != len(values):
-        raise BadInput(f"{member.filename} says shape {shape} but holds {len(values)} bytes")
-    return np.frombuffer(values, dtype).reshape(shape, order="F" if is_fortran else "C")
+        array = open_npy(member).array()
+    except BadInput as error:
+        raise BadInput(f"{key}: {error}") from error
+    if array.dtype.kind not in "fiu":
+        raise BadInput(f"{key} holds {array.dtype} values, not plain numbers; save it as a dense array")
+    return array
 
 
 def _checked(arrays: dict[str, np.ndarray], name: str) -> BodyModel:

@@ -16,7 +16,7 @@ from sherf.inert_pickle import EncodedText, Ignored, Inert, Maker, reconstruct, 
 
 MOST_ARRAY_BYTES = 2**28
 """SMPL's largest array, 207 pose blend shapes in double precision, takes 34 MB."""
-DEEPEST_SELECTION = 8
+DEEPEST_SELECTION = 4
 NUMBER_TYPES = frozenset("?bBhHiIlLqQefd") | {f"{kind}{size}" for kind in "iuf" for size in (1, 2, 4, 8)} | {"b1"}
 
 
@@ -75,7 +75,10 @@ class ChumpyArray(Inert):
             if key in state:
                 return resolve_array(state[key], depth + 1)
         if "a" in state and "idxs" in state and depth < DEEPEST_SELECTION:
-            chosen = resolve_array(state["a"], depth + 1).ravel()[resolve_array(state["idxs"], depth + 1)]
+            whole, places = (resolve_array(state[key], depth + 1) for key in ("a", "idxs"))
+            if places.size * whole.itemsize > MOST_ARRAY_BYTES:
+                raise BadInput(f"a selection of {places.size} numbers: too large")
+            chosen = np.asarray(whole.ravel()[places])
             shape = state.get("preferred_shape")
             return chosen if shape is None else chosen.reshape(resolve_array(shape, depth + 1).tolist())
         held = shown(", ".join(map(str, state))) or "nothing"
@@ -165,6 +168,13 @@ def resolve_array(value: Any, depth: int = 0) -> np.ndarray:
     Raises:
         BadInput: it is none.
     """
+    try:
+        return _resolved(value, depth)
+    except (ValueError, TypeError, IndexError, ArithmeticError, MemoryError) as error:  # what numpy thinks of it
+        raise BadInput(f"an array that cannot be made ({str(error)[:200]})") from error
+
+
+def _resolved(value: Any, depth: int) -> np.ndarray:
     if isinstance(value, ChumpyArray):
         if depth > DEEPEST_SELECTION:
             raise BadInput("chumpy objects nested too deeply")

@@ -1,5 +1,7 @@
 """BVH files (Biovision hierarchy): a skeleton in words, then one line of numbers a frame."""
 
+import re
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -8,11 +10,14 @@ from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
 from sherf.errors import BadInput
-from sherf.motion_files.retarget import SkeletonClip
+from sherf.motion_files.retarget import MOST_PLACES, SkeletonClip
 from sherf.motion_npz import MAX_FRAMES, frame_rate
 
 MOST_JOINTS = 500
-MOST_WORDS = 20_000_000
+MOST_WORDS = 60 * MOST_JOINTS
+"""Before the frames."""
+LONGEST_NAME = 200
+WORD = re.compile(r"\S+")
 CHANNELS = {f"{axis}{kind}" for axis in "XYZ" for kind in ("position", "rotation")}
 
 
@@ -28,21 +33,31 @@ class _Words:
     """The file, word by word."""
 
     def __init__(self, path: Path, text: str) -> None:
-        self.path, self.words, self.at = path, text.split(), 0
-        if len(self.words) > MOST_WORDS:
-            raise BadInput(f"{path} has {len(self.words)} words; a motion of {MAX_FRAMES} frames has fewer. Cut it.")
+        self.path, self.text, self.at, self.passed = path, text, 0, 0
 
     def next(self) -> str:
-        if self.at >= len(self.words):
+        found = WORD.search(self.text, self.at)
+        if found is None:
             raise BadInput(f"{self.path} ends too early. Is it complete? Export it again as BVH.")
-        self.at += 1
-        return self.words[self.at - 1]
+        if self.passed >= MOST_WORDS:
+            raise BadInput(f"{self.path} has more than {MOST_WORDS} words before its frames: that is no person.")
+        self.at, self.passed = found.end(), self.passed + 1
+        return found[0]
+
+    def rest(self) -> Float[np.ndarray, " number"]:
+        """All that follows, as numbers."""
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")  # numpy stops at the first word that is no number, and only warns
+                return np.fromstring(self.text[self.at :], sep=" ")
+        except (ValueError, Warning) as error:
+            raise BadInput(f"{self.path}: a word stands where a number belongs ({error}).") from error
 
     def expect(self, *wanted: str) -> str:
         word = self.next()
         if word.upper().rstrip(":") not in wanted:
             raise BadInput(
-                f"{self.path}: {word[:40]!r} stands where {' or '.join(wanted)} belongs (word {self.at}).\n"
+                f"{self.path}: {word[:40]!r} stands where {' or '.join(wanted)} belongs (word {self.passed}).\n"
                 "Export it again as BVH."
             )
         return word.upper().rstrip(":")
@@ -54,7 +69,7 @@ class _Words:
         except ValueError:
             value = float("nan")
         if not np.isfinite(value):
-            raise BadInput(f"{self.path}: {word[:40]!r} stands where a number belongs (word {self.at}).")
+            raise BadInput(f"{self.path}: {word[:40]!r} stands where a number belongs (word {self.passed}).")
         return value
 
     def count(self, most: int, what: str) -> int:
@@ -90,16 +105,15 @@ def read_bvh(path: Path, text: str) -> SkeletonClip:
     words.expect("TIME")
     seconds = words.number()
     width = sum(len(joint.channels) for joint in joints)
-    rest = words.words[words.at :]
-    if len(rest) != frames * width:
+    if frames * len(joints) > MOST_PLACES:
+        raise BadInput(f"{path} has {frames} frames of {len(joints)} joints: too many. Cut it into shorter pieces.")
+    numbers = words.rest()
+    if len(numbers) != frames * width:
         raise BadInput(
-            f"{path}: {frames} frames of {width} channels are {frames * width} numbers, and there are {len(rest)}.\n"
+            f"{path}: {frames} frames of {width} channels are {frames * width} numbers, and there are {len(numbers)}.\n"
             "Is it complete? Export it again as BVH."
         )
-    try:
-        numbers = np.array(rest, np.float64).reshape(frames, width)
-    except ValueError as error:
-        raise BadInput(f"{path}: a word stands where a number belongs ({error}).") from error
+    numbers = numbers.reshape(frames, width)
     if not np.isfinite(numbers).all():
         raise BadInput(f"{path}: some numbers are not finite. Export it again.")
     return _clip(joints, numbers, frame_rate(path, 1 / seconds if seconds > 0 else float("nan")))
@@ -134,10 +148,12 @@ def _hierarchy(words: _Words) -> list[_Joint]:
 
 def _name(words: _Words) -> str:
     """All words up to the brace: names may hold blanks."""
-    parts = []
-    while words.words[words.at : words.at + 1] != ["{"]:
-        parts.append(words.next())
-    return " ".join(parts)
+    name = ""
+    while (word := words.next()) != "{":
+        name += f" {word}"
+        if len(name) > LONGEST_NAME:
+            raise BadInput(f"{words.path}: a joint has a name of more than {LONGEST_NAME} letters.")
+    return name.strip()
 
 
 def _channel(words: _Words) -> str:

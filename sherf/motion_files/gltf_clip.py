@@ -5,7 +5,6 @@ import binascii
 import json
 import struct
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,17 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation, Slerp
 
 from sherf.errors import BadInput
-from sherf.motion_files.retarget import SkeletonClip
+from sherf.motion_files.retarget import MOST_PLACES, SkeletonClip
 from sherf.motion_npz import MAX_FRAMES
 
 FPS = 30.0
 MAGIC, JSON_CHUNK, BINARY_CHUNK = 0x46546C67, 0x4E4F534A, 0x004E4942
-MOST_NODES = 5000
+MOST_NODES, MOST_CHANNELS, MOST_CHUNKS = 5000, 15_000, 16
+MOST_DOCUMENT_BYTES = 32 * 2**20
+"""Of JSON: as Python's objects it takes twenty times as much."""
+LARGEST = 1e9
+MOST_NUMBERS = 10_000_000
+"""In all curves."""
 COMPONENTS = {5120: np.int8, 5121: np.uint8, 5122: np.int16, 5123: np.uint16, 5125: np.uint32, 5126: np.float32}
 WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
 Document = dict[str, Any]
@@ -42,7 +46,7 @@ def read_gltf(path: Path, content: bytes, clip: str | None = None) -> SkeletonCl
     """
     try:
         return _read(path, content, clip)
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError, struct.error, RecursionError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, struct.error, RecursionError) as error:
         raise BadInput(f"{path} is no whole glTF file ({type(error).__name__}: {error}). Export it again.") from error
 
 
@@ -60,18 +64,15 @@ def _read(path: Path, content: bytes, wanted: str | None) -> SkeletonClip:
         raise BadInput(f"{path} has {len(nodes)} nodes; at most {MOST_NODES} are read.")
     order, parents = _order(nodes)
     buffers = _buffers(path, document, binary)
-    curves: dict[tuple[int, str], _Curve] = {}
-    for channel in animation["channels"]:
-        node, kind = channel["target"].get("node"), channel["target"]["path"]
-        if node is not None and kind in ("rotation", "translation"):
-            sampler = animation["samplers"][channel["sampler"]]
-            curves[int(node), kind] = _Curve.of(document, buffers, sampler)
+    curves = _curves(path, document, buffers, animation)
     if not curves:
         raise BadInput(f"{path}: its animation moves no joint.")
     seconds = max(float(curve.times[-1]) for curve in curves.values())
     frames = max(1, round(seconds * FPS) + 1)
-    if frames > MAX_FRAMES:
-        raise BadInput(f"{path}: its animation takes {seconds:.0f} s. Cut it into shorter pieces.")
+    if frames > MAX_FRAMES or frames * len(order) > MOST_PLACES:
+        raise BadInput(
+            f"{path}: its animation takes {seconds:.0f} s for {len(order)} nodes: too long. Cut it into shorter pieces."
+        )
     moments = np.arange(frames) / FPS
     turns, places = np.zeros((frames, len(order), 3, 3)), np.zeros((frames, len(order), 3))
     rest_turns, rest_places = np.zeros((len(order), 3, 3)), np.zeros((len(order), 3))
@@ -92,27 +93,55 @@ def _read(path: Path, content: bytes, wanted: str | None) -> SkeletonClip:
     return SkeletonClip(labels, tuple(parents), rest_places, rest_turns, places, turns, FPS)
 
 
+def _curves(
+    path: Path, document: Document, buffers: list[bytes], animation: Document
+) -> dict[tuple[int, str], "_Curve"]:
+    """By node, and whether it turns or moves."""
+    if len(animation["channels"]) > MOST_CHANNELS:
+        raise BadInput(f"{path} has {len(animation['channels'])} channels; at most {MOST_CHANNELS} are read.")
+    curves: dict[tuple[int, str], _Curve] = {}
+    known: dict[int, _Curve] = {}
+    for channel in animation["channels"]:
+        node, kind, number = channel["target"].get("node"), channel["target"]["path"], channel["sampler"]
+        if node is None or kind not in ("rotation", "translation"):
+            continue
+        if number not in known:
+            known[number] = _Curve.of(document, buffers, animation["samplers"][number])
+        curves[int(node), kind] = known[number]
+        if sum(curve.values.size for curve in known.values()) > MOST_NUMBERS:
+            raise BadInput(f"{path} holds more numbers than a motion needs. Export it with fewer keys.")
+    return curves
+
+
 def _open(path: Path, content: bytes) -> tuple[Document, bytes]:
     """The JSON, and a GLB's binary chunk."""
     if content[:4] != b"glTF":
-        return json.loads(content), b""
+        return _document(path, content), b""
     _, version, _ = struct.unpack_from("<III", content)
     if version != 2:
         raise BadInput(f"{path} is glTF {version}; version 2 is read.")
     at, document, binary = 12, None, b""
-    while at + 8 <= len(content):
+    for _ in range(MOST_CHUNKS):
+        if at + 8 > len(content):
+            break
         length, kind = struct.unpack_from("<II", content, at)
         chunk = content[at + 8 : at + 8 + length]
         if len(chunk) != length:
             raise BadInput(f"{path} ends too early. Is it complete?")
         if kind == JSON_CHUNK:
-            document = json.loads(chunk)
+            document = _document(path, chunk)
         elif kind == BINARY_CHUNK:
             binary = chunk
         at += 8 + length
     if not isinstance(document, dict):
         raise BadInput(f"{path} holds no glTF document.")
     return document, binary
+
+
+def _document(path: Path, content: bytes) -> Any:
+    if len(content) > MOST_DOCUMENT_BYTES:
+        raise BadInput(f"{path} has {len(content) >> 20} MB of JSON. Export it as .glb, without meshes.")
+    return json.loads(content)
 
 
 def _buffers(path: Path, document: Document, binary: bytes) -> list[bytes]:
@@ -151,9 +180,15 @@ def _order(nodes: list[Document]) -> tuple[list[int], list[int]]:
 def _rest(node: Document) -> tuple[Float[np.ndarray, "3 3"], Float[np.ndarray, "3"]]:
     if "matrix" in node:
         matrix = np.array(node["matrix"], float).reshape(4, 4).T
+        if not (np.abs(matrix) < LARGEST).all():  # LAPACK may never come back from an infinite one
+            raise ValueError("a matrix that is not finite")
         u, _, v = np.linalg.svd(matrix[:3, :3])
+        u[:, 2] *= np.sign(np.linalg.det(u @ v))  # a mirrored node's nearest rotation
         return u @ v, matrix[:3, 3]
-    turn = Rotation.from_quat(np.array(node.get("rotation", (0, 0, 0, 1)), float)).as_matrix()
+    quaternion = np.array(node.get("rotation", (0, 0, 0, 1)), float)
+    if not 1e-6 < np.linalg.norm(quaternion) < 1e6:
+        raise ValueError("a rotation that is none")
+    turn = Rotation.from_quat(quaternion).as_matrix()
     return turn, np.array(node.get("translation", (0, 0, 0)), float)
 
 
@@ -170,7 +205,7 @@ class _Curve:
         kind = sampler.get("interpolation", "LINEAR")
         if kind == "CUBICSPLINE":  # tangent, value, tangent: keys are dense enough to go straight from value to value
             values = values[1::3]
-        if len(times) != len(values) or len(times) == 0 or any(b < a for a, b in pairwise(times)):
+        if len(times) != len(values) or len(times) == 0 or (np.diff(times) < 0).any():
             raise ValueError("an animation whose moments and values do not fit")
         kept = np.concatenate([[True], np.diff(times) > 0])
         return _Curve(times[kept].astype(float), values[kept].astype(float), kind == "STEP")
@@ -198,15 +233,17 @@ def _numbers(document: Document, buffers: list[bytes], index: int) -> Float[np.n
     view = document["bufferViews"][accessor["bufferView"]]
     kind, width, count = np.dtype(COMPONENTS[accessor["componentType"]]), WIDTHS[accessor["type"]], accessor["count"]
     begin = view.get("byteOffset", 0) + accessor.get("byteOffset", 0)
-    stride = view.get("byteStride") or kind.itemsize * width
+    row = kind.itemsize * width
+    stride = view.get("byteStride") or row
     raw = np.frombuffer(buffers[view["buffer"]], np.uint8)
     if (
-        not 0 < count <= 100 * MAX_FRAMES
+        not 0 < count * width <= MOST_NUMBERS
         or begin < 0
-        or begin + stride * (count - 1) + kind.itemsize * width > len(raw)
+        or stride < row  # rows that overlap, or lie before the buffer
+        or begin + stride * (count - 1) + row > len(raw)
     ):
         raise ValueError("numbers beyond the end of the file")
-    rows = np.lib.stride_tricks.as_strided(raw[begin:], (count, kind.itemsize * width), (stride, 1))
+    rows = np.lib.stride_tricks.as_strided(raw[begin:], (count, row), (stride, 1))
     numbers = np.ascontiguousarray(rows).view(kind).astype(float)
     if kind.kind in "iu" and accessor.get("normalized"):
         numbers = (numbers / np.iinfo(kind).max).clip(-1, 1)

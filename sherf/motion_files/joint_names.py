@@ -18,6 +18,8 @@ SIDED = {
     "wrist": ("wrist", "hand"),
 }
 """Our joint -> their names, the surest first. A name serves once: where there is no upper arm, the shoulder is it."""
+LONGEST_NAME = 100
+"""Characters that are looked at, from the end: the patterns below take the square of them."""
 ORDER = ("hip", "knee", "ankle", "foot", "shoulder", "collar", "elbow", "wrist")
 CENTRAL = {"pelvis": ("hips", "pelvis", "hip", "root", "cog"), "neck": ("neck", "lowerneck"), "head": ("head",)}
 SIDE_PATTERN = re.compile(r"^(left|right|[lr](?=[_. -]))[_. -]*(.+)$|^(.+?)[_. -]*(left|right|(?<=[_. -])[lr])$")
@@ -25,7 +27,7 @@ SIDE_PATTERN = re.compile(r"^(left|right|[lr](?=[_. -]))[_. -]*(.+)$|^(.+?)[_. -
 
 def split_side(name: str) -> tuple[str, str]:
     """Side ("left", "right" or "") and the rest of a joint's name, in small letters alone."""
-    plain = re.split(r"[:|]", name)[-1].strip().lower()
+    plain = re.split(r"[:|]", name)[-1].strip().lower()[-LONGEST_NAME:]
     for prefix in PREFIXES:
         plain = re.sub(rf"^{prefix}[_. -]+", "", plain)
     found = SIDE_PATTERN.match(plain)

@@ -10,15 +10,19 @@ from scipy.spatial.transform import Rotation
 from sherf.body.files import load_body_model
 from sherf.body.skeleton import NUM_JOINTS
 from sherf.errors import BadInput
-from sherf.motion import Motion, as_tensor, started_at_origin
+from sherf.motion import FORMAT_VERSION, Motion, as_tensor, started_at_origin
 from sherf.motion_files.bvh import is_bvh, read_bvh
-from sherf.motion_files.gltf_clip import is_gltf, read_gltf
+from sherf.motion_files.gltf_clip import MOST_DOCUMENT_BYTES, is_gltf, read_gltf
 from sherf.motion_files.retarget import SkeletonClip, retarget
 from sherf.motion_files.smpl_arrays import arrays_of_json, arrays_of_pickle, smpl_arrays
-from sherf.motion_npz import frame_rate, frames_of, numbers, path_of, read_npy, read_npz
+from sherf.motion_npz import MAX_DISTANCE_M, frame_rate, frames_of, numbers, path_of, read_npy, read_npz
+from sherf.versions import check_version
 
 MOST_BYTES = 128 * 2**20
 HEAD_BYTES = 4096
+LONGEST_TEXT = 200
+MOST_UNITS = 1e9
+"""Of any length in a skeleton."""
 KNOWN = (
     "Known are SMPL's parameters (AMASS, AIST++, SMPL-H, SMPL-X) as .npz, .npy, .json or .pkl, BVH, rigged glTF "
     "animations (.glb), and videos of a person."
@@ -31,17 +35,29 @@ def read_motion_file(path: Path) -> Motion:
     Raises:
         BadInput: it is of no known kind, damaged, or holds no usable motion.
     """
+    try:
+        with np.errstate(all="ignore"):  # numbers beyond all measure are looked for at the end
+            motion = _read(path)
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {error.strerror or error}.") from error
+    farthest = float((motion.translation - motion.translation[0]).abs().max())
+    if not bool(motion.joints.isfinite().all()) or not farthest <= MAX_DISTANCE_M:
+        raise BadInput(f"{path}: its numbers are too large to be played. Export it again, in metres.")
+    return motion
+
+
+def _read(path: Path) -> Motion:
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
     if not head:
         raise BadInput(f"{path} is empty.\n{KNOWN}")
-    if head[:2] == b"PK":
-        return _from_arrays(path, read_npz(path), ".npz")
     if size > MOST_BYTES:
         raise BadInput(
             f"{path} has {size / 2**20:.0f} MB; a motion has at most {MOST_BYTES >> 20}. Cut it into pieces."
         )
+    if head[:2] == b"PK":
+        return _from_arrays(path, read_npz(path), ".npz")
     if head[:6] == b"\x93NUMPY":
         return _from_arrays(path, {"pose": read_npy(path)}, ".npy")
     content = path.read_bytes()
@@ -50,6 +66,8 @@ def read_motion_file(path: Path) -> Motion:
     if is_gltf(head):
         return _from_skeleton(path, read_gltf(path, content), "glTF")
     if head.lstrip()[:1] == b"{":
+        if size > MOST_DOCUMENT_BYTES:
+            raise BadInput(f"{path} has {size >> 20} MB of JSON. Give a motion of this length as .npz.")
         return _from_arrays(path, arrays_of_json(path, content), "JSON")
     if head[:1] in (b"\x80", b"(", b"}", b"c"):
         return _from_arrays(path, arrays_of_pickle(path, content), "pickle")
@@ -58,6 +76,7 @@ def read_motion_file(path: Path) -> Motion:
 
 def _from_arrays(path: Path, arrays: dict[str, NDArray], how: str) -> Motion:
     if {"joints", "translation", "fps"} <= arrays.keys():
+        check_version(path, arrays["version"].tolist() if "version" in arrays else 1, FORMAT_VERSION)
         return _from_own_layout(path, arrays)
     joints, way, rate, kind = smpl_arrays(path, arrays)
     joints, way, up = _to_y_up(joints, way)
@@ -68,11 +87,15 @@ def _from_own_layout(path: Path, arrays: dict[str, NDArray]) -> Motion:
     joints = frames_of(path, arrays, "joints", (NUM_JOINTS, 3))
     translation = path_of(path, arrays, "translation", len(joints))
     rate = frame_rate(path, numbers(path, arrays, "fps"))
-    name, licence = (str(arrays[key]) if key in arrays else "" for key in ("name", "licence"))
+    name, licence = (str(arrays[key])[:LONGEST_TEXT] if key in arrays else "" for key in ("name", "licence"))
     return Motion(name or path.stem, as_tensor(joints), as_tensor(translation - translation[0]), rate, licence)
 
 
 def _from_skeleton(path: Path, clip: SkeletonClip, kind: str) -> Motion:
+    if not all(
+        np.abs(x).max(initial=0) < MOST_UNITS for x in (clip.rest_places, clip.rest_turns, clip.places, clip.turns)
+    ):
+        raise BadInput(f"{path}: its skeleton's numbers are too large. Export it again.")
     rest = load_body_model("openbody").J_template.double().numpy()
     found = retarget(str(path), clip, rest)
     motion = Motion(path.stem, **started_at_origin(found.joints, found.way), fps=clip.fps)

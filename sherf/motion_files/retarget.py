@@ -14,6 +14,8 @@ from sherf.motion_files.joint_names import matched
 NEEDED = ("pelvis", "left_hip", "right_hip", "left_knee", "right_knee")
 BONES = {"hip": "knee", "knee": "ankle", "shoulder": "elbow", "elbow": "wrist"}
 """Of each side: what a joint's bone ends in; there the rest poses of skeletons differ (T, A, arms down)."""
+MOST_PLACES = 3_000_000
+"""Joints times frames of a clip; a turn of each is kept: 216 MB."""
 SNAP_DEGREES = 25.0
 """A skeleton that rests so near to upright along an axis stands along it."""
 

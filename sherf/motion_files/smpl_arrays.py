@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sherf.body.pickles import read_pickle, resolve_array
 from sherf.body.skeleton import NUM_JOINTS
 from sherf.errors import BadInput
-from sherf.motion_npz import frame_rate, frames_of, numbers, path_of
+from sherf.motion_npz import MAX_UNPACKED_BYTES, frame_rate, frames_of, numbers, path_of
 
 SMPL_FAMILY = {72: 24, 156: 22, 165: 22, 63: 21, 69: 23, 66: 22}
 """Numbers a frame -> joints to keep. SMPL-H and SMPL-X begin with SMPL's first 22; their hands are other joints."""
@@ -19,6 +19,10 @@ NAMES_OF_FAMILY = {72: "SMPL", 156: "SMPL-H", 165: "SMPL-X", 66: "SMPL without h
 POSES = ("poses", "smpl_poses", "pose", "full_pose")
 WAYS = ("trans", "smpl_trans", "transl", "translation")
 RATES = ("mocap_framerate", "mocap_frame_rate", "fps", "frame_rate")
+KNOWN_NAMES = frozenset(
+    {*POSES, *WAYS, *RATES, "body_pose", "global_orient", "root_orient", "smpl_scaling", "joints", "version"}
+)
+"""And those of our own layout; of other values only the names are kept, for messages."""
 AIST_FPS = 60.0
 PLAIN_FPS = 30.0
 """Of files that know no rate at all."""
@@ -37,10 +41,11 @@ def smpl_arrays(path: Path, arrays: Mapping[str, NDArray]) -> tuple[NDArray, NDA
     way_key = next((key for key in WAYS if key in arrays), None)
     way = np.zeros((len(poses), 3))
     if way_key is not None:
-        scaling = float(numbers(path, dict(arrays), "smpl_scaling").reshape(-1)[0]) if "smpl_scaling" in arrays else 1.0
+        said = numbers(path, dict(arrays), "smpl_scaling") if "smpl_scaling" in arrays else np.ones(1)
+        scaling = float(said.reshape(-1)[0]) if said.size == 1 else float("nan")
         if not 1e-6 < scaling < 1e6:
             raise BadInput(f"{path}: smpl_scaling is {scaling:g}. Export it again.")
-        scaled = dict(arrays) | {way_key: np.asarray(arrays[way_key], float) / scaling}
+        scaled = dict(arrays) | {way_key: numbers(path, dict(arrays), way_key) / scaling}
         way = path_of(path, scaled, way_key, len(poses))
     rate_key = next((key for key in RATES if key in arrays), None)
     if rate_key is not None:
@@ -71,6 +76,8 @@ def _poses(path: Path, arrays: dict[str, NDArray]) -> tuple[NDArray, str]:
             )
         root = "global_orient" if "global_orient" in arrays else "root_orient"
         parts = [_flat(numbers(path, arrays, name)) for name in (root, "body_pose")]
+        if any(part.ndim != 2 for part in parts):
+            raise BadInput(f"{path}: {root} and body_pose have to hold a row of numbers for each frame.")
         if len(parts[0]) != len(parts[1]):
             raise BadInput(f"{path}: {len(parts[0])} frames of {root} but {len(parts[1])} of body_pose.")
         arrays, key = {"poses": np.concatenate(parts, axis=1)}, "poses"
@@ -100,11 +107,11 @@ def arrays_of_json(path: Path, content: bytes) -> dict[str, NDArray]:
         if not isinstance(document, dict):
             raise ValueError("no object")
         return {
-            key: np.asarray(value, np.float64)
+            key: np.asarray(value if key in KNOWN_NAMES else (), np.float64)
             for key, value in document.items()
             if isinstance(value, list | int | float) and not isinstance(value, bool)
         }
-    except (ValueError, TypeError, RecursionError, UnicodeDecodeError) as error:
+    except (ValueError, TypeError, RecursionError, OverflowError) as error:
         raise BadInput(f"{path} cannot be read as JSON with lists of numbers ({error}).") from error
 
 
@@ -121,7 +128,9 @@ def arrays_of_pickle(path: Path, content: bytes) -> dict[str, NDArray]:
         raise BadInput(f"{path} cannot be read as a pickle of arrays: {error}.") from error
     for key, value in values.items():
         try:
-            arrays[key] = resolve_array(value)
+            arrays[key] = resolve_array(value) if key in KNOWN_NAMES else np.zeros(0)
         except BadInput:
             continue
+        if sum(array.nbytes for array in arrays.values()) > MAX_UNPACKED_BYTES:
+            raise BadInput(f"{path} holds more numbers than a motion can need. Cut it into shorter pieces.")
     return arrays

@@ -1,6 +1,6 @@
 """fit.json: what was found in a photo, and what its user says against it.
 
-    {"format": "sherf-fit-1",
+    {"format": "sherf-fit-1", "version": 1,
      "photo": "me.jpg", "photo_sha256": "...", "size": [width, height], "person": 1,
      "body_model": "openbody",
      "fit": {"betas": [10 numbers],
@@ -20,6 +20,7 @@ photo's own size in the file is as good. Left and right are the person's own.
 import hashlib
 import json
 import math
+import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -37,8 +38,10 @@ from sherf.photo.detect import Person
 from sherf.photo.energy import camera_pitch, camera_rotation
 from sherf.photo.fit import BodyFit
 from sherf.scene import BodyPose, Camera
+from sherf.versions import check_version
 
-FORMAT = "sherf-fit-1"
+FORMAT, FORMAT_VERSION = "sherf-fit-1", 1
+"""The format's name stays; what changes raises the version. Files of before it was written are of version 1."""
 MOST_BYTES = 2**20
 TURN_LIMIT = 2 * math.pi
 FURTHEST_M, SHAPE_LIMIT, STEEPEST = 1000.0, 20.0, math.pi / 2
@@ -192,6 +195,7 @@ def _content(path: Path) -> dict[str, Any]:
         raise BadInput(f"{path} cannot be read as JSON: {error}.\nGive a fit.json, as it was or edited.") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise BadInput(f'{path} is no fit.json: its "format" has to be "{FORMAT}".')
+    check_version(path, content.get("version", 1), FORMAT_VERSION)
     return content
 
 
@@ -206,9 +210,9 @@ def _scale(path: Path, content: dict[str, Any], size: tuple[int, int]) -> float:
     """Pixels of the photo as it was read in one of the file's."""
     width, height = size[1], size[0]
     given = content.get("size", [width, height])
-    is_size = isinstance(given, list) and len(given) == 2 and all(type(x) is int and x > 0 for x in given)
+    is_size = isinstance(given, list) and len(given) == 2 and all(type(x) is int and 0 < x < 1e6 for x in given)
     if not is_size or abs(given[0] / given[1] / (width / height) - 1) > 0.02:
-        raise BadInput(f'{path}: "size" is {given}, the photo\'s is [{width}, {height}] or a multiple of it.')
+        raise BadInput(f'{path}: "size" is {str(given)[:80]}, the photo\'s is [{width}, {height}] or a multiple of it.')
     return width / given[0]
 
 
@@ -251,7 +255,7 @@ def _mask(path: Path, value: Any) -> Path | None:
     if not isinstance(value, str):
         raise BadInput(f'{path}: "edits.mask" is {str(value)[:80]}; expected the name of a picture beside the file.')
     mask = path.parent / value
-    if not mask.is_file():
+    if not os.path.isfile(mask):  # a name too long for a file is none either
         raise BadInput(f'{path}: "edits.mask" names {mask}, which is not there.')
     return mask
 
@@ -262,7 +266,9 @@ def _fit(part: _Part, scale: float, size: tuple[int, int]) -> BodyFit:
     if type(focal) not in (int, float) or not 0 < focal < 1e6 or type(pitch) not in (int, float):
         raise BadInput(f'{part.path}: "fit.camera" needs a positive "focal_px" and a "pitch".')
     if not abs(pitch) < STEEPEST:
-        raise BadInput(f'{part.path}: "fit.camera.pitch" is {pitch:g}; expected radians between -pi/2 and pi/2.')
+        raise BadInput(
+            f'{part.path}: "fit.camera.pitch" is {str(pitch)[:40]}; expected radians between -pi/2 and pi/2.'
+        )
     translation = torch.tensor(camera.numbers("translation", 3, FURTHEST_M))
     if not float(translation[2]) > 0:
         raise BadInput(f'{part.path}: "fit.camera.translation" puts the body behind the camera.')

@@ -62,7 +62,7 @@ class Mixture:
 @cache
 def mixtures() -> tuple[Mixture, ...]:
     """Of the PARTS, in their order."""
-    read = np.load(files("sherf.photo") / "pose_prior.npz")
+    read = np.load(files("sherf.photo") / "pose_prior.npz", allow_pickle=False)
     found = []
     for part, names in PARTS.items():
         share, mean, root = (torch.from_numpy(read[f"{part}_{what}"]).float() for what in ("share", "mean", "root"))

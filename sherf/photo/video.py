@@ -3,14 +3,24 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import UInt8
 
 from sherf.errors import BadInput
 
+if TYPE_CHECKING:
+    from av.container import InputContainer
+
 MAX_SECONDS = 120.0
+MICROSECONDS = 1e6  # FFmpeg counts durations in them
 MAX_FPS = 30.0
+MAX_BYTES = 2**31
+MAX_PIXELS = 10_000_000  # of one picture; 4K has 8.8 million
+MAX_PICTURES = 30_000  # two minutes at 250 a second
+FORMATS = "mov,mp4,matroska,webm,avi,mpeg,mpegts,mpegvideo,asf,gif,flv,ogg"
+"""FFmpeg's demuxers that may look at a file: others read playlists, which name more files, or run scripts."""
 LONG_SIDE = 1280  # px: the detector looks at 256 of a person
 SUFFIXES = (".mp4", ".mov", ".m4v", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".wmv", ".3gp")
 USE_INSTEAD = "Use an MP4, MOV, WebM, MKV or AVI of at most two minutes."
@@ -30,14 +40,12 @@ class VideoInfo:
 
 def is_video(path: Path) -> bool:
     """Whether a file calls itself a video, or FFmpeg finds one in it; pictures are none."""
-    import av
-
     if path.suffix.lower() in SUFFIXES:
         return True
     try:
-        with av.open(str(path)) as container:
-            return bool(container.streams.video) and not container.format.name.endswith(("_pipe", "image2"))
-    except (av.FFmpegError, OSError, ValueError):
+        with _opened(path) as container:
+            return bool(container.streams.video)
+    except BadInput:
         return False
 
 
@@ -47,14 +55,12 @@ def video_info(path: Path) -> VideoInfo:
     Raises:
         BadInput: it is no video, or longer than `MAX_SECONDS`.
     """
-    import av
-
     first = next(_pictures(path), None)
     if first is None:
         raise BadInput(f"{path} holds no picture that can be read.\n{USE_INSTEAD}")
-    with av.open(str(path)) as container:
+    with _opened(path) as container:
         stream = container.streams.video[0]
-        seconds = None if container.duration is None else container.duration / av.time_base
+        seconds = None if container.duration is None else container.duration / MICROSECONDS
         rate = float(stream.average_rate or stream.guessed_rate or MAX_FPS)
     if seconds is not None and seconds > MAX_SECONDS:
         raise BadInput(
@@ -83,28 +89,50 @@ def read_video(path: Path, fps: float) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
         yield shown
 
 
+def _opened(path: Path) -> "InputContainer":
+    """By FFmpeg, as a file and nothing else: no address, no playlist, no picture.
+
+    Raises:
+        BadInput: it is no video of a known kind.
+    """
+    import av
+
+    try:
+        size = path.stat().st_size
+        if not path.is_file() or size > MAX_BYTES:
+            raise BadInput(f"{path} is no file of at most {MAX_BYTES >> 30} GB.\n{USE_INSTEAD}")
+        only = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
+        return av.open(f"file:{path}", options=only, metadata_errors="ignore")
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise BadInput(f"{path} cannot be read as a video: {error}.\n{USE_INSTEAD}") from error
+
+
 def _pictures(path: Path) -> Iterator[tuple[float, UInt8[np.ndarray, "h w 3"]]]:
     """Each picture and when it is shown, seconds."""
     import av
 
-    try:
-        container = av.open(str(path))
-    except (av.FFmpegError, OSError, ValueError) as error:
-        raise BadInput(f"{path} cannot be read as a video: {error}.\n{USE_INSTEAD}") from error
-    with container:
+    with _opened(path) as container:
         if not container.streams.video:
             raise BadInput(f"{path} holds no pictures, only sound or text.\n{USE_INSTEAD}")
         stream = container.streams.video[0]
+        if stream.codec_context is None:
+            raise BadInput(f"{path} is packed in a way that is not known.\n{USE_INSTEAD}")
         stream.thread_type = "AUTO"
-        last = -1.0
+        stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+        last, read = -1.0, 0
         try:
             for frame in container.decode(stream):
                 moment = last + 1 / MAX_FPS if frame.time is None else float(frame.time)
-                last = moment
+                last, read = moment, read + 1
+                if read > MAX_PICTURES:
+                    raise BadInput(f"{path} has more than {MAX_PICTURES} pictures.\nCut out the part you want.")
                 scale = min(1.0, LONG_SIDE / max(frame.width, frame.height))
                 width, height = (max(2, round(side * scale)) for side in (frame.width, frame.height))
                 pixels = frame.to_ndarray(format="rgb24", width=width, height=height)
                 yield moment, np.ascontiguousarray(np.rot90(pixels, round(frame.rotation / 90)))
-        except av.FFmpegError as error:
-            if last < 0:
-                raise BadInput(f"{path} is damaged: {error}.\n{USE_INSTEAD}") from error
+        except (av.FFmpegError, ValueError) as error:
+            if read == 0:
+                raise BadInput(
+                    f"{path} is damaged, or its pictures have more than {MAX_PIXELS / 1e6:.0f} megapixels: {error}.\n"
+                    f"{USE_INSTEAD}"
+                ) from error

@@ -10,6 +10,9 @@ from sherf.config_file import config_record, read_config
 from sherf.errors import BadInput
 from sherf.training.options import TRAININGS, TrainingOptions
 
+MOST_BYTES = 2**20
+LARGEST = 2**53
+"""Of a whole number."""
 AT_LEAST_ONE = {"batch", "steps"}
 SHARES = {"decay", "ema", "front", "same_pose", "mirror", "fit", "occluded", "cut"}
 
@@ -29,10 +32,12 @@ def read_training(config: str) -> TrainingOptions:
     if not path.is_file():
         raise BadInput(f"there is no training {config!r}.\nThere are {', '.join(TRAININGS)}; or give a JSON file.")
     try:
+        if path.stat().st_size > MOST_BYTES:
+            raise ValueError("it is too large")
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise BadInput(f"{path} is no JSON file ({error}).") from error
-    if not isinstance(content, dict) or content.get("base") not in TRAININGS:
+    if not isinstance(content, dict) or content.get("base") not in tuple(TRAININGS):
         raise BadInput(f'{path}: "base" has to name what it begins with: {", ".join(TRAININGS)}.')
     base = TRAININGS[content.pop("base")]
     model = read_config(path, config_record(base.model) | _part(path, content, "model"))
@@ -60,7 +65,7 @@ def _changed(path: Path, options: Any, changes: dict[str, Any]) -> Any:
         if kinds.get(name) not in (int, float):
             known = ", ".join(n for n, kind in kinds.items() if kind in (int, float))
             raise BadInput(f"{path}: there is no option '{name}'. There are: {known}.")
-        fits = type(value) is int or (kinds[name] is float and type(value) is float)
+        fits = (type(value) is int and abs(value) < LARGEST) or (kinds[name] is float and type(value) is float)
         least, most = int(name in AT_LEAST_ONE), 1 if name in SHARES else math.inf
         if not fits or not math.isfinite(value) or not least <= value <= most:
             limits = f"from {least} to {most}" if name in SHARES else f"from {least} on"

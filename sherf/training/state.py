@@ -12,9 +12,11 @@ from torch import Tensor, nn
 
 from sherf.errors import BadInput
 from sherf.output import atomic_output
+from sherf.versions import check_version
 
 STATE = "state.safetensors"
-FORMAT = "sherf-training-state"
+FORMAT, FORMAT_VERSION = "sherf-training-state", 1
+"""States of before the version was written are of version 1."""
 REMEDY = "Begin anew in another --out, or with --overwrite."
 
 
@@ -65,7 +67,8 @@ def write_state(
     tensors |= {f"average.{name}": x for name, x in average.weights.items()}
     for index, slots in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{names[index]}.{slot}": torch.as_tensor(x) for slot, x in slots.items()}
-    header = {"format": FORMAT, "settings": settings, "step": progress.step, "seconds": progress.seconds}
+    counted = {"step": progress.step, "seconds": progress.seconds}
+    header = {"format": FORMAT, "version": FORMAT_VERSION, "settings": settings, **counted}
     contiguous = {name: x.detach().cpu().contiguous() for name, x in tensors.items()}
     with atomic_output(path) as partial:
         partial.write_bytes(save(contiguous, {"about": json.dumps(header)}))
@@ -82,9 +85,10 @@ def read_header(path: Path) -> dict[str, Any]:
             header = json.loads((file.metadata() or {})["about"])
         if header["format"] != FORMAT or not isinstance(header["settings"], dict):
             raise ValueError("not a training's state")
-        return header
     except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
         raise BadInput(f"{path} is damaged or no training's state ({error}).\n{REMEDY}") from error
+    check_version(path, header.get("version", 1), FORMAT_VERSION)
+    return header
 
 
 def read_state(path: Path, model: nn.Module, average: RunningAverage, optimizer: torch.optim.Optimizer) -> Progress:
