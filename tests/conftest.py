@@ -19,6 +19,15 @@ from sherf.scene import Subject
 
 torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
 
+SLOW = ("test_batch.py", "test_browser.py", "test_commands.py", "test_training.py", "test_person_video.py")
+"""Files of long tests: with several workers they begin first, so that none is left alone with them at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow files first, all else as it is."""
+    items.sort(key=lambda item: SLOW.index(item.path.name) if item.path.name in SLOW else len(SLOW))
+
+
 JOINTS = {
     0: (0.0, 0.0, 0.0),
     1: (0.08, -0.08, 0.0),

@@ -15,7 +15,7 @@ from sherf.batch.estimate import seconds_left
 from sherf.batch.ledger import Ledger, find_done, ledger_path, locked, recover, take_in_shards
 from sherf.batch.local_engine import MOST_WORKERS, LocalEngine, available_cores
 from sherf.batch.manifest import Wish, read_wishes
-from sherf.batch.plan import AVATAR, Item, Job, part_of, plan, with_motion_files
+from sherf.batch.plan import AVATAR, Item, Job, plan, with_motion_files
 from sherf.batch.summary import RESULTS, counted_states, write_summary
 from sherf.batch.work import Result
 from sherf.devices import choose_backend, count_cards
@@ -92,7 +92,7 @@ def run_batch(
     if options.dry_run:
         return _dry(wishes, options)
     with locked(options.out, options.shard):
-        jobs = part_of(plan(with_motion_files(wishes, options.out), options.out), options.shard)
+        jobs = plan(with_motion_files(wishes, options.out), options.out, options.shard)
         ledger = Ledger(ledger_path(options.out, options.shard))
         try:
             recover(ledger, jobs, options.retry_failed)
@@ -106,7 +106,7 @@ def run_batch(
 
 
 def _dry(wishes: list[Wish], options: BatchOptions) -> BatchReport:
-    jobs = part_of(plan(wishes, options.out), options.shard)
+    jobs = plan(wishes, options.out, options.shard)
     ledger = Ledger(Path(":memory:"))
     path = ledger_path(options.out, options.shard)
     if path.is_file():

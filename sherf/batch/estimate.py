@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from sherf.batch.ledger import Done, Ledger
 from sherf.batch.plan import AVATAR, MESHES, Item, Job
 
-USUAL = {"avatar": 14.0, "video": 5.0, "mesh": 40.0, "motion": 1.0}
+USUAL = {"avatar": 11.0, "video": 5.0, "mesh": 40.0, "motion": 1.0}
 """Seconds on one core: an avatar, a video's million pixels, a photo's mesh, a motion (benchmarks/README.md)."""
 
 

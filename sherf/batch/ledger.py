@@ -130,27 +130,23 @@ def find_done(folder: Path, item: Item) -> Done | None:
         done = Done(**json.loads(_done_path(folder, item.label).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
-    return done if done.key == item.key and complete(folder, done) else None
+    there = all((folder / name).is_file() for name in done.files)
+    return done if done.key == item.key and there else None
 
 
 def _done_path(folder: Path, label: str) -> Path:
     return folder / DONE_FOLDER / f"{label}.json"
 
 
-def complete(folder: Path, done: Done) -> bool:
-    """Whether the files are there."""
-    return all((folder / name).is_file() for name in done.files)
-
-
 def recover(ledger: Ledger, jobs: list[Job], retry_failed: bool) -> None:
     """Bring the ledger up to what lies on the disk: found outputs count, lost ones are made again."""
     for job in jobs:
         for item in job.items:
-            entry = ledger[item]
-            if entry.status == "done":
-                if entry.done is None or not complete(job.folder, entry.done):
-                    ledger.forget(job, item, "lost")
-            elif (found := find_done(job.folder, item)) is not None:
+            # the note beside the outputs decides: the folder may have been another photo's meanwhile
+            entry, found = ledger[item], find_done(job.folder, item)
+            if entry.status == "done" and found is None:
+                ledger.forget(job, item, "lost")
+            elif entry.status != "done" and found is not None:
                 ledger.finish(job, item, found, "found")
             elif entry.status == "failed" and retry_failed:
                 ledger.forget(job, item, "again")

@@ -66,40 +66,35 @@ class Job:
     mesh: MeshOptions
 
 
-def plan(wishes: list[Wish], out: Path) -> list[Job]:
+def plan(wishes: list[Wish], out: Path, shard: str = "") -> list[Job]:
     """Jobs in the order of the wishes; the same photo wanted twice in the same way is one job.
+
+    Args:
+        shard: as i/n; only this part, which alone is read. A photo's name says where it belongs.
 
     Raises:
         BadInput: motions, cameras or options that do not exist or do not go together, with their lines.
     """
-    jobs: dict[str, Job] = {}
     names: set[str] = set()
-    for wish in counted(wishes, len(wishes), "planning"):
+    named = [(_free(_plain(wish.name), names), wish) for wish in wishes]
+    i, n = _part(shard)
+    own = [(name, wish) for name, wish in named if int(_hash(name)[:12], 16) % n == i - 1]
+    jobs: dict[str, Job] = {}
+    for name, wish in counted(own, len(own), "planning"):
         try:
-            job = _job(wish, out)
+            job = _job(wish, name, out)
         except SherfError as error:
             raise type(error)(f"{wish.where or wish.source}: {error}") from None
-        same = "".join(item.key for item in job.items)
-        if same in jobs:
-            continue
-        name = _free(_plain(wish.name), names)
-        jobs[same] = replace(job, name=name, folder=out / name)
+        jobs.setdefault("".join(item.key for item in job.items), job)
     return list(jobs.values())
 
 
-def part_of(jobs: list[Job], shard: str) -> list[Job]:
-    """A shard's jobs: which one has a job depends on its content, not on its place in the list.
-
-    Raises:
-        BadInput: the shard is not written as i/n.
-    """
-    if not shard:
-        return jobs
-    found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", shard)
+def _part(shard: str) -> tuple[int, int]:
+    """i and n of i/n."""
+    found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", shard or "1/1")
     if not found or not 1 <= int(found[1]) <= int(found[2]):
         raise BadInput(f"--shard {shard} is not possible: write i/n with i from 1 to n, as in 3/16.")
-    i, n = int(found[1]), int(found[2])
-    return [job for job in jobs if int(job.items[0].key[:12], 16) % n == i - 1]
+    return int(found[1]), int(found[2])
 
 
 def with_motion_files(wishes: list[Wish], out: Path) -> list[Wish]:
@@ -119,7 +114,7 @@ def with_motion_files(wishes: list[Wish], out: Path) -> list[Wish]:
     return [replace(wish, motions=tuple(file_of(wish, motion) for motion in wish.motions)) for wish in wishes]
 
 
-def _job(wish: Wish, out: Path) -> Job:
+def _job(wish: Wish, name: str, out: Path) -> Job:
     check_options(wish.render, 1 if wish.frames is None else wish.frames)
     avatar = _hash("avatar", _source_sha256(wish.source), _photo_identity(wish.photo), __version__)
     items = [Item(AVATAR, AVATAR, key=avatar)]
@@ -132,7 +127,7 @@ def _job(wish: Wish, out: Path) -> Job:
         elif item.output in MESHES:
             depends += (wish.mesh.triangles, wish.mesh.texture)
         items.append(replace(item, key=_hash(avatar, item.output, item.label, *depends)))
-    return Job("", wish.source, out, tuple(items), wish.photo, wish.render, wish.moving, wish.mesh)
+    return Job(name, wish.source, out / name, tuple(items), wish.photo, wish.render, wish.moving, wish.mesh)
 
 
 def _items(wish: Wish) -> list[Item]:

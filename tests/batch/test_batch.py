@@ -173,6 +173,20 @@ def test_what_is_lost_is_made_again_after_a_dry_run_has_said_so(two: Path, tmp_p
     assert list(out.glob("ledger.sqlite.damaged-*"))
 
 
+def test_a_folder_that_becomes_another_photos_is_made_anew(two: Path, tmp_path: Path) -> None:
+    """Two photos of one name; when the first leaves the list, the second one moves into its folder."""
+    out = tmp_path / "out"
+    rows = [{**json.loads(line), "name": "same"} for line in two.read_text().splitlines()]
+    two.write_text("\n".join(map(json.dumps, rows)))
+    arguments = (two, "--out", out, "--motions", "walk", "--outputs", "npz", *SMALL, "--workers", 1)
+    assert batch(*arguments).returncode == 0
+    second = json.loads((out / "same-2" / "report.json").read_text())["photo_sha256"]
+    assert json.loads((out / "same" / "report.json").read_text())["photo_sha256"] != second
+    two.write_text(json.dumps(rows[1]))
+    assert batch(*arguments).returncode == 0
+    assert json.loads((out / "same" / "report.json").read_text())["photo_sha256"] == second
+
+
 def test_two_batches_in_one_folder(two: Path, tmp_path: Path) -> None:
     """The second one leaves, and says who is there."""
     out = tmp_path / "out"

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from sherf.batch.manifest import Wish, read_wishes
-from sherf.batch.plan import part_of, plan
+from sherf.batch.plan import plan
 from sherf.errors import BadInput
 from sherf.options import MeshOptions, MotionOptions, PhotoOptions, RenderOptions
 
@@ -148,11 +148,14 @@ def test_the_same_photo_twice_is_one_job_and_names_do_not_collide(folder: Path) 
     assert all(job.folder.parent == folder / "out" for job in jobs)
 
 
-def test_shards_divide_the_photos_whatever_else_is_in_the_list(folder: Path) -> None:
-    jobs = plan(read_wishes(folder, COMMON), folder / "out")
-    parts = [part_of(jobs, f"{i}/3") for i in (1, 2, 3)]
+def test_shards_divide_the_photos_and_read_only_their_own(folder: Path) -> None:
+    wishes = read_wishes(folder, COMMON)
+    parts = [plan(wishes, folder / "out", f"{i}/3") for i in (1, 2, 3)]
     assert sorted(job.name for part in parts for job in part) == ["a", "b", "sub-a"]
-    assert part_of(jobs[1:], "2/3") == [job for job in parts[1] if job is not jobs[0]]
+    others = [wish for wish in wishes if wish.name not in {job.name for job in parts[1]}]
+    for wish in others:
+        wish.source.unlink()
+    assert plan(wishes, folder / "out", "2/3") == parts[1]
     for shard in ("0/3", "4/3", "1", "a/b", "1/0"):
         with pytest.raises(BadInput, match="--shard"):
-            part_of(jobs, shard)
+            plan(wishes, folder / "out", shard)
