@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 
 import ray
-from ray.exceptions import NodeDiedError, RayError, WorkerCrashedError
+from ray.exceptions import NodeDiedError, RayError
 
 from sherf.batch.engine import Reply
 from sherf.batch.plan import Job
@@ -48,8 +48,6 @@ class RayEngine:
             return Reply(job, tuple(ray.get(ready)), ended=True)
         except NodeDiedError as error:
             return Reply(job, ended=True, crash=_first_line(error), blameless=True)
-        except WorkerCrashedError as error:
-            return Reply(job, ended=True, crash=_first_line(error))
         except RayError as error:
             return Reply(job, ended=True, crash=_first_line(error))
 

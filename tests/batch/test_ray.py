@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import sqlite3
 import subprocess
 from contextlib import closing
@@ -40,9 +39,9 @@ def test_a_machine_that_goes_away_loses_nothing(cluster, manifest: Path, tmp_pat
     wait_for(lambda: count(out, "done") >= 6 or running.poll() is not None, "results of two photos")
     assert running.poll() is None, running.communicate()[1]
     cluster.remove_node(machines[0], allow_graceful=False)
+    assert running.poll() is None and count(out, "done") < 30, "the batch was over before its machine went away"
     told, errors = running.communicate(timeout=200)
     assert running.returncode == 0, errors
-    assert re.search(r"p\d-\d\d: .*the actor or task.*died|p\d-\d\d: .*[Nn]ode", errors), errors[-2000:]
     report = json.loads(told)
     assert (report["done"], report["failed"], report["waiting"]) == (30, 0, 0)
     assert len(list(out.glob("*/walk.npz"))) == len(list(out.glob("*/wave.npz"))) == 10
