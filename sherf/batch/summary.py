@@ -55,8 +55,10 @@ class Line:
 
     @property
     def failures(self) -> list[tuple[str, str]]:
-        """Labels and reasons, the avatar's excepted."""
-        return [(k, e.reason) for k, e in self.entries.items() if e.status == "failed" and k != AVATAR]
+        """Labels and reasons; of a photo without an avatar there is no more to say."""
+        if self.verdict == "failed":
+            return []
+        return [(k, e.reason) for k, e in self.entries.items() if e.status == "failed"]
 
 
 def write_summary(jobs: list[Job], ledger: Ledger, out: Path) -> list[Path]:
