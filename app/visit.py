@@ -36,7 +36,7 @@ from sherf.provenance import PROVENANCE, provenance
 from sherf.reconstruct import AVATAR, FIT, OVERLAY, obtain_avatar
 from sherf.renderer import make_renderer
 from sherf.scene import BodyPose, Camera, Frame
-from sherf.sequence import Shots, write_sequence
+from sherf.sequence import FRAMES, Shots, write_sequence
 
 VIEW_SIZE = 512
 MOST_SECONDS = 20.0
@@ -204,7 +204,7 @@ class Visit:
         watched = _Watched(self._renderer, self.stopping, lambda done: told(done, count))
         videos = write_sequence(watched, Shots(cameras, poses), out, options, {"film": name})
         write_json(out.out / PROVENANCE, provenance(avatar, self.build().seen))
-        shutil.rmtree(out.out / "frames", ignore_errors=True)
+        shutil.rmtree(out.out / FRAMES, ignore_errors=True)
         return videos
 
     def model(self, motion: str, moving: MotionOptions) -> Path:

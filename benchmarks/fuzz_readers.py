@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from sherf.avatar import read_avatar, restore
-from sherf.batch.manifest import Wish, read_wishes
+from sherf.batch.manifest import Settings, Wish, read_wishes
 from sherf.body.files import load_body_model, read_body_model
 from sherf.body.model import BodyModel
 from sherf.camera_file import read_cameras
@@ -24,7 +24,6 @@ from sherf.datasets import annotations, humman, openpeople_data, renderpeople, t
 from sherf.datasets.subject_folder import motion_of_subject, read_subject_folder
 from sherf.motion import read_motion
 from sherf.motion_files import recognise
-from sherf.options import MeshOptions, MotionOptions, PhotoOptions, RenderOptions
 from sherf.photo.edit import edits_digest, read_fit_file
 from sherf.photo.read import read_mask, read_photo
 from sherf.photo.video import is_video, read_video, video_info
@@ -242,8 +241,7 @@ def _wishes(folder: Path) -> Read:
     """Rows of a manifest; what they name is there."""
     for name in ("me.jpg", "you.jpg"):
         _picture(folder / name)
-    options = PhotoOptions(), RenderOptions(), MotionOptions(), MeshOptions()
-    common = Wish(folder, "", "", (), (), (), None, *options)
+    common = Wish(folder, "", "", (), (), (), None, Settings())
     return lambda path: read_wishes(path, common)
 
 

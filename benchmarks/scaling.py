@@ -20,9 +20,9 @@ from pathlib import Path
 from sherf.batch.command import settled
 from sherf.batch.engine import Reply
 from sherf.batch.ledger import Done, Ledger
+from sherf.batch.manifest import Settings
 from sherf.batch.plan import Item, Job
 from sherf.batch.work import Result
-from sherf.options import MeshOptions, MotionOptions, PhotoOptions, RenderOptions
 
 LABELS = (("avatar", "avatar"), ("walk-still", "video"), ("turntable", "video"), ("glb", "glb"))
 UNUSABLE = 0.03
@@ -77,14 +77,14 @@ class SimulatedEngine:
 
 def jobs_of(count: int) -> list[Job]:
     """As the plan makes them."""
-    options = (PhotoOptions(), RenderOptions(), MotionOptions(), MeshOptions())
+    settings = Settings()
     return [
         Job(
             f"{number:07d}",
             Path(f"{number:07d}.jpg"),
             Path("out") / f"{number:07d}",
             tuple(Item(label, output, key=f"{number:060x}{place:04x}") for place, (label, output) in enumerate(LABELS)),
-            *options,
+            settings,
         )
         for number in range(count)
     ]

@@ -15,6 +15,7 @@ from sherf.datasets.annotations import count, field, flat_numbers, read_json, re
 from sherf.datasets.multiview import View
 from sherf.datasets.published_layouts import (
     frames_in,
+    is_number,
     posed_vertices,
     rotation,
     subject_folders,
@@ -50,7 +51,7 @@ class Humman:
         cameras = _json(self.root / subject / CAMERAS)
         count(self.root / subject / CAMERAS, "it", cameras)
         numbers = [str(name).removeprefix("kinect_color_") for name in cameras if str(name).startswith("kinect_color_")]
-        return tuple(sorted(int(number) for number in numbers if number.isdecimal() and len(number) < 10))
+        return tuple(sorted(int(number) for number in numbers if is_number(number)))
 
     def view(self, subject: str, pose: int, view: int) -> View:
         """Read one picture."""

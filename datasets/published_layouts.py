@@ -107,6 +107,9 @@ def frames_in(folder: Path, suffix: str) -> tuple[int, ...]:
     """Numbers of the files in a folder that are named by frame."""
     if not folder.is_dir():
         raise BadInput(f"the folder {folder} is missing.\nCopy or download the subject again.")
-    return tuple(
-        sorted(int(path.stem) for path in folder.glob(f"*{suffix}") if path.stem.isdecimal() and len(path.stem) < 10)
-    )
+    return tuple(sorted(int(path.stem) for path in folder.glob(f"*{suffix}") if is_number(path.stem)))
+
+
+def is_number(text: str) -> bool:
+    """Whether a name is that of a frame or a camera."""
+    return text.isdecimal() and len(text) < 10

@@ -21,7 +21,7 @@ from sherf.datasets.annotations import (
     undistort,
 )
 from sherf.datasets.multiview import View
-from sherf.datasets.published_layouts import subject_folders, to_body_pose, to_camera, to_view
+from sherf.datasets.published_layouts import is_number, subject_folders, to_body_pose, to_camera, to_view
 from sherf.errors import BadInput
 
 
@@ -83,6 +83,6 @@ def _annotations(path: Path) -> Any:
 def frame_number(path: Path, name: str) -> int:
     """The number of the frame that a picture's name ends with."""
     stem = name.rsplit("/", 1)[-1].rsplit(".", 1)[0]
-    if not stem.isdecimal() or len(stem) > 9:
+    if not is_number(stem):
         raise BadInput(f"{path} names a picture {name[:80]!r}, whose name is no frame number.")
     return int(stem)

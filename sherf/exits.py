@@ -5,9 +5,9 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from errno import EDQUOT, ENOSPC
 
 from sherf.errors import MissingAsset, OutputError, SherfError
+from sherf.output import is_disk_full
 
 USER_ERROR, BUG, INTERRUPTED = 1, 2, 130
 
@@ -53,6 +53,6 @@ def _as_missing_library(error: Exception) -> MissingAsset | None:
 
 def _as_disk_error(error: Exception) -> OutputError | None:
     """No space left, wherever it happened."""
-    if isinstance(error, OSError) and error.errno in (ENOSPC, EDQUOT):
+    if is_disk_full(error):
         return OutputError(f"the disk is full ({error}). Free some space and run the same command again.")
     return None

@@ -24,7 +24,7 @@ def chosen_motion(source: str, options: MotionOptions, folder: Path) -> Motion:
         BadInput: there is no such motion, or it cannot be read or changed so.
         NoPerson: the video shows nobody.
     """
-    if os.path.isfile(source) and is_video(Path(source)):
+    if is_filmed(source):
         kept = prepare_output_folder(folder) / "motion.npz"
         motion = obtain_motion_of_video(Path(source), kept, load_body_model("openbody"), options.motion_person)
     else:
@@ -32,6 +32,11 @@ def chosen_motion(source: str, options: MotionOptions, folder: Path) -> Motion:
         if motion.source:
             say(f"{source}: {motion.source}")
     return edited_motion(motion, options)
+
+
+def is_filmed(source: str) -> bool:
+    """Whether a motion is a video of a person, whose motion has to be found first."""
+    return os.path.isfile(source) and is_video(Path(source))
 
 
 def _of_folder(folder: Path) -> Motion:

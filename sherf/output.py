@@ -35,6 +35,11 @@ ADVICE = {
 """What each operating system error means to the person who asked for the file, and what mends it."""
 
 
+def is_disk_full(error: Exception) -> bool:
+    """Whether there is no space left, on the disk or for this user."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
 def explain(error: OSError, path: Path) -> OutputError:
     """Say in words why `path` could not be written."""
     what, remedy = ADVICE.get(error.errno or 0, (error.strerror or str(error), "choose another place"))

@@ -16,7 +16,7 @@ from sherf.progress import progress, say
 from sherf.renderer import Renderer
 from sherf.scene import BodyPose, Camera
 
-SETTINGS = "render.json"
+SETTINGS, FRAMES = "render.json", "frames"
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def write_sequence(
     """
     background = parse_colour(options.background)
     out = prepare_output_folder(output.out)
-    frames = out / "frames"
+    frames = out / FRAMES
     _claim(output, frames, options, identity)
     prepare_output_folder(frames)
     count = len(shots.cameras)

@@ -1,6 +1,5 @@
 """What `sherf batch` does: plan, recover, work, sum up."""
 
-import os
 import sys
 from collections import deque
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from sherf.batch.engine import Engine, Reply
 from sherf.batch.estimate import seconds_left
 from sherf.batch.ledger import Ledger, find_done, ledger_path, locked, recover, take_in_shards
 from sherf.batch.local_engine import MOST_WORKERS, LocalEngine, available_cores
-from sherf.batch.manifest import Wish, read_wishes
+from sherf.batch.manifest import Settings, Wish, read_wishes
 from sherf.batch.plan import AVATAR, Item, Job, plan, with_motion_files
 from sherf.batch.summary import RESULTS, counted_states, write_summary
 from sherf.batch.work import Result
@@ -85,39 +84,34 @@ def run_batch(
         raise BadInput(f"--attempts {options.attempts} is not possible: choose 1 to 100.")
     if options.workers is not None and not 1 <= options.workers <= 512:
         raise BadInput(f"--workers {options.workers} is not possible: choose 1 to 512.")
-    common = Wish(
-        source, "", "", options.motions, options.cameras, options.outputs, options.frames, photo, render, moving, mesh
+    settings = Settings(photo, render, moving, mesh)
+    wishes = read_wishes(
+        source, Wish(source, "", "", options.motions, options.cameras, options.outputs, options.frames, settings)
     )
-    wishes = read_wishes(source, common)
     if options.dry_run:
         return _dry(wishes, options)
     with locked(options.out, options.shard):
         jobs = plan(with_motion_files(wishes, options.out), options.out, options.shard)
-        ledger = Ledger(ledger_path(options.out, options.shard))
-        try:
+        with closing(Ledger(ledger_path(options.out, options.shard))) as ledger:
             recover(ledger, jobs, options.retry_failed)
             if not options.shard and not options.retry_failed:
                 take_in_shards(ledger, jobs)
             _work(jobs, ledger, options, render)
             pages = [] if options.shard else write_summary(jobs, ledger, options.out)
-            return BatchReport(counted_states(jobs, ledger), _failures(jobs, ledger), pages)
-        finally:
-            ledger.close()
+            failures = [(job.name, *failure) for job in jobs for failure in ledger.failures(job)]
+            return BatchReport(counted_states(jobs, ledger), failures, pages)
 
 
 def _dry(wishes: list[Wish], options: BatchOptions) -> BatchReport:
     jobs = plan(wishes, options.out, options.shard)
-    ledger = Ledger(Path(":memory:"))
     path = ledger_path(options.out, options.shard)
-    if path.is_file():
-        with closing(Ledger(path)) as kept:
-            ledger.entries |= kept.entries
-    recover(ledger, jobs, options.retry_failed)
-    seconds, here = seconds_left(jobs, ledger)
-    counts = counted_states(jobs, ledger)
-    ledger.close()
-    cards = count_cards()
-    return BatchReport(counts, [], [], seconds / _workers(options, cards), here)
+    with closing(Ledger(Path(":memory:"))) as ledger:
+        if path.is_file():
+            with closing(Ledger(path)) as kept:
+                ledger.entries |= kept.entries
+        recover(ledger, jobs, options.retry_failed)
+        seconds, here = seconds_left(jobs, ledger)
+        return BatchReport(counted_states(jobs, ledger), [], [], seconds / _workers(options, count_cards()), here)
 
 
 def _workers(options: BatchOptions, cards: int) -> int:
@@ -209,14 +203,4 @@ def _engine(options: BatchOptions, render: RenderOptions) -> Engine:
         from sherf.batch.ray_engine import RayEngine
     except ModuleNotFoundError as error:
         raise MissingAsset(f"--engine ray needs {error.name}: pip install 'sherf[ray]'") from error
-    os.environ.setdefault("RAY_DEDUP_LOGS", "0")
     return RayEngine(on_cards=cards > 0)
-
-
-def _failures(jobs: list[Job], ledger: Ledger) -> list[tuple[str, str, str]]:
-    failures = []
-    for job in jobs:
-        failed = [item for item in job.items if ledger[item].status == "failed"]
-        shown = failed[:1] if failed and failed[0] is job.items[0] else failed
-        failures += [(job.name, item.label, ledger[item].reason) for item in shown]
-    return failures

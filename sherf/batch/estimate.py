@@ -34,7 +34,7 @@ def seconds_left(jobs: list[Job], ledger: Ledger) -> tuple[float, bool]:
     here = measured((item, record) for item, record in done if record is not None)
     waiting = [(job, item) for job, item in pairs if ledger[item].status == "waiting"]
     rates = USUAL | here
-    total = sum(rates[kind_of(item)] * _amount(item, job.render.size) for job, item in waiting)
+    total = sum(rates[kind_of(item)] * _amount(item, job.settings.render.size) for job, item in waiting)
     return total, all(kind_of(item) in here for _, item in waiting)
 
 

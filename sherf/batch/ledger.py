@@ -10,14 +10,14 @@ import socket
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import portalocker
 
-from sherf.batch.plan import Item, Job
+from sherf.batch.plan import AVATAR, Item, Job
 from sherf.errors import OutputError
 from sherf.output import explain, prepare_output_folder, write_json
 from sherf.progress import say
@@ -100,6 +100,12 @@ class Ledger:
         rows = self._db.execute("SELECT key, COUNT(*) FROM event WHERE what = 'done' GROUP BY key")
         return dict(rows.fetchall())
 
+    def failures(self, job: Job) -> list[tuple[str, str]]:
+        """Labels and reasons; of a photo without an avatar the avatar's alone."""
+        failed = [(item, self[item].reason) for item in job.items if self[item].status == "failed"]
+        shown = failed[:1] if failed and failed[0][0].output == AVATAR else failed
+        return [(item.label, reason) for item, reason in shown]
+
     def close(self) -> None:
         """Let go of the file."""
         self._db.close()
@@ -164,7 +170,7 @@ def locked(out: Path, shard: str) -> Iterator[None]:
         if not shard:
             yield
             return
-        with _lock(out / f".lock-{shard.replace('/', '-of-')}", shared=False):
+        with _lock(out / f".lock-{_in_names(shard)}", shared=False):
             yield
 
 
@@ -194,19 +200,21 @@ def _lock(path: Path, shared: bool) -> Iterator[None]:
 
 def ledger_path(out: Path, shard: str) -> Path:
     """A shard has a ledger of its own."""
-    return out / (f"ledger-{shard.replace('/', '-of-')}.sqlite" if shard else LEDGER)
+    return out / (f"ledger-{_in_names(shard)}.sqlite" if shard else LEDGER)
+
+
+def _in_names(shard: str) -> str:
+    return shard.replace("/", "-of-")
 
 
 def take_in_shards(ledger: Ledger, jobs: list[Job]) -> None:
-    """What shards did and what failed in them goes into the common ledger."""
+    """What failed in shards is known to the common ledger too; what they made is found beside the outputs."""
     for path in sorted(ledger.path.parent.glob("ledger-*-of-*.sqlite")):
-        other = Ledger(path)
-        for job in jobs:
-            for item in job.items:
-                theirs = other[item]
-                if theirs.status == "failed" and ledger[item].status == "waiting":
-                    ledger.fail(job, item, theirs.reason)
-        other.close()
+        with closing(Ledger(path)) as other:
+            for job in jobs:
+                for item in job.items:
+                    if other[item].status == "failed" and ledger[item].status == "waiting":
+                        ledger.fail(job, item, other[item].reason)
 
 
 def _opened(path: Path) -> sqlite3.Connection:

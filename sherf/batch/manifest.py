@@ -35,6 +35,16 @@ NOT_IN_ROWS = ("device", "chunk")
 
 
 @dataclass(frozen=True)
+class Settings:
+    """The command line's options, as they hold for one photo."""
+
+    photo: PhotoOptions = PhotoOptions()
+    render: RenderOptions = RenderOptions()
+    moving: MotionOptions = MotionOptions()
+    mesh: MeshOptions = MeshOptions()
+
+
+@dataclass(frozen=True)
 class Wish:
     """What is wanted of one photo."""
 
@@ -48,10 +58,7 @@ class Wish:
     cameras: tuple[str, ...]
     outputs: tuple[BatchOutput, ...]
     frames: int | None
-    photo: PhotoOptions
-    render: RenderOptions
-    moving: MotionOptions
-    mesh: MeshOptions
+    settings: Settings
 
 
 def read_wishes(source: Path, common: Wish) -> list[Wish]:
@@ -111,8 +118,8 @@ def _columns() -> dict[str, Any]:
         "outputs": (tuple[BatchOutput, ...] | None, None),
         "frames": (int | None, None),
     }
-    for options in (PhotoOptions, RenderOptions, MotionOptions, MeshOptions):
-        columns |= {f.name: (f.type | None, None) for f in fields(options) if f.name not in NOT_IN_ROWS}
+    for part in fields(Settings):
+        columns |= {f.name: (f.type | None, None) for f in fields(part.type) if f.name not in NOT_IN_ROWS}
     return columns
 
 
@@ -138,18 +145,15 @@ def _wish(row: dict[str, Any], where: str, folder: Path, common: Wish) -> Wish:
             given[name] = tuple(_beside(folder, x) for x in given[name])
     own = {key: given[key] for key in ("motions", "cameras", "outputs", "frames", "name") if key in given}
     parts = {
-        part: replace(getattr(common, part), **{f.name: given[f.name] for f in fields(options) if f.name in given})
-        for part, options in PARTS.items()
+        part: replace(options, **{f.name: given[f.name] for f in fields(options) if f.name in given})
+        for part, options in vars(common.settings).items()
     }
-    return replace(common, source=source, where=where, **{"name": source.stem, **own}, **parts)
+    return replace(common, source=source, where=where, settings=Settings(**parts), **{"name": source.stem, **own})
 
 
 def _beside(folder: Path, name: str) -> str:
     """A file's path where there is one, else the name of something built in."""
     return str(folder / name) if os.path.exists(folder / name) else name
-
-
-PARTS = {"photo": PhotoOptions, "render": RenderOptions, "moving": MotionOptions, "mesh": MeshOptions}
 
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 from sherf import __version__
 from sherf.assets import asset_path
 from sherf.avatar_model import SHIPPED
-from sherf.batch.manifest import Wish
+from sherf.batch.manifest import Settings, Wish
 from sherf.body.files import load_body_model
 from sherf.camera_file import read_cameras
 from sherf.commands import check_options
@@ -20,19 +20,19 @@ from sherf.digest import file_sha256, tensors_sha256
 from sherf.errors import BadInput, SherfError
 from sherf.framing import CameraPath
 from sherf.motion import read_motion
-from sherf.motion_choice import chosen_motion
+from sherf.motion_choice import chosen_motion, is_filmed
 from sherf.motion_video import obtain_motion_of_video
-from sherf.options import BatchOutput, MeshOptions, MotionOptions, PhotoOptions, RenderOptions
+from sherf.options import BatchOutput, MotionOptions, PhotoOptions
+from sherf.output import prepare_output_folder
 from sherf.photo.edit import edits_digest
-from sherf.photo.video import is_video
 from sherf.progress import counted
+from sherf.scene import Camera
 
 STILL = "none"
 """The motion of a person who stands as in the photo."""
 STILL_FRAMES = 60
 AVATAR = "avatar"
 MESHES = ("glb", "vrm", "obj", "ply")
-MOTIONS = ("bvh", "npz")
 PATHS: tuple[str, ...] = get_args(CameraPath)
 MOTION_FOLDER = "motions"
 
@@ -60,10 +60,7 @@ class Job:
     source: Path
     folder: Path
     items: tuple[Item, ...]
-    photo: PhotoOptions
-    render: RenderOptions
-    moving: MotionOptions
-    mesh: MeshOptions
+    settings: Settings
 
 
 def plan(wishes: list[Wish], out: Path, shard: str = "") -> list[Job]:
@@ -101,33 +98,35 @@ def with_motion_files(wishes: list[Wish], out: Path) -> list[Wish]:
     """Videos of people become motions, once for all photos; what was made before is taken."""
 
     @cache
-    def converted(source: str, person: int | None) -> str:
-        kept = out / MOTION_FOLDER / f"{Path(source).stem}-{file_sha256(Path(source))[:8]}-{person or 1}.npz"
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        obtain_motion_of_video(Path(source), kept, load_body_model("openbody"), person)
+    def file_of(motion: str, person: int | None) -> str:
+        if not is_filmed(motion):
+            return motion
+        name = f"{Path(motion).stem}-{file_sha256(Path(motion))[:8]}-{person or 1}.npz"
+        kept = prepare_output_folder(out / MOTION_FOLDER) / name
+        obtain_motion_of_video(Path(motion), kept, load_body_model("openbody"), person)
         return str(kept)
 
-    def file_of(wish: Wish, motion: str) -> str:
-        filmed = os.path.isfile(motion) and is_video(Path(motion))
-        return converted(motion, wish.moving.motion_person) if filmed else motion
-
-    return [replace(wish, motions=tuple(file_of(wish, motion) for motion in wish.motions)) for wish in wishes]
+    return [
+        replace(wish, motions=tuple(file_of(motion, wish.settings.moving.motion_person) for motion in wish.motions))
+        for wish in wishes
+    ]
 
 
 def _job(wish: Wish, name: str, out: Path) -> Job:
-    check_options(wish.render, 1 if wish.frames is None else wish.frames)
-    avatar = _hash("avatar", _source_sha256(wish.source), _photo_identity(wish.photo), __version__)
+    settings = wish.settings
+    check_options(settings.render, 1 if wish.frames is None else wish.frames)
+    avatar = _hash("avatar", _source_sha256(wish.source), _photo_identity(settings.photo), __version__)
     items = [Item(AVATAR, AVATAR, key=avatar)]
-    rendering = {k: v for k, v in asdict(wish.render).items() if k not in ("device", "chunk")}
+    rendering = {k: v for k, v in asdict(settings.render).items() if k not in ("device", "chunk")}
     for item in _items(wish):
         moving = [_motion_identity(motion) for motion in item.motions]
-        depends: tuple[Any, ...] = (moving, asdict(wish.moving) if moving else None)
+        depends: tuple[Any, ...] = (moving, asdict(settings.moving) if moving else None)
         if item.output == "video":
             depends += (_camera_identity(item.camera), item.frames, rendering)
         elif item.output in MESHES:
-            depends += (wish.mesh.triangles, wish.mesh.texture)
+            depends += (settings.mesh.triangles, settings.mesh.texture)
         items.append(replace(item, key=_hash(avatar, item.output, item.label, *depends)))
-    return Job(name, wish.source, out / name, tuple(items), wish.photo, wish.render, wish.moving, wish.mesh)
+    return Job(name, wish.source, out / name, tuple(items), settings)
 
 
 def _items(wish: Wish) -> list[Item]:
@@ -153,12 +152,12 @@ def _usual_camera(motion: str) -> tuple[str, ...]:
 
 
 def _video(motion: str, camera: str, wish: Wish) -> Item:
-    frames = wish.frames or (STILL_FRAMES if motion == STILL else _length(motion, wish.moving, wish.render.fps))
-    check_options(wish.render, frames)
+    moving, render = wish.settings.moving, wish.settings.render
+    frames = wish.frames or (STILL_FRAMES if motion == STILL else _length(motion, moving, render.fps))
+    check_options(render, frames)
     if motion == STILL:
         if camera not in PATHS:
-            _camera_identity(camera)
-            return Item(_stem(camera), "video", (), camera, _cameras(camera))
+            return Item(_stem(camera), "video", (), camera, len(_cameras(camera)))
         return Item(camera, "video", (), camera, 1 if camera == "still" else frames)
     if camera not in PATHS:
         raise BadInput(f"the camera {camera} cannot go with the motion {_stem(motion)}: take {', '.join(PATHS)}.")
@@ -167,7 +166,7 @@ def _video(motion: str, camera: str, wish: Wish) -> Item:
 
 @cache
 def _length(motion: str, moving: MotionOptions, fps: float) -> int:
-    if os.path.isfile(motion) and is_video(Path(motion)):
+    if is_filmed(motion):
         return 1  # not converted yet
     played = chosen_motion(motion, moving, Path())
     return max(1, round(played.seconds * fps))
@@ -184,17 +183,18 @@ def _motion_identity(motion: str) -> str:
 
 
 @cache
-def _cameras(camera: str) -> int:
-    return len(read_cameras(Path(camera)))
+def _cameras(camera: str) -> Camera:
+    """Of a transforms.json."""
+    if not os.path.isfile(camera):
+        raise BadInput(f"there is no camera {camera}: take {', '.join(PATHS)} or a transforms.json.")
+    return read_cameras(Path(camera))
 
 
 @cache
 def _camera_identity(camera: str) -> str:
     if camera in PATHS:
         return camera
-    if not os.path.isfile(camera):
-        raise BadInput(f"there is no camera {camera}: take {', '.join(PATHS)} or a transforms.json.")
-    cameras = read_cameras(Path(camera))
+    cameras = _cameras(camera)
     return tensors_sha256(cameras.K, cameras.R, cameras.T)
 
 

@@ -1,7 +1,6 @@
 """Workers on all machines of a Ray cluster. Outputs go to a folder that all of them see."""
 
 import os
-from collections.abc import Callable
 
 import ray
 from ray.exceptions import NodeDiedError, RayError
@@ -24,9 +23,9 @@ class RayEngine:
     Retries are the caller's: a lost task ends with `Reply.crash`.
     """
 
-    def __init__(self, on_cards: bool, connected: Callable[[], object] | None = None):
-        if not ray.is_initialized():
-            (connected or _connect)()
+    def __init__(self, on_cards: bool):
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        ray.init(log_to_driver=False, include_dashboard=False, configure_logging=False)
         self._resource = "GPU" if on_cards else "CPU"
         share = {"num_gpus": 1} if on_cards else {"num_cpus": 1}
         self._task = ray.remote(max_retries=0, **share)(_all_results)
@@ -46,10 +45,9 @@ class RayEngine:
         job = self._running.pop(ready)
         try:
             return Reply(job, tuple(ray.get(ready)), ended=True)
-        except NodeDiedError as error:
-            return Reply(job, ended=True, crash=_first_line(error), blameless=True)
         except RayError as error:
-            return Reply(job, ended=True, crash=_first_line(error))
+            first_line = str(error).strip().splitlines()[0][:300]
+            return Reply(job, ended=True, crash=first_line, blameless=isinstance(error, NodeDiedError))
 
     def close(self) -> None:
         """See `Engine`."""
@@ -57,12 +55,3 @@ class RayEngine:
             ray.cancel(task, force=True)
         self._running.clear()
         ray.shutdown()
-
-
-def _connect() -> None:
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    ray.init(log_to_driver=False, include_dashboard=False, configure_logging=False)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:300]

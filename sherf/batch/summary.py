@@ -13,7 +13,10 @@ from PIL import Image, ImageDraw, ImageOps
 
 from sherf.batch.ledger import Entry, Ledger
 from sherf.batch.plan import AVATAR, Item, Job
+from sherf.export.video import frame_path
 from sherf.output import atomic_output, write_text
+from sherf.reconstruct import OVERLAY
+from sherf.sequence import FRAMES
 
 INDEX, SHEET, RESULTS, THUMBS = "index.html", "sheet.jpg", "results.csv", "thumbs"
 CELL, CAPTION, ACROSS, ROWS = 240, 18, 6, 20
@@ -28,6 +31,8 @@ class Line:
     job: Job
     entries: dict[str, Entry]
     """By label."""
+    failures: list[tuple[str, str]]
+    """Labels and reasons of what else failed, where there is an avatar."""
     thumb: str
     """Path seen from the batch's folder; empty: none."""
 
@@ -53,24 +58,21 @@ class Line:
         first = ((item.label, self.entries[item.label].done) for item in self.job.items if item.output != AVATAR)
         return [(label, f"{self.job.name}/{name}") for label, done in first if done for name in done.files[:1]]
 
-    @property
-    def failures(self) -> list[tuple[str, str]]:
-        """Labels and reasons; of a photo without an avatar there is no more to say."""
-        if self.verdict == "failed":
-            return []
-        return [(k, e.reason) for k, e in self.entries.items() if e.status == "failed"]
-
 
 def write_summary(jobs: list[Job], ledger: Ledger, out: Path) -> list[Path]:
     """Write page, sheets and table; returns page and sheets."""
-    lines = [
-        Line(job, {item.label: ledger[item] for item in job.items}, _thumb(job, ledger, out / THUMBS)) for job in jobs
-    ]
+    lines = [_line(job, ledger, out) for job in jobs]
     counts = counted_states(jobs, ledger)
     template = jinja2.Environment(autoescape=True).from_string(TEMPLATE.read_text(encoding="utf-8"))
     write_text(out / INDEX, template.render(lines=lines, counts=counts, colours=VERDICTS))
     _write_table(out / RESULTS, lines)
     return [out / INDEX, *_write_sheets(lines, out)]
+
+
+def _line(job: Job, ledger: Ledger, out: Path) -> Line:
+    entries = {item.label: ledger[item] for item in job.items}
+    failures = [failure for failure in ledger.failures(job) if failure[0] != AVATAR]
+    return Line(job, entries, failures, _thumb(job, ledger, out / THUMBS))
 
 
 def counted_states(jobs: list[Job], ledger: Ledger) -> dict[str, int]:
@@ -93,16 +95,15 @@ def _row(line: Line, item: Item) -> list[Any]:
     entry = line.entries[item.label]
     files = " ".join(f"{line.job.name}/{name}" for name in entry.done.files) if entry.done else ""
     seconds = entry.done.seconds if entry.done else ""
-    verdict = line.verdict
     source = os.path.relpath(line.job.source, line.job.folder.parent)
-    return [source, line.job.name, item.label, entry.status, verdict, entry.attempts, seconds, files, entry.reason]
+    return [source, line.job.name, item.label, entry.status, line.verdict, entry.attempts, seconds, files, entry.reason]
 
 
 def _thumb(job: Job, ledger: Ledger, folder: Path) -> str:
     """A small picture: the fit over the photo, and beside it a video's person a little from the side."""
     videos = [(item, done) for item in job.items if item.output == "video" and (done := ledger[item].done)]
-    frames = [job.folder / item.label / "frames" / f"{done.frames // 8:04d}.png" for item, done in videos[:1]]
-    sources = [path for path in (job.folder / "overlay.png", *frames) if path.is_file()]
+    frames = [frame_path(job.folder / item.label / FRAMES, done.frames // 8) for item, done in videos[:1]]
+    sources = [path for path in (job.folder / OVERLAY, *frames) if path.is_file()]
     if not sources:
         return ""
     path = folder / f"{job.name}.jpg"

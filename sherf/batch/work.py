@@ -1,6 +1,5 @@
 """What a worker does with a photo: its avatar, then each output, each written down as soon as it is complete."""
 
-import errno
 import time
 import traceback
 from collections.abc import Iterator
@@ -10,15 +9,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sherf.batch.ledger import Done, write_done
-from sherf.batch.plan import AVATAR, Item, Job
-from sherf.body.model import BodyModel
+from sherf.batch.plan import AVATAR, PATHS, Item, Job
 from sherf.commands import animate_motion, render_views
 from sherf.devices import choose_backend
 from sherf.errors import OutputError, SherfError
 from sherf.export.command import Exporter
 from sherf.motion_choice import chosen_motion
 from sherf.options import ExportOptions, OutputOptions, PhotoOptions
-from sherf.output import PARTIAL_PREFIX, prepare_output_folder
+from sherf.output import PARTIAL_PREFIX, is_disk_full, prepare_output_folder
 from sherf.reconstruct import AVATAR as AVATAR_FILE
 from sherf.reconstruct import FIT, OVERLAY, REPORT, obtain_avatar
 
@@ -43,16 +41,14 @@ def perform(job: Job, chunk: int | None = None) -> Iterator[Result]:
         chunk: points computed at once, to save memory.
     """
     if chunk is not None:
-        job = replace(job, render=replace(job.render, chunk=chunk))
+        settings = replace(job.settings, render=replace(job.settings.render, chunk=chunk))
+        job = replace(job, settings=settings)
     bench = Bench(job)
     try:
         prepare_output_folder(job.folder)
         for path in job.folder.rglob(f"{PARTIAL_PREFIX}*"):  # of workers that were killed
             path.unlink(missing_ok=True)
-    except OSError as error:
-        yield Result(job.items[0].label, "stop", reason=str(error))
-        return
-    except OutputError as error:
+    except (OSError, OutputError) as error:
         yield Result(job.items[0].label, "stop", reason=str(error))
         return
     for item in job.items:
@@ -68,7 +64,7 @@ def _attempt(bench: "Bench", item: Item) -> Result:
         files, about = bench.make(item)
         names = [str(path.relative_to(bench.job.folder)) for path in files]
         seconds = round(time.perf_counter() - start, 2)
-        done = Done(item.key, item.label, names, seconds, item.frames, bench.job.render.size, about)
+        done = Done(item.key, item.label, names, seconds, item.frames, bench.job.settings.render.size, about)
         write_done(bench.job.folder, done)
         return Result(item.label, "done", done)
     except OutputError as error:
@@ -76,7 +72,7 @@ def _attempt(bench: "Bench", item: Item) -> Result:
     except SherfError as error:
         return Result(item.label, "failed", reason=str(error))
     except Exception as error:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if is_disk_full(error):
             return Result(item.label, "stop", reason=f"the disk is full ({error})")
         traceback.print_exception(error)
         return Result(item.label, "broke", reason=f"{type(error).__name__}: {error}")
@@ -96,14 +92,14 @@ class Bench:
         if item.output == "video":
             return self._video(item), {}
         own = f"{job.name}.{item.output}" if item.label == item.output else item.label
-        motions = [chosen_motion(motion, job.moving, job.folder) for motion in item.motions]
+        motions = [chosen_motion(motion, job.settings.moving, job.folder) for motion in item.motions]
         options = ExportOptions(format=item.output)
         return self._exporter.write(job.folder / own, motions, options), {}
 
     def _avatar(self) -> tuple[list[Path], dict[str, Any]]:
         job = self.job
-        backend = choose_backend(job.render.device)
-        avatar, _ = obtain_avatar(job.source, OutputOptions(job.folder, overwrite=True), job.photo, backend)
+        backend = choose_backend(job.settings.render.device)
+        avatar, _ = obtain_avatar(job.source, OutputOptions(job.folder, overwrite=True), job.settings.photo, backend)
         report = avatar.report
         about = {key: report.get(key) for key in ("verdict", "reasons", "warnings", "keypoint_error", "silhouette_iou")}
         files = [job.folder / name for name in (AVATAR_FILE, OVERLAY, REPORT, FIT)]
@@ -112,23 +108,20 @@ class Bench:
     def _video(self, item: Item) -> list[Path]:
         job = self.job
         output = OutputOptions(job.folder / item.label, overwrite=True)
-        rest = (output, self._as_given, job.render)
+        rest = (output, self._as_given, job.settings.render)
         avatar = job.folder / AVATAR_FILE
         if item.motions:
-            return animate_motion(avatar, item.motions[0], item.frames, item.camera, *rest, job.moving)
-        given = None if item.camera in ("still", "turntable", "orbit") else Path(item.camera)
+            return animate_motion(avatar, item.motions[0], item.frames, item.camera, *rest, job.settings.moving)
+        given = None if item.camera in PATHS else Path(item.camera)
         return render_views(avatar, "still" if given else item.camera, given, item.frames, *rest)
 
     @property
     def _as_given(self) -> PhotoOptions:
-        return PhotoOptions(body_model=self.job.photo.body_model)
+        return PhotoOptions(body_model=self.job.settings.photo.body_model)
 
     @cached_property
     def _exporter(self) -> Exporter:
-        avatar, body = self._restored
-        backend = choose_backend(self.job.render.device)
-        return Exporter(avatar, body, backend, self.job.mesh.triangles, self.job.mesh.texture)
-
-    @cached_property
-    def _restored(self) -> tuple[Any, BodyModel]:
-        return obtain_avatar(self.job.folder / AVATAR_FILE, OutputOptions(self.job.folder), self._as_given)
+        folder, mesh = self.job.folder, self.job.settings.mesh
+        avatar, body = obtain_avatar(folder / AVATAR_FILE, OutputOptions(folder), self._as_given)
+        backend = choose_backend(self.job.settings.render.device)
+        return Exporter(avatar, body, backend, mesh.triangles, mesh.texture)

@@ -7,12 +7,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from sherf.batch.manifest import Wish, read_wishes
+from sherf.batch.manifest import Settings, Wish, read_wishes
 from sherf.batch.plan import plan
 from sherf.errors import BadInput
-from sherf.options import MeshOptions, MotionOptions, PhotoOptions, RenderOptions
 
-COMMON = Wish(Path(), "", "", (), (), ("video",), None, PhotoOptions(), RenderOptions(), MotionOptions(), MeshOptions())
+COMMON = Wish(Path(), "", "", (), (), ("video",), None, Settings())
 
 LAUGHS = "defaults: &a0 {name: ha}\nphotos:\n" + "".join(
     f"- &a{i} {{photo: a.jpg, motions: [{', '.join([f'*a{i - 1}'] * 9)}]}}\n" for i in range(1, 9)
@@ -60,7 +59,8 @@ def test_three_formats_say_the_same(folder: Path) -> None:
         [replace(wish, where="") for wish in read_wishes(path, COMMON)] for path in (jsonl, csv, yaml)
     )
     assert first == second == third
-    assert first[0].render.size == 128 and first[0].moving.in_place and first[1].photo.person == 2
+    assert first[0].settings.render.size == 128 and first[0].settings.moving.in_place
+    assert first[1].settings.photo.person == 2
 
 
 def test_defaults_of_a_yaml_hold_where_a_row_says_nothing(folder: Path) -> None:
@@ -68,7 +68,7 @@ def test_defaults_of_a_yaml_hold_where_a_row_says_nothing(folder: Path) -> None:
         folder, "m.yaml", "defaults: {size: 64, motions: walk}\nphotos:\n- a.jpg\n- {photo: b.png, size: 96}"
     )
     wishes = read_wishes(path, COMMON)
-    assert [wish.render.size for wish in wishes] == [64, 96]
+    assert [wish.settings.render.size for wish in wishes] == [64, 96]
     assert [wish.motions for wish in wishes] == [("walk",), ("walk",)]
 
 
