@@ -3,6 +3,7 @@
 # make app     the web page on this machine
 # make test    all tests
 # make fuzz    damaged files for every reader, hours
+# make soak    two hours of mixed work through page and batch: what grows
 # make wheel   dist/sherf-*.whl; make sbom, make lock, make licences: see supply/README.md
 # LOCKED=1     setup, app and test install exactly the files of supply/*.lock, by their hashes
 PYTHON := $(shell command -v python3.11 || command -v python3)
@@ -15,7 +16,7 @@ LOCKED ?=
 TOOLS := build/tools
 PIP = .venv/bin/python -m pip install --quiet
 
-.PHONY: setup demo app test lint format benchmark wheel lock licences sbom libraries browser fuzz clean
+.PHONY: setup demo app test lint format benchmark wheel lock licences sbom libraries browser fuzz soak clean
 
 setup: libraries .venv/.core
 
@@ -43,6 +44,9 @@ benchmark: .venv/.dev
 # Damaged files by the hundred thousand; the same again goes on.
 fuzz: .venv/.dev
 	OMP_NUM_THREADS=1 .venv/bin/python benchmarks/fuzz.py --inputs 100000 --out out/fuzz.json
+
+soak: .venv/.dev
+	.venv/bin/python benchmarks/soak.py --minutes 120 --out out/soak
 
 .venv/.core: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \

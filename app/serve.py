@@ -3,11 +3,16 @@
 import logging
 import os
 import socket
+import tempfile
 import time
+from typing import TYPE_CHECKING
 
 from sherf.errors import BadInput
 from sherf.options import AppOptions
 from sherf.progress import say
+
+if TYPE_CHECKING:
+    import uvicorn
 
 LOCAL = ("127.0.0.1", "localhost", "::1")
 MOST_UPLOAD = "64mb"
@@ -22,6 +27,16 @@ def serve(options: AppOptions) -> None:
     """
     account = _account(options)
     _check_port(options)
+    with tempfile.TemporaryDirectory(prefix="sherf-page-") as private:
+        tempfile.tempdir = private  # uploads and visits are in there, and go with it
+        try:
+            _server(options, account).run()
+        finally:
+            tempfile.tempdir = None
+
+
+def _server(options: AppOptions, account: tuple[str, str] | None) -> "uvicorn.Server":
+    """The page behind its address."""
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     import gradio as gr
@@ -40,6 +55,8 @@ def serve(options: AppOptions) -> None:
     app = gr.mount_gradio_app(
         app, blocks, path="/", auth=account, max_file_size=MOST_UPLOAD, theme=theme(), css=CSS, show_error=True
     )
+    blocks.has_launched = True  # else Gradio reads any file of this machine that a request names
+    gr.processing_utils.async_ssrf_protected_download = _no_download
     say(f"the page is at http://{options.host}:{options.port}  (Ctrl-C ends it)")
     settings = uvicorn.Config(
         app, host=options.host, port=options.port, log_level="warning", timeout_graceful_shutdown=2
@@ -47,7 +64,12 @@ def serve(options: AppOptions) -> None:
     server = uvicorn.Server(settings)
     # pages that are still open are let go at the end: no error
     logging.getLogger("uvicorn.error").addFilter(lambda record: not server.should_exit)
-    server.run()
+    return server
+
+
+async def _no_download(url: str, cache_dir: str) -> str:
+    """In place of Gradio's fetching of what a request names by its address."""
+    raise BadInput("this page fetches nothing from elsewhere: upload the file itself.")
 
 
 def _account(options: AppOptions) -> tuple[str, str] | None:

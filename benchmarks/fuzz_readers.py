@@ -14,12 +14,13 @@ import fuzz_seeds as seeds
 import numpy as np
 from PIL import Image
 
+from sherf import checkpoint
 from sherf.avatar import read_avatar, restore
 from sherf.batch.manifest import Settings, Wish, read_wishes
 from sherf.body.files import load_body_model, read_body_model
 from sherf.body.model import BodyModel
 from sherf.camera_file import read_cameras
-from sherf.checkpoint import load_checkpoint
+from sherf.checkpoint import empty_model, load_checkpoint
 from sherf.datasets import annotations, humman, openpeople_data, renderpeople, thuman, zju_mocap
 from sherf.datasets.subject_folder import motion_of_subject, read_subject_folder
 from sherf.motion import read_motion
@@ -78,6 +79,8 @@ def _checkpoint(suffix: str) -> Callable[[Path], Read]:
     """The pair of files, one of them damaged."""
 
     def prepare(folder: Path) -> Read:
+        if suffix == ".safetensors":  # the network that the sound JSON asks for is laid out once
+            checkpoint.empty_model = cache(empty_model)
         pair = {".safetensors": seeds.checkpoint_pair()[0], ".json": seeds.checkpoint_pair()[1]}
         weights = folder / "x.safetensors"
         for name, content in pair.items():

@@ -1,6 +1,8 @@
-"""How a command ends: 0 done, 1 the user can mend it, 2 a bug, 130 interrupted."""
+"""How a command ends: 0 done, 1 the user can mend it, 2 a bug, 130 interrupted, 141 nobody reads what it prints."""
 
+import os
 import re
+import select
 import sys
 import traceback
 from collections.abc import Iterator
@@ -9,7 +11,7 @@ from contextlib import contextmanager
 from sherf.errors import MissingAsset, OutputError, SherfError
 from sherf.output import is_disk_full
 
-USER_ERROR, BUG, INTERRUPTED = 1, 2, 130
+USER_ERROR, BUG, INTERRUPTED, UNREAD = 1, 2, 130, 141
 
 
 @contextmanager
@@ -17,6 +19,7 @@ def exits() -> Iterator[None]:
     """End the process as what happened asks for, with a sentence for what a user can mend."""
     try:
         yield
+        sys.stdout.flush()
     except SystemExit as stop:
         # The parser says 2 for a wrong argument; here that is the user's, and 2 is a bug.
         raise SystemExit(USER_ERROR if stop.code == 2 else stop.code) from None
@@ -26,6 +29,8 @@ def exits() -> Iterator[None]:
         print("\ninterrupted; run the same command again to continue", file=sys.stderr)
         raise SystemExit(INTERRUPTED) from None
     except Exception as error:
+        if isinstance(error, BrokenPipeError) and _nobody_reads():
+            raise SystemExit(UNREAD) from None
         known = _as_missing_library(error) or _as_disk_error(error)
         if known is None:
             traceback.print_exception(error)
@@ -37,6 +42,16 @@ def exits() -> Iterator[None]:
 def _fail(message: str) -> None:
     print(f"error: {message}", file=sys.stderr)
     raise SystemExit(USER_ERROR)
+
+
+def _nobody_reads() -> bool:
+    """Whether the end of a pipe that this process prints to is closed, as by `| head`; nothing is printed from then on."""
+    watch = select.poll()
+    watch.register(sys.stdout.fileno(), 0)
+    if not any(events & select.POLLERR for _, events in watch.poll(0)):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return True
 
 
 def _as_missing_library(error: Exception) -> MissingAsset | None:

@@ -59,6 +59,15 @@ def test_help_comes_fast_and_loads_nothing_heavy() -> None:
         assert command in done.stdout
 
 
+def test_a_reader_who_has_seen_enough_is_no_bug() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "sherf.cli", "motions"]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert done.returncode == 141 and done.stderr == ""
+
+
 def test_reconstruct_writes_avatar_overlay_and_report(made: Path) -> None:
     report = json.loads((made / "report.json").read_text())
     assert report["verdict"] == "good"

@@ -227,3 +227,23 @@ def test_a_folder_that_may_not_be_written(two: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     done = batch(two, "--out", tmp_path / "file" / "out", *SMALL)
     assert done.returncode == 1 and "cannot write" in done.stderr
+
+
+def test_a_permission_that_is_lost_midway_loses_nothing(two: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    arguments = (two, "--out", out, "--cameras", "still", "turntable", *SMALL, "--workers", 1)
+    obeys = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.getuid() == 0 else []
+    running = subprocess.Popen([*obeys, *command(*arguments)], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    wait_for(lambda: count(out, "done") >= 2, "two items")
+    folders = [out, *(path for path in out.rglob("*") if path.is_dir())]
+    for folder in folders:
+        folder.chmod(0o555)
+    said, complaint = running.communicate(timeout=WAIT)
+    for folder in folders:
+        folder.chmod(0o755)
+    assert running.returncode == 1, said + complaint
+    assert "ermission denied" in complaint + said and "Traceback" not in complaint
+    done = {path: path.stat().st_mtime_ns for path in out.rglob("*.mp4")}
+    again = batch(*arguments)
+    assert again.returncode == 0 and "6 done, 0 failed, 0 waiting" in again.stdout
+    assert all(path.stat().st_mtime_ns == time for path, time in done.items())

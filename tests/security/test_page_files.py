@@ -1,0 +1,108 @@
+"""The page hands out what it made for its visitors, and nothing else of this machine."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from serving import served
+
+httpx = pytest.importorskip("httpx", reason="the page needs gradio: pip install 'sherf[app]'")
+pytest.importorskip("gradio", reason="the page needs gradio: pip install 'sherf[app]'")
+ROOT = Path(__file__).parents[2]
+API = "/gradio_api"
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator["httpx.Client"]:
+    """The page's server, whose temporary files are in `tmp` of its folder; none is left in the end."""
+    folder = tmp_path_factory.mktemp("page")
+    (folder / "tmp").mkdir()
+    patch = pytest.MonkeyPatch()
+    patch.setenv("TMPDIR", str(folder / "tmp"))
+    with served(folder, attacked=True) as address, httpx.Client(base_url=address, timeout=60) as client:
+        client.headers["x-uploads"] = str(folder / "tmp")
+        yield client
+    patch.undo()
+    assert not list((folder / "tmp").iterdir())
+
+
+def upload(page: "httpx.Client", name: str, content: bytes) -> "httpx.Response":
+    return page.post(f"{API}/upload", files={"files": (name, content, "image/png")})
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/etc/passwd",
+        "../../../../etc/passwd",
+        "..%2f..%2f..%2f..%2fetc%2fpasswd",
+        "%2e%2e/%2e%2e/etc/passwd",
+        "//etc/passwd",
+        "file:///etc/passwd",
+        "\\etc\\passwd",
+        str(ROOT / "README.md"),
+        "README.md",
+        "pyproject.toml",
+        str(ROOT / "sherf" / "cli.py"),
+        "/proc/self/environ",
+    ],
+)
+def test_no_path_leads_to_a_file_of_the_machine(page: "httpx.Client", path: str) -> None:
+    for route in ("/file=", "/file/", f"{API}/file=", f"{API}/file/", "/static/", "/assets/", f"{API}/proxy="):
+        reply = page.get(f"{route}{path}")
+        assert reply.status_code in (400, 403, 404, 405, 422) or _is_page(reply), (route, reply.status_code)
+        assert b"root:" not in reply.content and b"sherf =" not in reply.content and b"One photo" not in reply.content
+
+
+def _is_page(reply: "httpx.Response") -> bool:
+    return reply.status_code == 200 and b"<!doctype html>" in reply.content[:200].lower()
+
+
+def test_names_of_uploads_lead_nowhere(page: "httpx.Client") -> None:
+    uploads = Path(page.headers["x-uploads"])
+    for name in ("../../../evil.png", "/tmp/evil.png", "..\\..\\evil.png", "a/../../evil.png"):
+        reply = upload(page, name, b"x")
+        for path in reply.json() if reply.status_code == 200 else []:
+            assert Path(path).resolve().is_relative_to(uploads.resolve())
+    assert not list(uploads.parent.glob("evil*")) and not Path("/tmp/evil.png").exists()
+
+
+def test_a_link_that_leads_out_is_not_followed(page: "httpx.Client", tmp_path: Path) -> None:
+    kept = Path(upload(page, "me.png", b"mine").json()[0])
+    assert page.get(f"{API}/file={kept}").content == b"mine"
+    secret = tmp_path / "secret.txt"
+    secret.write_text("secret")
+    link = kept.parent / "link.png"
+    os.symlink(secret, link)
+    assert page.get(f"{API}/file={link}").status_code in (403, 404)
+    assert page.get(f"{API}/file={kept.parent}/../../../{secret.name}").status_code in (403, 404)
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", str(ROOT / "examples" / "readme.jpg"), "../../README.md"])
+def test_what_was_not_uploaded_is_not_read(page: "httpx.Client", path: str) -> None:
+    named = {"path": path, "meta": {"_type": "gradio.FileData"}}
+    for said in (call(page, "reconstruct", [named, 1]), call(page, "export", ["walk", named])):
+        assert "not uploaded by a user" in said
+    assert not list(Path(page.headers["x-uploads"]).rglob(Path(path).name))
+
+
+def test_nothing_is_fetched_from_elsewhere(page: "httpx.Client") -> None:
+    named = {"path": "http://1.1.1.1/me.png", "meta": {"_type": "gradio.FileData"}}
+    assert "fetches nothing" in call(page, "reconstruct", [named, 1])
+
+
+def test_an_upload_beyond_the_limit_is_refused_and_the_page_goes_on(page: "httpx.Client", tmp_path: Path) -> None:
+    assert upload(page, "big.png", bytes(65 * 2**20)).status_code in (400, 413)
+    Image.new("RGB", (64, 64)).save(tmp_path / "grey.png")
+    path = upload(page, "grey.png", (tmp_path / "grey.png").read_bytes()).json()[0]
+    said = call(page, "reconstruct", [{"path": path, "meta": {"_type": "gradio.FileData"}}, 1])
+    assert "no person was found" in said
+    assert page.get("/health").json()["status"] == "ok"
+
+
+def call(page: "httpx.Client", name: str, data: list) -> str:
+    """All that is answered to a call of the API."""
+    event = page.post(f"{API}/call/{name}", json={"data": data}).json()["event_id"]
+    return page.get(f"{API}/call/{name}/{event}").text
