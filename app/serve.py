@@ -2,7 +2,9 @@
 
 import logging
 import os
+import signal
 import socket
+import sys
 import tempfile
 import time
 from typing import TYPE_CHECKING
@@ -29,6 +31,7 @@ def serve(options: AppOptions) -> None:
     _check_port(options)
     with tempfile.TemporaryDirectory(prefix="sherf-page-") as private:
         tempfile.tempdir = private  # uploads and visits are in there, and go with it
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn hands the signal on once it has ended
         try:
             _server(options, account).run()
         finally:
