@@ -1,78 +1,75 @@
-"""`sherf app`: the page on this machine."""
+"""`sherf app`: the page on this machine, kept up."""
 
-import logging
+import multiprocessing
 import os
 import signal
 import socket
 import sys
 import tempfile
+import threading
 import time
-from typing import TYPE_CHECKING
+from importlib.util import find_spec
 
 from sherf.errors import BadInput
 from sherf.options import AppOptions
 from sherf.progress import say
 
-if TYPE_CHECKING:
-    import uvicorn
-
 LOCAL = ("127.0.0.1", "localhost", "::1")
-MOST_UPLOAD = "64mb"
-MOST_WAITING = 16
+LEAST_SECONDS = 15.0
+"""A server that dies sooner than this is not started again."""
+ENDS_S = 10.0
 
 
 def serve(options: AppOptions) -> None:
-    """Serve until interrupted.
+    """Serve until interrupted, in a process of its own: should a photo break it, the page comes back.
 
     Raises:
         BadInput: the address is open to others without a password, or is taken.
+        ModuleNotFoundError: Gradio is not installed.
     """
     account = _account(options)
     _check_port(options)
-    with tempfile.TemporaryDirectory(prefix="sherf-page-") as private:
-        tempfile.tempdir = private  # uploads and visits are in there, and go with it
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn hands the signal on once it has ended
-        try:
-            _server(options, account).run()
-        finally:
-            tempfile.tempdir = None
-
-
-def _server(options: AppOptions, account: tuple[str, str] | None) -> "uvicorn.Server":
-    """The page behind its address."""
+    if find_spec("gradio") is None:
+        raise ModuleNotFoundError("No module named 'gradio'", name="gradio")
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    import gradio as gr
-    import uvicorn
-    from fastapi import FastAPI
-
-    from sherf.app.page import CSS, page, theme
-
-    app, began = FastAPI(), time.time()
-
-    @app.get("/health")
-    def health() -> dict[str, float | str]:
-        return {"status": "ok", "seconds": round(time.time() - began, 1)}
-
-    blocks = page(options.minutes).queue(max_size=MOST_WAITING, default_concurrency_limit=1)
-    app = gr.mount_gradio_app(
-        app, blocks, path="/", auth=account, max_file_size=MOST_UPLOAD, theme=theme(), css=CSS, show_error=True
-    )
-    blocks.has_launched = True  # else Gradio reads any file of this machine that a request names
-    gr.processing_utils.async_ssrf_protected_download = _no_download
-    say(f"the page is at http://{options.host}:{options.port}  (Ctrl-C ends it)")
-    settings = uvicorn.Config(
-        app, host=options.host, port=options.port, log_level="warning", timeout_graceful_shutdown=2
-    )
-    server = uvicorn.Server(settings)
-    # pages that are still open are let go at the end: no error
-    logging.getLogger("uvicorn.error").addFilter(lambda record: not server.should_exit)
-    return server
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    while True:
+        began = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="sherf-page-", ignore_cleanup_errors=True) as private:
+            code = _until_it_ends(options, account, private)
+        if code >= 0 or time.monotonic() - began < LEAST_SECONDS:
+            sys.exit(abs(code))
+        say(f"the page's process was ended ({signal.Signals(-code).name}): it is started again, without its visits.")
 
 
-async def _no_download(url: str, cache_dir: str) -> str:
-    """In place of Gradio's fetching of what a request names by its address."""
-    raise BadInput("this page fetches nothing from elsewhere: upload the file itself.")
+def _until_it_ends(options: AppOptions, account: tuple[str, str] | None, private: str) -> int:
+    """The exit code of one server; below 0 the signal that killed it."""
+    server = multiprocessing.get_context("spawn").Process(target=_run, args=(options, account, private))
+    server.start()
+    try:
+        server.join()
+    except (KeyboardInterrupt, SystemExit):
+        server.terminate()
+        server.join(ENDS_S)
+        server.kill()
+        return 0
+    return server.exitcode or 0
+
+
+def _run(options: AppOptions, account: tuple[str, str] | None, private: str) -> None:
+    os.environ["TMPDIR"] = tempfile.tempdir = private  # uploads and visits are in there, and go with it
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    from sherf.app.server import run
+
+    run(options, account)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _account(options: AppOptions) -> tuple[str, str] | None:

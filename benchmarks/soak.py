@@ -41,19 +41,25 @@ SHERF = [sys.executable, "-m", "sherf.cli"]
 
 @dataclass
 class Served:
-    """The page's process."""
+    """The page."""
 
     process: psutil.Process
+    """`sherf app`, whose child is the server."""
     address: str
     temporary: Path
+
+    @property
+    def server(self) -> psutil.Process:
+        """What does the work."""
+        return max(self.process.children(), key=lambda child: child.memory_info().rss)
 
     def state(self) -> dict[str, float]:
         """What it holds now."""
         files = [path for path in self.temporary.rglob("*") if path.is_file()]
         return {
-            "memory_mb": round(self.process.memory_info().rss / MB, 1),
-            "open_files": self.process.num_fds(),
-            "threads": self.process.num_threads(),
+            "memory_mb": round(self.server.memory_info().rss / MB, 1),
+            "open_files": self.server.num_fds(),
+            "threads": self.server.num_threads(),
             "temporary_files": len(files),
             "temporary_mb": round(sum(_size(path) for path in files) / MB, 1),
         }

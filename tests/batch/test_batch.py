@@ -233,7 +233,9 @@ def test_a_permission_that_is_lost_midway_loses_nothing(two: Path, tmp_path: Pat
     out = tmp_path / "out"
     arguments = (two, "--out", out, "--cameras", "still", "turntable", *SMALL, "--workers", 1)
     obeys = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.getuid() == 0 else []
-    running = subprocess.Popen([*obeys, *command(*arguments)], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    running = subprocess.Popen(
+        [*obeys, *command(*arguments)], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     wait_for(lambda: count(out, "done") >= 2, "two items")
     folders = [out, *(path for path in out.rglob("*") if path.is_dir())]
     for folder in folders:

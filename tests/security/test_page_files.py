@@ -1,12 +1,16 @@
 """The page hands out what it made for its visitors, and nothing else of this machine."""
 
 import os
+import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
 from serving import served
+
+from sherf.app.serve import LEAST_SECONDS
 
 httpx = pytest.importorskip("httpx", reason="the page needs gradio: pip install 'sherf[app]'")
 pytest.importorskip("gradio", reason="the page needs gradio: pip install 'sherf[app]'")
@@ -106,3 +110,35 @@ def call(page: "httpx.Client", name: str, data: list) -> str:
     """All that is answered to a call of the API."""
     event = page.post(f"{API}/call/{name}", json={"data": data}).json()["event_id"]
     return page.get(f"{API}/call/{name}/{event}").text
+
+
+def test_a_process_that_dies_is_started_again_without_what_was_uploaded(page: "httpx.Client") -> None:
+    uploads = Path(page.headers["x-uploads"])
+    upload(page, "me.png", b"mine")
+    assert list(uploads.rglob("me.png"))
+    server = next(p for p in Path("/proc").glob("[0-9]*") if _is_server_of(p, uploads))
+    age = time.time() - (server / "stat").stat().st_mtime
+    time.sleep(max(0.0, LEAST_SECONDS - age) + 1)
+    os.kill(int(server.name), signal.SIGKILL)
+    end = time.monotonic() + 60
+    while not _answers(page):
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    assert not list(uploads.rglob("me.png"))
+    assert upload(page, "you.png", b"yours").status_code == 200
+
+
+def _is_server_of(process: Path, uploads: Path) -> bool:
+    try:
+        return b"spawn_main" in (process / "cmdline").read_bytes() and (
+            f"TMPDIR={uploads}".encode() in (process / "environ").read_bytes()
+        )
+    except OSError:
+        return False
+
+
+def _answers(page: "httpx.Client") -> bool:
+    try:
+        return page.get("/health").status_code == 200
+    except httpx.TransportError:
+        return False
