@@ -244,7 +244,7 @@ def _wishes(folder: Path) -> Read:
     """Rows of a manifest; what they name is there."""
     for name in ("me.jpg", "you.jpg"):
         _picture(folder / name)
-    common = Wish(folder, "", "", (), (), (), None, Settings())
+    common = Wish(folder, "", "", (), (), (), None, False, Settings())
     return lambda path: read_wishes(path, common)
 
 

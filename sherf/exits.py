@@ -45,7 +45,7 @@ def _fail(message: str) -> None:
 
 
 def _nobody_reads() -> bool:
-    """Whether the end of a pipe that this process prints to is closed, as by `| head`; nothing is printed from then on."""
+    """Whether what this process prints goes nowhere any more, as into `| head`; then nothing more is printed."""
     watch = select.poll()
     watch.register(sys.stdout.fileno(), 0)
     if not any(events & select.POLLERR for _, events in watch.poll(0)):

@@ -162,6 +162,8 @@ class BatchOptions:
     """video for each motion and camera; glb, vrm, obj and ply once with all motions; bvh and npz for each motion."""
     frames: int | None = None
     """Pictures of a video: the whole motion, or 60 of a person who stands still, if not given."""
+    keep_frames: bool = False
+    """Keep a video's pictures as PNG, too, not only the one for the page."""
     workers: int | None = None
     """Processes on this machine, each with its share of the cores; as many as there are cores or cards, at most 8, if
     not given."""

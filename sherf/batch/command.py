@@ -85,9 +85,8 @@ def run_batch(
     if options.workers is not None and not 1 <= options.workers <= 512:
         raise BadInput(f"--workers {options.workers} is not possible: choose 1 to 512.")
     settings = Settings(photo, render, moving, mesh)
-    wishes = read_wishes(
-        source, Wish(source, "", "", options.motions, options.cameras, options.outputs, options.frames, settings)
-    )
+    wanted = (options.motions, options.cameras, options.outputs, options.frames, options.keep_frames)
+    wishes = read_wishes(source, Wish(source, "", "", *wanted, settings))
     if options.dry_run:
         return _dry(wishes, options)
     with locked(options.out, options.shard):

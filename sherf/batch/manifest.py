@@ -58,6 +58,7 @@ class Wish:
     cameras: tuple[str, ...]
     outputs: tuple[BatchOutput, ...]
     frames: int | None
+    keep_frames: bool
     settings: Settings
 
 
@@ -117,6 +118,7 @@ def _columns() -> dict[str, Any]:
         "cameras": (tuple[str, ...] | None, None),
         "outputs": (tuple[BatchOutput, ...] | None, None),
         "frames": (int | None, None),
+        "keep_frames": (bool | None, None),
     }
     for part in fields(Settings):
         columns |= {f.name: (f.type | None, None) for f in fields(part.type) if f.name not in NOT_IN_ROWS}
@@ -124,6 +126,7 @@ def _columns() -> dict[str, Any]:
 
 
 Row: type[BaseModel] = create_model("Row", __config__=ConfigDict(extra="forbid"), **_columns())
+OWN = ("motions", "cameras", "outputs", "frames", "keep_frames", "name")
 LISTS = tuple(name for name, (kind, _) in _columns().items() if tuple in {get_origin(k) for k in get_args(kind)})
 
 
@@ -143,7 +146,7 @@ def _wish(row: dict[str, Any], where: str, folder: Path, common: Wish) -> Wish:
     for name in ("motions", "cameras"):
         if name in given:
             given[name] = tuple(_beside(folder, x) for x in given[name])
-    own = {key: given[key] for key in ("motions", "cameras", "outputs", "frames", "name") if key in given}
+    own = {key: given[key] for key in OWN if key in given}
     parts = {
         part: replace(options, **{f.name: given[f.name] for f in fields(options) if f.name in given})
         for part, options in vars(common.settings).items()

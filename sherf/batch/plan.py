@@ -18,6 +18,7 @@ from sherf.camera_file import read_cameras
 from sherf.commands import check_options
 from sherf.digest import file_sha256, tensors_sha256
 from sherf.errors import BadInput, SherfError
+from sherf.export.video import frame_path
 from sherf.framing import CameraPath
 from sherf.motion import read_motion
 from sherf.motion_choice import chosen_motion, is_filmed
@@ -27,6 +28,7 @@ from sherf.output import prepare_output_folder
 from sherf.photo.edit import edits_digest
 from sherf.progress import counted
 from sherf.scene import Camera
+from sherf.sequence import FRAMES
 
 STILL = "none"
 """The motion of a person who stands as in the photo."""
@@ -61,6 +63,13 @@ class Job:
     folder: Path
     items: tuple[Item, ...]
     settings: Settings
+    keep_frames: bool = False
+    """Of videos."""
+
+
+def shown_frame(job: Job, item: Item) -> Path:
+    """The picture of a video that stands for it: a turning person is a little from the side."""
+    return frame_path(job.folder / item.label / FRAMES, item.frames // 8)
 
 
 def plan(wishes: list[Wish], out: Path, shard: str = "") -> list[Job]:
@@ -126,7 +135,7 @@ def _job(wish: Wish, name: str, out: Path) -> Job:
         elif item.output in MESHES:
             depends += (settings.mesh.triangles, settings.mesh.texture)
         items.append(replace(item, key=_hash(avatar, item.output, item.label, *depends)))
-    return Job(name, wish.source, out / name, tuple(items), settings)
+    return Job(name, wish.source, out / name, tuple(items), settings, wish.keep_frames)
 
 
 def _items(wish: Wish) -> list[Item]:

@@ -12,11 +12,9 @@ import jinja2
 from PIL import Image, ImageDraw, ImageOps
 
 from sherf.batch.ledger import Entry, Ledger
-from sherf.batch.plan import AVATAR, Item, Job
-from sherf.export.video import frame_path
+from sherf.batch.plan import AVATAR, Item, Job, shown_frame
 from sherf.output import atomic_output, write_text
 from sherf.reconstruct import OVERLAY
-from sherf.sequence import FRAMES
 
 INDEX, SHEET, RESULTS, THUMBS = "index.html", "sheet.jpg", "results.csv", "thumbs"
 CELL, CAPTION, ACROSS, ROWS = 240, 18, 6, 20
@@ -101,8 +99,8 @@ def _row(line: Line, item: Item) -> list[Any]:
 
 def _thumb(job: Job, ledger: Ledger, folder: Path) -> str:
     """A small picture: the fit over the photo, and beside it a video's person a little from the side."""
-    videos = [(item, done) for item in job.items if item.output == "video" and (done := ledger[item].done)]
-    frames = [frame_path(job.folder / item.label / FRAMES, done.frames // 8) for item, done in videos[:1]]
+    videos = [item for item in job.items if item.output == "video" and ledger[item].done]
+    frames = [shown_frame(job, item) for item in videos[:1]]
     sources = [path for path in (job.folder / OVERLAY, *frames) if path.is_file()]
     if not sources:
         return ""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sherf.batch.ledger import Done, write_done
-from sherf.batch.plan import AVATAR, PATHS, Item, Job
+from sherf.batch.plan import AVATAR, PATHS, Item, Job, shown_frame
 from sherf.commands import animate_motion, render_views
 from sherf.devices import choose_backend
 from sherf.errors import OutputError, SherfError
@@ -111,9 +111,16 @@ class Bench:
         rest = (output, self._as_given, job.settings.render)
         avatar = job.folder / AVATAR_FILE
         if item.motions:
-            return animate_motion(avatar, item.motions[0], item.frames, item.camera, *rest, job.settings.moving)
-        given = None if item.camera in PATHS else Path(item.camera)
-        return render_views(avatar, "still" if given else item.camera, given, item.frames, *rest)
+            files = animate_motion(avatar, item.motions[0], item.frames, item.camera, *rest, job.settings.moving)
+        else:
+            given = None if item.camera in PATHS else Path(item.camera)
+            files = render_views(avatar, "still" if given else item.camera, given, item.frames, *rest)
+        if not job.keep_frames:
+            shown = shown_frame(job, item)
+            for path in shown.parent.glob("*.png"):
+                if path != shown:
+                    path.unlink()
+        return files
 
     @property
     def _as_given(self) -> PhotoOptions:

@@ -145,11 +145,13 @@ def test_unusable_photos_are_listed_and_the_rest_is_done(two: Path, tmp_path: Pa
     broken.write_bytes(b"\xff\xd8 no picture")
     lines = [*two.read_text().splitlines()[:1], json.dumps({"photo": "broken.jpg"})]
     two.write_text("\n".join(lines))
-    done = batch(two, "--out", tmp_path / "out", "--cameras", "still", *SMALL, "--workers", 1)
+    done = batch(two, "--out", tmp_path / "out", "--frames", 9, *SMALL[2:], "--workers", 1)
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert "2 done, 2 failed, 0 waiting" in done.stdout
     assert "failed: broken, avatar: " in done.stdout
     assert "failed" in (tmp_path / "out" / "index.html").read_text()
+    shown = list(tmp_path.glob("out/*/turntable/frames/*.png"))
+    assert len(shown) == 1, "of the pictures only the one for the page is kept"
 
 
 def test_what_is_lost_is_made_again_after_a_dry_run_has_said_so(two: Path, tmp_path: Path) -> None:

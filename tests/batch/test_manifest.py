@@ -11,7 +11,7 @@ from sherf.batch.manifest import Settings, Wish, read_wishes
 from sherf.batch.plan import plan
 from sherf.errors import BadInput
 
-COMMON = Wish(Path(), "", "", (), (), ("video",), None, Settings())
+COMMON = Wish(Path(), "", "", (), (), ("video",), None, False, Settings())
 
 LAUGHS = "defaults: &a0 {name: ha}\nphotos:\n" + "".join(
     f"- &a{i} {{photo: a.jpg, motions: [{', '.join([f'*a{i - 1}'] * 9)}]}}\n" for i in range(1, 9)
