@@ -9,6 +9,7 @@ from scipy.sparse.csgraph import connected_components
 
 from sherf.errors import BadInput
 from sherf.export.solid import Solid
+from sherf.render.open3d_surface import quick_open3d
 
 SPACING_M = 0.005
 FAR_M = 0.02
@@ -39,8 +40,7 @@ def extract_surface(solid: Solid, spacing: float = SPACING_M) -> Mesh:
 
 def decimated(vertices: Vertices, faces: Faces, triangles: int) -> Mesh:
     """About so many triangles (quadric error metrics, Garland & Heckbert 1997); fewer stay as they are."""
-    import open3d
-
+    open3d = quick_open3d()
     if len(faces) <= triangles:
         return vertices, faces
     mesh = open3d.geometry.TriangleMesh(

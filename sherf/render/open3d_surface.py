@@ -1,5 +1,7 @@
 """Nearest surface points on the CPU through Open3D's RaycastingScene (Embree): exact, about 1.3 us a point."""
 
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,26 +15,36 @@ if TYPE_CHECKING:
     import open3d
 
 
-def as_open3d(x: Tensor) -> "open3d.core.Tensor":
-    """The same numbers for Open3D, which knows the CPU only here. Open3D takes a second to import: on first use."""
+NOTEBOOKS = "open3d.visualization.draw_plotly"
+
+
+def quick_open3d() -> ModuleType:
+    """Open3D, imported on first use, without its drawing in notebooks: that alone takes longer than all the rest."""
+    if "open3d" not in sys.modules:
+        left_out = ModuleType(NOTEBOOKS)
+        vars(left_out).update(get_plotly_fig=None, draw_plotly=None, draw_plotly_server=None)
+        sys.modules[NOTEBOOKS] = left_out
     import open3d
 
-    return open3d.core.Tensor.from_numpy(x.detach().cpu().contiguous().numpy())
+    return open3d
+
+
+def as_open3d(x: Tensor) -> "open3d.core.Tensor":
+    """The same numbers for Open3D, which knows the CPU only here."""
+    return quick_open3d().core.Tensor.from_numpy(x.detach().cpu().contiguous().numpy())
 
 
 def mesh_scene(
     vertices: Float[Tensor, "vertex 3"], faces: Int[Tensor, "face 3"]
 ) -> "open3d.t.geometry.RaycastingScene":
     """A mesh that answers ray casts and closest-point queries."""
-    import open3d
-
-    scene = open3d.t.geometry.RaycastingScene(nthreads=torch.get_num_threads())
+    scene = quick_open3d().t.geometry.RaycastingScene(nthreads=torch.get_num_threads())
     scene.add_triangles(as_open3d(vertices.float()), as_open3d(faces.to(torch.uint32)))
     return scene
 
 
 class Open3dSurface:
-    """Same answers as `torch_backend.BruteForceSurface`. Open3D is imported on first use: it takes about a second."""
+    """Same answers as `torch_backend.BruteForceSurface`."""
 
     def __init__(self, vertices: Float[Tensor, "vertex 3"], faces: Int[Tensor, "face 3"]) -> None:
         self._scene = mesh_scene(vertices, faces)
