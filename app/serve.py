@@ -33,6 +33,7 @@ def serve(options: AppOptions) -> None:
         raise ModuleNotFoundError("No module named 'gradio'", name="gradio")
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ.setdefault("MALLOC_ARENA_MAX", "2")  # else glibc keeps for each thread what it once needed
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     while True:
         began = time.monotonic()

@@ -8,6 +8,7 @@ and nothing but text is ever a key, so that neither hashing nor comparing runs t
 
 import pickletools
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -58,7 +59,8 @@ class EncodedText(Inert):
     def resolve(self) -> bytes:
         match self.arguments:
             case (str() as text, "latin1" | "latin-1"):
-                return text.encode("latin1")
+                with suppress(UnicodeEncodeError):
+                    return text.encode("latin1")
         raise BadInput("bytes in an unknown encoding")
 
 

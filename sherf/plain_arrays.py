@@ -6,6 +6,7 @@ without a bound. Messages say what is wrong; the caller says where.
 
 import io
 import struct
+import sys
 import zipfile
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -47,6 +48,8 @@ class Npy:
             )
         if size == 0:
             return np.zeros(self.shape, self.dtype)
+        if self.dtype.kind == "U" and np.frombuffer(self.content, self.dtype.byteorder + "u4").max() > sys.maxunicode:
+            raise BadInput("its text holds what is no letter")
         order = "F" if self.by_columns else "C"
         return np.frombuffer(self.content, self.dtype).reshape(self.shape, order=order).copy(order="K")
 

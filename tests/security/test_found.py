@@ -10,6 +10,7 @@ from typing import Any
 import fuzz_seeds as seeds
 import numpy as np
 import pytest
+import torch
 from fuzz import batch_in_child
 from fuzz_readers import READERS
 
@@ -94,6 +95,21 @@ def png_of_a_huge_chunk() -> bytes:
     return sound[:33] + b"\xbe" + sound[34:]
 
 
+def text_beyond_unicode() -> bytes:
+    written = io.BytesIO()
+    np.savez(written, joints=np.zeros((2, 24, 3)), translation=np.zeros((2, 3)), fps=30.0)
+    with zipfile.ZipFile(written, "a") as archive:
+        archive.writestr("name.npy", npy("{'descr': '<U1', 'fortran_order': False, 'shape': ()}", b"\xff" * 4))
+    return written.getvalue()
+
+
+def snapshot_of(weight: float) -> bytes:
+    network, written = torch.nn.Linear(1, 1), io.BytesIO()
+    torch.nn.init.constant_(network.weight, weight)
+    torch.save({"G": network}, written)
+    return written.getvalue()
+
+
 HUGE = 10**400
 SOUND_FIT, SOUND_TRAINING = seeds.fit_files()[0], seeds.training_files()[0]
 SPACES, PACKED = " " * 8000, seeds.motion_npz()[0]
@@ -107,6 +123,9 @@ FOUND: dict[str, tuple[str, bytes]] = {
     "npy of huge angles": ("motion npy", seeds.npy(np.full((2, 72), 1e170))),
     "npz with a damaged stream": ("motion npz", PACKED[:60] + b"\xff" * 40 + PACKED[100:]),
     "npz that unpacks to more than it says": ("body npz", lying_zip().replace(b"poses.npy", b"f.npy    ")),
+    "npz of text that is none": ("motion npz", text_beyond_unicode()),
+    "snapshot of letters for bytes": ("snapshot", seeds.snapshots()[0].replace(b"\xc2\x80", b"\xca\x8a")),
+    "snapshot of numbers that are none": ("snapshot", snapshot_of(float("nan"))),
     "npz packed by bzip2": ("data npz", npz(bytes(100 * 2**20), zipfile.ZIP_BZIP2)),
     "npz of a long directory": ("data npz", long_directory()),
     "pickle that holds itself twice, sixty times": ("thuman annotations", nested_pickle()),
