@@ -1,17 +1,26 @@
 """What each part of sherf-small is worth: every variant trained for the same time, then scored on validation people.
 
-    python benchmarks/ablations.py --data people --minutes 20 --out out/ablations
+    python benchmarks/ablations.py --data people --minutes 15 --jobs 2 --out out/ablations
 
-Trains and scores one variant after the other on an otherwise idle machine, and prints the table. The same command
-again continues; --only NAME takes some of the variants.
+Time is that of one core, as the system counts it for the process: it does not matter what else the machine does, nor
+how many variants are trained at once. Prints the table. The same command again continues; --only NAME takes some of
+the variants.
 """
 
 import argparse
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
+
+import psutil
 
 from sherf.datasets.openpeople_data import OpenPeople
 
@@ -51,65 +60,90 @@ VARIANTS: dict[str, dict] = {
         "augment": {"mirror": 0.0, "exposure": 0.0, "gamma": 0.0, "fit": 0.0, "occluded": 0.0, "cut": 0.0}
     },
 }
-PEOPLE = 10
+PEOPLE = 5
+METRICS = (("psnr", 2), ("ssim", 3), ("lpips_vgg", 3), ("lpips_alex", 3))
+ONE_CORE = os.environ | {"OMP_NUM_THREADS": "1"}
 
 
 def main() -> None:
     """Train, score, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=20.0, help="of training for each variant")
+    parser.add_argument("--minutes", type=float, default=15.0, help="of one core, for training each variant")
+    parser.add_argument("--jobs", type=int, default=1, help="variants at once")
     parser.add_argument("--out", type=Path, default=Path("out/ablations"))
     parser.add_argument("--only", nargs="*", choices=list(VARIANTS), help="some of the variants")
     options = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts in the background ignores it
     subjects = OpenPeople(options.data, "validation").subjects[:PEOPLE]
+    bake(options.out, options.data)
     print("| variant | steps | PSNR | SSIM | LPIPS-VGG | LPIPS-Alex | novel pose PSNR |\n|---|---|---|---|---|---|---|")
-    for name in options.only or VARIANTS:
-        folder = options.out / name.replace(" ", "_").replace(",", "")
-        print(row(name, folder, options.data, subjects, options.minutes), flush=True)
+    one = partial(row, out=options.out, data=options.data, subjects=subjects, seconds=60 * options.minutes)
+    with ThreadPoolExecutor(options.jobs) as pool:
+        for line in pool.map(one, options.only or VARIANTS):
+            print(line, flush=True)
 
 
-def row(name: str, folder: Path, data: Path, subjects: tuple[str, ...], minutes: float) -> str:
+def bake(out: Path, data: Path) -> None:
+    """All variants learn from the same maps: they are made once."""
+    if (out / "baked").exists():
+        return
+    train(prepared(out / "bake", "sherf-small"), data, out / "bake" / "run", "--for", "1s").wait()
+    (out / "bake" / "run" / "baked").rename(out / "baked")
+
+
+def prepared(folder: Path, name: str) -> Path:
+    """The variant's configuration, as a file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "config.json"
+    path.write_text(json.dumps({**SMALL, **VARIANTS[name]}, indent=1))
+    return path
+
+
+def train(config: Path, data: Path, run: Path, *more: str) -> psutil.Popen:
+    """Start a training."""
+    arguments = ["train", config, "--data", data, "--out", run, "--precision", "bf16", "--validation-steps", "0", *more]
+    with (config.parent / "log").open("a") as log:
+        return psutil.Popen([*SHERF, *map(str, arguments)], env=ONE_CORE, stdout=log, stderr=log)
+
+
+def row(name: str, out: Path, data: Path, subjects: tuple[str, ...], seconds: float) -> str:
     """One variant's line."""
-    results = folder / "scores" / "results.json"
+    folder = out / name.replace(" ", "_").replace(",", "")
+    results, run = folder / "scores" / "results.json", folder / "run"
     if not results.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        config = folder / "config.json"
-        config.write_text(json.dumps({**SMALL, **VARIANTS[name]}, indent=1))
-        share_baked(folder)
-        left = 60 * minutes - trained(folder)
-        if left > 1:
-            command = ["train", config, "--data", data, "--out", folder / "run", "--precision", "bf16"]
-            run(*command, "--validation-steps", "0", "--for", f"{left:.0f}s")
+        config = prepared(folder, name)
+        run.mkdir(exist_ok=True)
+        with suppress(FileExistsError):
+            (run / "baked").symlink_to(Path("../../baked"))
+        train_for(seconds, partial(train, config, data, run), folder / "seconds.json")
         scored = ["benchmark", "openpeople", "--data", data, "--split", "validation", "--out", folder / "scores"]
-        run(*scored, "--model", folder / "run" / "checkpoint.safetensors", "--subjects", *subjects)
-    about = json.loads((folder / "run" / "checkpoint.json").read_text())["training"]
+        scored += ["--model", run / "checkpoint.safetensors", "--subjects", *subjects]
+        subprocess.run([*SHERF, *map(str, scored)], env=ONE_CORE, check=True, stdout=subprocess.DEVNULL)
+    about = json.loads((run / "checkpoint.json").read_text())["training"]
     scores = json.loads(results.read_text())["protocols"]["standard_person_box"]
     view, pose = scores["novel_view"], scores["novel_pose"]
     numbers = [f"{view[key]:.{digits}f}" for key, digits in METRICS] + [f"{pose['psnr']:.2f}"]
     return f"| {name} | {about['step']} | {' | '.join(numbers)} |"
 
 
-METRICS = (("psnr", 2), ("ssim", 3), ("lpips_vgg", 3), ("lpips_alex", 3))
-
-
-def share_baked(folder: Path) -> None:
-    """All variants learn from the same maps: they are made once."""
-    (folder.parent / "baked").mkdir(exist_ok=True)
-    (folder / "run").mkdir(exist_ok=True)
-    with suppress(FileExistsError):
-        (folder / "run" / "baked").symlink_to(Path("../../baked"))
-
-
-def trained(folder: Path) -> float:
-    """Seconds that a variant was trained already."""
-    about = folder / "run" / "checkpoint.json"
-    return json.loads(about.read_text())["training"]["seconds"] if about.exists() else 0.0
-
-
-def run(*arguments: str | Path) -> None:
-    """One command as its own process."""
-    subprocess.run([*SHERF, *map(str, arguments)], check=True, stdout=subprocess.DEVNULL)
+def train_for(seconds: float, start: Callable[[], psutil.Popen], spent: Path) -> None:
+    """Train until the processes have taken so many seconds of a core, those written down in `spent` included."""
+    before = json.loads(spent.read_text()) if spent.exists() else 0.0
+    if before >= seconds:
+        return
+    training, taken = start(), 0.0
+    try:
+        while training.poll() is None and before + taken < seconds:
+            time.sleep(1.0)
+            with suppress(psutil.NoSuchProcess):
+                taken = sum(training.cpu_times()[:2])
+    finally:
+        if training.poll() is None:
+            training.send_signal(signal.SIGINT)  # it keeps what it has learned
+        if training.wait() not in (0, 130):
+            sys.exit(f"the training ended with {training.returncode}; see {spent.with_name('log')}")
+        spent.write_text(json.dumps(before + taken))
 
 
 if __name__ == "__main__":

@@ -79,6 +79,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("out/soak"))
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts in the background ignores it
     out = options.out.resolve()
     shutil.rmtree(out, ignore_errors=True)
     work, temporary = out / "work", out / "tmp"
