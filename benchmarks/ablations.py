@@ -22,7 +22,11 @@ from pathlib import Path
 
 import psutil
 
+from sherf.body.files import load_body_model
 from sherf.datasets.openpeople_data import OpenPeople
+from sherf.progress import progress
+from sherf.training.data import DrawnPairs, bakery_of, data_digest
+from sherf.training.read_options import read_training
 
 SHERF = [sys.executable, "-m", "sherf.cli"]
 SCALED = {
@@ -85,11 +89,14 @@ def main() -> None:
 
 
 def bake(out: Path, data: Path) -> None:
-    """All variants learn from the same maps: they are made once."""
-    if (out / "baked").exists():
-        return
-    train(prepared(out / "bake", "sherf-small"), data, out / "bake" / "run", "--for", "1s").wait()
-    (out / "bake" / "run" / "baked").rename(out / "baked")
+    """All variants learn from the same maps: they are made first, once."""
+    options = read_training(str(prepared(out / "bake", "sherf-small")))
+    people, body = OpenPeople(data, "train"), load_body_model(options.model.body_model)
+    pairs = DrawnPairs(people, options, 0, 0, 1, 1)
+    bakery = bakery_of(body, options, out, data_digest(people))
+    for name, poses, views in progress(pairs.subjects, "people's maps"):
+        for pose in poses:
+            pairs.baked(bakery, name, pose, views)
 
 
 def prepared(folder: Path, name: str) -> Path:

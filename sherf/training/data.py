@@ -3,14 +3,17 @@
 import hashlib
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch.utils.data import Dataset
 
+from sherf.body.model import BodyModel
 from sherf.datasets.multiview import MultiviewData
 from sherf.datasets.pairs import CachedViews, Key, Pair
 from sherf.errors import BadInput
+from sherf.features.atlas import atlas_of
 from sherf.scene import OnDevice
 from sherf.training.baked import Baked, Bakery
 from sherf.training.options import TrainingOptions
@@ -88,12 +91,17 @@ class DrawnPairs(Dataset[Drawn]):
         others = [v for v in views if v != view or pose != observation.pose] or list(views)
         target = Key(subject, pose, int(rng.choice(others)))
         pair = Pair(self.views[observation], self.views[target])
-        baked = None
-        if self.bakery is not None:
-            moment = [observation._replace(view=v) for v in views]
-            name = f"{subject}_{observation.pose}"
-            baked = self.bakery(name, lambda: [self.views.data.view(*key) for key in moment])
+        baked = None if self.bakery is None else self.baked(self.bakery, subject, observation.pose, views)
         return Drawn(observation, target, pair, baked, [options.seed, step, place, RAYS])
+
+    def baked(self, bakery: Bakery, subject: str, pose: int, views: tuple[int, ...]) -> Baked:
+        """What all views of a moment show of each texel."""
+        return bakery(f"{subject}_{pose}", lambda: [self.views.data.view(subject, pose, view) for view in views])
+
+
+def bakery_of(body: BodyModel, options: TrainingOptions, out: Path, data_sha256: str) -> Bakery:
+    """The one that a training in the folder `out` uses."""
+    return Bakery(body, atlas_of(body, *options.model.plane_size), out / "baked" / data_sha256[:16])
 
 
 def data_digest(data: MultiviewData) -> str:

@@ -19,13 +19,11 @@ from sherf.body.model import BodyModel
 from sherf.checkpoint import save_checkpoint
 from sherf.datasets.multiview import MultiviewData
 from sherf.errors import TrainingError
-from sherf.features.atlas import atlas_of
 from sherf.model import Sherf
 from sherf.output import prepare_output_folder
 from sherf.progress import say
 from sherf.render.backend import Backend
-from sherf.training.baked import Bakery
-from sherf.training.data import Drawn, DrawnPairs
+from sherf.training.data import Drawn, DrawnPairs, bakery_of
 from sherf.training.objective import Objective
 from sherf.training.options import TrainingOptions
 from sherf.training.record import Log
@@ -94,10 +92,7 @@ class Trainer:
         fabric, options, done = self.fabric, self.options, self.progress
         pairs = DrawnPairs(data, options, done.step, fabric.global_rank, fabric.world_size, options.steps)
         if options.looks_at_maps and pairs.knows_depth:
-            body = self.body.to("cpu")
-            pairs.bakery = Bakery(
-                body, atlas_of(body, *options.model.plane_size), self.out / "baked" / self.settings["data_sha256"][:16]
-            )
+            pairs.bakery = bakery_of(self.body.to("cpu"), options, self.out, self.settings["data_sha256"])
         elif options.looks_at_maps:
             say("the data set knows no depths: the planes learn from rays alone")
         for name, why in pairs.left_out.items():
