@@ -222,7 +222,10 @@ def _rows_of_yaml(text: str, path: Path) -> Iterator[tuple[int, dict[str, Any]]]
             raise BadInput(f"{path}: give a list of rows, or `defaults:` and `photos:`; found {shown(list(content))}.")
         defaults = _mapping(content.get("defaults") or {}, path, 1)
         content = content.get("photos")
-        top = next((value for key, value in top.value if key.value == "photos"), top)
+        lists = [(key, value) for key, value in top.value if key.value == "photos"]
+        if len(lists) > 1:
+            raise BadInput(f"{path}, line {lists[1][0].start_mark.line + 1}: `photos:` is there twice.")
+        top = lists[0][1] if lists else top
     if content is None:
         return
     if not isinstance(content, list) or not isinstance(top, yaml.SequenceNode):

@@ -126,6 +126,7 @@ FOUND: dict[str, tuple[str, bytes]] = {
     "npz of text that is none": ("motion npz", text_beyond_unicode()),
     "snapshot of letters for bytes": ("snapshot", seeds.snapshots()[0].replace(b"\xc2\x80", b"\xca\x8a")),
     "snapshot of numbers that are none": ("snapshot", snapshot_of(float("nan"))),
+    "manifest with two lists": ("batch yaml", b"photos: [a.jpg]\nphotos: [a.jpg, b.jpg]\n"),
     "npz packed by bzip2": ("data npz", npz(bytes(100 * 2**20), zipfile.ZIP_BZIP2)),
     "npz of a long directory": ("data npz", long_directory()),
     "pickle that holds itself twice, sixty times": ("thuman annotations", nested_pickle()),
