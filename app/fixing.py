@@ -1,15 +1,18 @@
 """Corrections of a fit, as the page collects them: points that were clicked, swapped sides, another lens."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-from jaxtyping import UInt8
+import torch
+from jaxtyping import Float, UInt8
 from PIL import Image
+from torch import Tensor
 
+from sherf.body.model import BodyModel
 from sherf.body.skeleton import mirrored_name
 from sherf.image import to_bytes
 from sherf.photo.landmarks import LANDMARKS
@@ -32,20 +35,25 @@ class Fix:
     """Left and right are the wrong way round."""
     focal: float = 1.0
     """Times the focal length that was taken."""
+    height: float | None = None
+    """Of the person, metres, where the visitor knows it: one photo cannot tell tall and far from short and near."""
 
     def places(self, found: dict[str, Any]) -> dict[str, list[float] | None]:
         """Where all points that are not as found should be."""
         swapped = {name: _seen(found[mirrored_name(name)]) for name in found} if self.swapped else {}
         return {name: place for name, place in swapped.items() if name != mirrored_name(name)} | self.landmarks
 
-    def write(self, fit: dict[str, Any], mask: Path | None, path: Path) -> Path:
+    def write(self, fit: dict[str, Any], body: BodyModel, mask: Path | None, path: Path) -> Path:
         """A fit.json for `--edit` (see `sherf.photo.edit`): from the fit that was made, with these corrections."""
         start = None if self.swapped else fit["fit"]
         if start is not None:
-            camera = start["camera"]
-            x, y, z = camera["translation"]
+            betas, camera, grown = torch.tensor(start["betas"]), start["camera"], 1.0
+            if self.height is not None:
+                grown = self.height / body_height(body, betas)
+                betas = of_height(body, betas, self.height)
+            x, y, z = (grown * number for number in camera["translation"])
             lens = {"focal_px": self.focal * camera["focal_px"], "translation": [x, y, self.focal * z]}
-            start = {**start, "camera": {**camera, **lens}}
+            start = {**start, "betas": betas.tolist(), "camera": {**camera, **lens}}
         edits = {**fit["edits"], "landmarks": fit["edits"]["landmarks"] | self.places(fit["landmarks"])}
         if mask is not None:
             edits["mask"] = str(mask.resolve())
@@ -69,6 +77,19 @@ class Fix:
                 cv2.circle(canvas, (x, y), 2 * radius, (255, 255, 255), 2, cv2.LINE_AA)
                 cv2.circle(canvas, (x, y), 2 * radius + 2, (0, 0, 0), 1, cv2.LINE_AA)
         return canvas
+
+
+def body_height(body: BodyModel, betas: Float[Tensor, " 10"]) -> float:
+    """From the soles to the crown, upright, metres."""
+    heights = body.pose(replace(body.rest_pose(), betas=betas)).vertices[:, 1]
+    return float(heights.max() - heights.min())
+
+
+def of_height(body: BodyModel, betas: Float[Tensor, " 10"], height: float) -> Float[Tensor, " 10"]:
+    """The nearest shape of a height, metres."""
+    before = body_height(body, betas)
+    rise = torch.tensor([body_height(body, betas + step) - before for step in torch.eye(len(betas))])
+    return betas + (height - before) / rise.square().sum() * rise
 
 
 def zoom_of(fit: dict[str, Any]) -> float:

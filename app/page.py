@@ -1,70 +1,46 @@
-"""The page: a photo in, a moving person out. Layout and callbacks; the work is in visit.py."""
+"""The page: a photo in, a moving person out. Its layout, and what calls what; the callbacks are in steps.py."""
 
-import shlex
-from collections.abc import Callable
-from functools import partial, wraps
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import gradio as gr
-import numpy as np
 
-from sherf.app.fixing import POINTS, zoom_of
-from sherf.app.visit import MOST_SECONDS, Visit
-from sherf.errors import SherfError
-from sherf.framing import CameraPath
+from sherf.app import steps
+from sherf.app.fixing import POINTS
+from sherf.app.masks import SIDE, TINT
+from sherf.app.thumbnails import thumbnail
+from sherf.app.visit import MOST_SECONDS
+from sherf.app.visits import Visits
+from sherf.app.words import ABOUT, FIX, MASK, MOTION, WELCOME
 from sherf.motion import builtin_motions
-from sherf.options import MotionOptions, RenderOptions
 
 EXAMPLES = Path(str(files("sherf.examples")))
 PHOTOS = ("person_1.jpg", "person_2.jpg", "darknet_person.jpg")
 BUTTONS = ["download", "fullscreen"]
-BACKGROUNDS = {
-    "white": "white",
-    "studio grey": "#d7d9de",
-    "sky": "#bcd9f5",
-    "black": "black",
-    "transparent": "transparent",
-}
-VERDICTS = {
-    "good": "The body fits the photo well.",
-    "usable": "The body fits roughly: look at the picture on the right.",
-    "poor": "The body does not fit well: expect a wrong shape, or try another photo.",
-}
-WELCOME = """# One photo in, a moving person out
-Drop a photo of a whole person below, or click an example. It stays on this machine."""
-ABOUT = """**Privacy.** Photos are read on this machine and go nowhere; what you upload is deleted when you close the
-page, or after {minutes} minutes.
-
-**What is real and what is invented.** The photo shows one side. The rest is made up by a network that has seen drawn
-people only: the map *seen / invented* shows which is which. It is no likeness to prove anything by.
-
-**Model card and licence**: `checkpoints/sherf-small/README.md`; the weights, the body model and the motions are CC0.
-Of files that you make, `provenance` says which photo and model they come from."""
-FIX = """Left and right are the person's own. Choose a point and click where it really is, as often as you like; then
-*Fit again*. Blue: as found; green: as you placed it; grey: not seen."""
 CSS = """
 .gradio-container {width: 100% !important; max-width: 1180px !important; margin: auto}
 .gradio-container main, .gradio-container .tabs {width: 100%; min-width: 100%}
 footer {display: none !important}
 #verdict {min-height: 3.2em}
+#motions .grid-wrap {height: auto; min-height: 0; max-height: none; padding: 0}
+#motions .caption-label {font-size: 12px}
 """
-
-Result = TypeVar("Result")
-
-
-def in_words(action: Callable[..., Result]) -> Callable[..., Result]:
-    """A user's mistake is a sentence on the page."""
-
-    @wraps(action)
-    def told(*arguments: Any) -> Result:
-        try:
-            return action(*arguments)
-        except SherfError as error:
-            raise gr.Error(str(error), duration=20, print_exception=False) from error
-
-    return told
+REMEMBER = "(key) => { if (key) sessionStorage.setItem('sherf-visit', key) }"
+RECALL = """() => {
+    const named = () => {
+        document.querySelectorAll('#motions button.thumbnail-item').forEach((button) => {
+            const name = button.querySelector('.caption-label')?.textContent.trim()
+            if (name && button.ariaLabel !== name) button.ariaLabel = name
+        })
+    }
+    new MutationObserver(named).observe(document.body, {childList: true, subtree: true})
+    named()
+    return sessionStorage.getItem('sherf-visit') || ''
+}"""
+"""The key of a tab's visit lives as long as the tab; motions are called by their names, not by their numbers."""
+QUIET: dict[str, Any] = {"api_name": False, "show_progress": "hidden"}
 
 
 def theme() -> gr.Theme:
@@ -78,239 +54,168 @@ def theme() -> gr.Theme:
     )
 
 
-@in_words
-def reconstruct(photo: str | None, person: float | None, visit: Visit | None) -> tuple:
-    """Photo → overlay, verdict, a first view, and the visit."""
-    if not photo:
-        raise gr.Error("Drop a photo first, or click one of the examples.", print_exception=False)
-    visit = visit or Visit()
-    report = visit.read(Path(photo), int(person) if person and person > 1 else None)
-    return _found(visit, report, _command_line(photo, report))
-
-
-@in_words
-def refit(swapped: bool, focal: float, mask: str | None, visit: Visit | None) -> tuple:
-    """The corrections → overlay, verdict, a first view, and the visit."""
-    started = _started(visit)
-    started.fix.swapped, started.fix.focal = swapped, focal
-    report = started.refit(Path(mask) if mask else None)
-    return _found(
-        started, report, f"{_command_line(str(started.photo), report)}\n# with your corrections: --edit fit.json"
-    )
-
-
-@in_words
-def points(point: str, visit: Visit | None) -> np.ndarray:
-    """The photo with the points that were found and placed."""
-    return _started(visit).points(point)
-
-
-@in_words
-def place(point: str, visit: Visit | None, click: gr.SelectData) -> np.ndarray:
-    """The point is where the visitor clicked."""
-    started = _started(visit)
-    started.fix.landmarks[point] = [number / zoom_of(started.fit) for number in click.index]
-    return started.points(point)
-
-
-@in_words
-def hide(point: str, visit: Visit | None) -> np.ndarray:
-    """Nobody can see the point."""
-    started = _started(visit)
-    started.fix.landmarks[point] = None
-    return started.points(point)
-
-
-@in_words
-def build(visit: Visit | None) -> tuple:
-    """The mesh, for everything that follows at once."""
-    started = _started(visit)
-    mesh = started.build()
-    share = f"The photo saw {mesh.seen:.0%} of the person's surface; {1 - mesh.seen:.0%} are invented."
-    return started.view(30, 0, 1.0), share, started
-
-
-@in_words
-def look(azimuth: float, elevation: float, zoom: float, show: str, visit: Visit | None) -> np.ndarray:
-    """The avatar from where the sliders stand."""
-    return _started(visit).view(azimuth, elevation, zoom, colours=show == "colours")
-
-
-@in_words
-def move(
-    name: str,
-    file: str | None,
-    seconds: float,
-    speed: float,
-    loop: bool,
-    in_place: bool,
-    background: str,
-    size: float,
-    camera: CameraPath,
-    visit: Visit | None,
-    bar: gr.Progress = gr.Progress(),
-) -> tuple:
-    """The avatar moves: video on the page, and files."""
-    started = _started(visit)
-    moving = MotionOptions(
-        in_place=in_place, speed=speed, end=min(seconds * speed, MOST_SECONDS) if file else None, loop=loop
-    )
-    options = RenderOptions(size=int(size), background=BACKGROUNDS[background], gif=True)
-    videos = started.film(file or name, moving, options, camera, partial(_tell, bar))
-    return str(videos[0]), [str(video) for video in videos], started
-
-
-@in_words
-def export(name: str, file: str | None, visit: Visit | None) -> tuple:
-    """The rigged avatar, for the viewer and to take away."""
-    started = _started(visit)
-    model = str(started.model(file or name, MotionOptions()))
-    return model, [model, str(started.avatar_file)], started
-
-
-def _tell(bar: gr.Progress, done: int, count: int) -> None:
-    bar((done, count), unit="pictures")
-
-
-def stop(visit: Visit | None) -> None:
-    """End the film that is being made."""
-    if visit is not None:
-        visit.stopping.set()
-
-
-def choose(photo: str | None, visit: Visit | None, number: float, click: gr.SelectData) -> int:
-    """The number of the person who was clicked on, where the photo is known to show several."""
-    if visit is None or visit.avatar is None or str(visit.photo) != photo:
-        return int(number)
-    x, y = click.index
-    boxes = [person["box"] for person in visit.avatar.report.get("people", [])]
-    inside = (i for i, (x0, y0, x1, y1) in enumerate(boxes, start=1) if x0 <= x <= x1 and y0 <= y <= y1)
-    return next(inside, int(number))
-
-
-def _found(visit: Visit, report: dict[str, Any], command: str) -> tuple:
-    return str(visit.overlay), _verdict(report), visit.first_view(), command, visit
-
-
-def _started(visit: Visit | None) -> Visit:
-    if visit is None or visit.avatar is None:
-        raise gr.Error("There is no person yet: drop a photo on the first tab.", print_exception=False)
-    return visit
-
-
-def _verdict(report: dict[str, Any]) -> str:
-    lines = [f"**{VERDICTS.get(report.get('verdict', ''), 'Body and mask are drawn over the photo.')}**"]
-    lines += [f"- {reason}" for reason in report.get("reasons", []) + report.get("warnings", [])]
-    people = report.get("people", [])
-    if len(people) > 1:
-        lines.append(f"- {len(people)} people: click another in the photo, or type 1 to {len(people)}.")
-    return "\n".join(lines)
-
-
-def _command_line(photo: str, report: dict[str, Any]) -> str:
-    name = shlex.quote(Path(photo).name)
-    person = f" --person {report['person']}" if report.get("person", 1) != 1 else ""
-    return (
-        f"sherf animate {name}{person} --motion walk --out out\nsherf export {name}{person} --motion walk --out me.glb"
-    )
-
-
 def page(minutes: int = 60) -> gr.Blocks:
     """The whole page.
 
     Args:
-        minutes: after which a visit's files are deleted.
+        minutes: without use after which a visit's files are deleted.
     """
-    with gr.Blocks(title="SHERF", analytics_enabled=False, delete_cache=(600, 60 * minutes)) as blocks:
-        visit = gr.State(None, time_to_live=60 * minutes, delete_callback=_close)
+    visits = Visits(minutes)
+    with gr.Blocks(title="SHERF", analytics_enabled=False, delete_cache=(60, 60 * minutes)) as blocks:
+        visit = gr.State(None, time_to_live=60 * minutes)
+        key = gr.Textbox(visible="hidden", label="Key")
         gr.Markdown(WELCOME)
-        with gr.Tabs():
-            with gr.Tab("1  Photo"), gr.Row():
+        with gr.Tabs() as tabs:
+            with gr.Tab("1  Photo", id="photo"), gr.Row():
                 with gr.Column():
-                    photo = gr.Image(type="filepath", label="Photo", sources=["upload", "webcam"], height=420)
-                    gr.Examples([[str(EXAMPLES / name)] for name in PHOTOS], photo, label="Examples")
+                    photo = gr.Image(
+                        type="filepath", label="Photo", sources=["upload", "webcam"], height=420, alt_text="Your photo"
+                    )
+                    examples = gr.Examples([[str(EXAMPLES / name)] for name in PHOTOS], photo, label="Examples")
                     with gr.Row():
                         person = gr.Number(1, label="Which person", precision=0, minimum=1, scale=1)
                         go = gr.Button("Make the avatar", variant="primary", scale=2)
                 with gr.Column():
-                    overlay = gr.Image(label="What was found", interactive=False, height=420, buttons=BUTTONS)
-                    verdict = gr.Markdown("Mask, skeleton and body will be drawn over your photo.", elem_id="verdict")
-                    with gr.Accordion("Fix the fit", open=False):
+                    overlay = _picture(
+                        "What was found", "The photo with mask, skeleton and fitted body drawn on it", 420
+                    )
+                    told = gr.Markdown("Mask, skeleton and body will be drawn over your photo.", elem_id="verdict")
+                    to_look = gr.Button("Look around  →", variant="primary", visible=False)
+                    with gr.Accordion("Fix the fit", open=False) as fixing:
                         gr.Markdown(FIX)
                         point = gr.Dropdown(
                             [(name.replace("_", " "), name) for name in POINTS], value="left_wrist", label="Point"
                         )
-                        marked = gr.Image(label="Click where it is", interactive=False, height=420, buttons=BUTTONS)
+                        marked = _picture("Click where it is", "The photo with the points of the body on it", 420)
                         with gr.Row():
                             unseen = gr.Button("It cannot be seen")
                             swapped = gr.Checkbox(False, label="Left and right are swapped")
                         focal = gr.Slider(0.5, 2, 1, step=0.05, label="Lens: times the focal length that was taken")
-                        mask = gr.Image(type="filepath", label="Your own mask, white on black", sources=["upload"])
+                        height = gr.Slider(
+                            120, 220, 170, step=1, label="Height, cm",
+                            info="A photo cannot tell tall and far from short and near: say it if you know.",
+                        )  # fmt: skip
+                        with gr.Accordion("Paint the mask", open=False) as painting:
+                            gr.Markdown(MASK)
+                            painted = gr.ImageEditor(
+                                label="Mask", sources=[], transforms=[], layers=False, height=460, buttons=[],
+                                canvas_size=(SIDE, SIDE), format="png", visible=False,
+                                brush=gr.Brush(28, [f"rgb{TINT}"], color_mode="fixed"), eraser=gr.Eraser(28),
+                            )  # fmt: skip
+                            mask = gr.Image(
+                                type="filepath", label="Your own mask, white on black", sources=["upload"],
+                                height=200, alt_text="Your own mask",
+                            )  # fmt: skip
                         again = gr.Button("Fit again", variant="primary")
-            with gr.Tab("2  Look around"), gr.Row():
+            with gr.Tab("2  Look around", id="look"), gr.Row():
                 with gr.Column(scale=2):
-                    view = gr.Image(label="The avatar", interactive=False, height=540, buttons=BUTTONS)
+                    view = _picture("The avatar", "The avatar from where the sliders stand", 540)
                     share = gr.Markdown("Make an avatar first.")
                 with gr.Column():
                     azimuth = gr.Slider(-180, 180, 30, step=5, label="Around, degrees")
                     elevation = gr.Slider(-60, 60, 0, step=5, label="From above, degrees")
                     zoom = gr.Slider(0.6, 4, 1, step=0.1, label="Zoom")
                     show = gr.Radio(["colours", "seen / invented"], value="colours", label="Show")
-            with gr.Tab("3  Move"), gr.Row():
+                    to_move = gr.Button("Let it move  →", variant="primary")
+            with gr.Tab("3  Move", id="move"), gr.Row():
                 with gr.Column():
-                    motion = gr.Dropdown(list(builtin_motions()), value="walk", label="Motion")
-                    file = gr.File(label="Or your own: BVH, AMASS, AIST++, SMPL, GLB, or a video", type="filepath")
-                    seconds = gr.Slider(1, MOST_SECONDS, 4, step=0.5, label="Seconds of your own motion")
+                    gr.Markdown(MOTION)
+                    names = builtin_motions()
+                    motions = gr.Gallery(
+                        [(str(thumbnail(name)), name) for name in names], label="Motion", show_label=False, columns=3,
+                        allow_preview=False, selected_index=names.index("walk"), interactive=False, buttons=[],
+                        object_fit="contain", elem_id="motions",
+                    )  # fmt: skip
+                    motion = gr.Dropdown(list(names), value="walk", label="Motion", visible=False)
+                    file = gr.File(label="Or your own motion", type="filepath", height=170)
+                    which = gr.Markdown(steps.told_motion("walk", None)[0])
+                    film = gr.Button("Let it move", variant="primary")
+                    halt = gr.Button("Stop", variant="stop")
+                    seconds = gr.Slider(1, MOST_SECONDS, 4, step=0.5, label="Seconds of your own motion", visible=False)
                     speed = gr.Slider(0.25, 3, 1, step=0.25, label="Speed")
                     with gr.Row():
                         loop = gr.Checkbox(False, label="Comes round")
                         in_place = gr.Checkbox(True, label="On the spot")
-                    background = gr.Dropdown(list(BACKGROUNDS), value="white", label="Background")
+                    background = gr.Dropdown(list(steps.BACKGROUNDS), value="white", label="Background")
                     size = gr.Dropdown([256, 384, 512, 768], value=512, label="Size, pixels")
                     camera = gr.Radio(["still", "turntable"], value="still", label="Camera")
-                    with gr.Row():
-                        film = gr.Button("Let it move", variant="primary", scale=2)
-                        halt = gr.Button("Stop", variant="stop", scale=1)
                 with gr.Column(scale=2):
-                    video = gr.Video(label="Video", autoplay=True, loop=True, height=540)
-                    files = gr.File(label="Files", file_count="multiple", interactive=False)
-            with gr.Tab("4  3D and files"), gr.Row():
+                    video = gr.Video(label="Video", autoplay=True, loop=True, height=540, buttons=["download"])
+                    films = gr.File(label="Files: video, GIF, provenance", file_count="multiple", interactive=False)
+                    to_files = gr.Button("3D and files  →")
+            with gr.Tab("4  3D and files", id="files"), gr.Row():
                 with gr.Column(scale=2):
-                    model = gr.Model3D(label="Rigged avatar, playing the motion of tab 3", height=540)
+                    model = gr.Model3D(label="The rigged avatar, moving", height=540)
                 with gr.Column():
                     make = gr.Button("Make the 3D file", variant="primary")
-                    downloads = gr.File(label="GLB and avatar", file_count="multiple", interactive=False)
-                    line = gr.Code("", language="shell", label="The same on the command line")
-            with gr.Tab("About"):
+                    downloads = gr.File(
+                        label="Files: GLB, avatar, provenance", file_count="multiple", interactive=False
+                    )
+                    line = gr.Code("", language="shell", label="The same on the command line", wrap_lines=True)
+            with gr.Tab("About", id="about"):
                 gr.Markdown(ABOUT.format(minutes=minutes))
-        seen = [photo, person, visit]
-        photo.change(lambda: 1, None, person, api_name=False, show_progress="hidden")
-        results = [overlay, verdict, view, line, visit]
-        clicked = photo.select(choose, [photo, visit, person], person, api_name=False, show_progress="hidden")
-        fitted = again.click(refit, [swapped, focal, mask, visit], results, api_name=False)
-        fitted.success(lambda: (False, 1.0), None, [swapped, focal], api_name=False, show_progress="hidden")
-        for found, name in (
-            (go.click(reconstruct, seen, results, api_name="reconstruct"), "build"),
-            (clicked.success(reconstruct, seen, results, api_name=False), False),
-            (fitted, False),
+
+        for button, where in ((to_look, "look"), (to_move, "move"), (to_files, "files")):
+            button.click(partial(gr.Tabs, selected=where), None, tabs, queue=False, **QUIET)
+        found = [overlay, told, to_look, line]
+        read = partial(steps.find, visits)
+        corrections = [point, visit], [marked, swapped, focal, height, mask]
+        clicked = photo.select(steps.choose, [photo, visit, person], person, **QUIET)
+        # the API's: the same at once, with a view instead of what is next
+        gr.Button(visible=False).click(
+            partial(steps.reconstruct, visits), [photo, person, visit], [overlay, told, view, line, visit],
+            api_name="reconstruct",
+        )  # fmt: skip
+        results = [*found, visit, key]
+        refitted = again.click(steps.refit, [swapped, focal, height, mask, painted, visit], results, api_name=False)
+        refitted.success(steps.to_fix, *corrections, **QUIET)
+        turns: list[Any] = []
+        for begun, name in (
+            (go.click(read, [photo, visit, person], results, api_name=False), "build"),
+            (photo.upload(read, [photo, visit], results, api_name=False), False),
+            (examples.load_input_event.success(read, [photo, visit], results, api_name=False), False),
+            (clicked.success(read, [photo, visit, person], results, api_name=False), False),
+            (refitted, False),
         ):
-            drawn = found.success(points, [point, visit], marked, api_name=False, show_progress="hidden")
-            drawn.success(build, visit, [view, share, visit], api_name=name)
-        point.change(points, [point, visit], marked, api_name=False, show_progress="hidden")
-        marked.select(place, [point, visit], marked, api_name=False, show_progress="hidden")
-        unseen.click(hide, [point, visit], marked, api_name=False, show_progress="hidden")
+            turned = begun.success(steps.turn, visit, [view, share], **QUIET)
+            turns.append(turned)
+            turned.success(steps.build, visit, [view, share, visit], api_name=name, show_progress_on=share)
+            begun.success(steps.fold, None, [painting, painted], queue=False, **QUIET)
+            if begun is not refitted:
+                begun.success(partial(gr.update, open=False), None, fixing, queue=False, **QUIET)
+        # nobody waits for the mesh of what has just been replaced
+        anew = [go.click, photo.upload, examples.dataset.click, photo.select, again.click]
+        gr.on(anew, None, None, cancels=turns, api_name=False)
+        photo.change(steps.number_of, [photo, person, visit], person, **QUIET)
+        key.change(None, key, None, js=REMEMBER, api_name=False)
+        fixing.expand(steps.to_fix, *corrections, **QUIET)
+        # an editor lays a picture out only while it is seen: it is there only while somebody paints
+        painting.expand(steps.to_paint, visit, painted, **QUIET)
+        gr.on([painting.collapse, fixing.collapse], steps.fold, None, [painting, painted], queue=False, **QUIET)
+        point.change(steps.points, [point, visit], marked, **QUIET)
+        marked.select(steps.place, [point, visit], marked, **QUIET)
+        unseen.click(steps.hide, [point, visit], marked, **QUIET)
         for control in (azimuth, elevation, zoom, show):
             control.change(
-                look, [azimuth, elevation, zoom, show, visit], view, api_name="render" if control is azimuth else False,
-                trigger_mode="always_last", show_progress="hidden",
-            )  # fmt: skip
+                steps.look,
+                [azimuth, elevation, zoom, show, visit],
+                view,
+                api_name="render" if control is azimuth else False,
+                trigger_mode="always_last",
+                show_progress="hidden",
+            )
+        motions.select(steps.pick, None, motion, **QUIET)
+        gr.on([motion.change, file.change], steps.told_motion, [motion, file], [which, seconds], **QUIET)
         choices = [motion, file, seconds, speed, loop, in_place, background, size, camera, visit]
-        film.click(move, choices, [video, files, visit], api_name="animate")
-        halt.click(stop, visit, None, queue=False, api_name=False)
-        make.click(export, [motion, file, visit], [model, downloads, visit], api_name="export")
+        gr.on([choice.change for choice in choices[:-1]], steps.line, choices, line, **QUIET)
+        film.click(steps.move, choices, [video, films, visit], api_name="animate", show_progress_on=video)
+        halt.click(steps.stop, visit, None, queue=False, api_name=False)
+        make.click(steps.export, [motion, file, visit], [model, downloads, visit], api_name="export")
+        everything = [photo, person, *found, view, share, video, films, model, downloads, visit, key]
+        back = blocks.load(partial(steps.come_back, visits), key, everything, js=RECALL, **QUIET)
+        back.success(steps.go_on, visit, [view, share, visit], api_name=False, show_progress_on=share)
     return blocks
 
 
-def _close(visit: Visit | None) -> None:
-    if visit is not None:
-        visit.close()
+def _picture(label: str, alt_text: str, height: int) -> gr.Image:
+    return gr.Image(label=label, alt_text=alt_text, interactive=False, height=height, buttons=BUTTONS)

@@ -24,11 +24,13 @@ def serve(options: AppOptions) -> None:
     """Serve until interrupted, in a process of its own: should a photo break it, the page comes back.
 
     Raises:
-        BadInput: the address is open to others without a password, or is taken.
+        BadInput: the address is open to others without a password, or is taken; nothing would be kept.
         ModuleNotFoundError: Gradio is not installed.
     """
     account = _account(options)
     _check_port(options)
+    if options.minutes < 1:
+        raise BadInput(f"--minutes {options.minutes} is not possible: choose 1 or more.")
     if find_spec("gradio") is None:
         raise ModuleNotFoundError("No module named 'gradio'", name="gradio")
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")

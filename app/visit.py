@@ -1,20 +1,25 @@
 """What one visitor has done so far: the photo's avatar, its mesh, and files in a private folder. No widget in here."""
 
 import json
+import secrets
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
+from PIL import Image
 from torch import Tensor
 
-from sherf.app.fixing import Fix, small
+from sherf.app.fixing import Fix, body_height, small
+from sherf.app.masks import Painting, painting, repainted, whole_mask
 from sherf.avatar import Avatar
 from sherf.body.model import BodyModel
 from sherf.camera import around
@@ -34,11 +39,15 @@ from sherf.options import MotionOptions, OutputOptions, PhotoOptions, RenderOpti
 from sherf.output import write_json
 from sherf.provenance import PROVENANCE, provenance
 from sherf.reconstruct import AVATAR, FIT, OVERLAY, obtain_avatar
-from sherf.renderer import make_renderer
+from sherf.renderer import Renderer, make_renderer
 from sherf.scene import BodyPose, Camera, Frame
 from sherf.sequence import FRAMES, Shots, write_sequence
 
-VIEW_SIZE = 512
+VIEW_SIZE, COARSE_SIZE = 512, 160
+FRONT = (30.0, 0.0, 1.0, True)
+"""What `view` shows first."""
+SIDES = 6
+TURN_MS = 350
 MOST_SECONDS = 20.0
 """Of a motion that the page plays."""
 STEEPEST = 60.0
@@ -53,6 +62,8 @@ class Stopped(SherfError):
 class Visit:
     """One photo's results; its files live in `folder` until it is closed."""
 
+    key: str = field(default_factory=lambda: secrets.token_urlsafe(32))
+    """Whoever knows it gets everything: it goes to the visitor's own tab alone."""
     folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="sherf-visit-")))
     photo: Path | None = None
     avatar: Avatar | None = None
@@ -64,12 +75,25 @@ class Visit:
     fix: Fix = field(default_factory=Fix)
     fits: int = 0
     """How often the fit was corrected."""
+    corrected: bool = False
+    """The avatar is one of a corrected fit."""
+    seen: float | None = None
+    """Share of the surface that the photo saw, once there was a mesh."""
+    films: list[Path] = field(default_factory=list)
+    models: list[Path] = field(default_factory=list)
+    """Files that were made last."""
+    used: float = field(default_factory=time.monotonic)
+    """When the visitor last did something."""
+    shown: UInt8[np.ndarray, "h w 3"] | None = None
+    """The last view."""
+    _looked: tuple[float, float, float, bool] = FRONT
+    _field: Renderer | None = None
     _renderer: MeshRenderer | None = None
-    _base: tuple[Camera, Float[Tensor, "3"]] | None = None
     _small: UInt8[np.ndarray, "h w 3"] | None = None
+    _making: threading.Lock = field(default_factory=threading.Lock)
 
     def read(self, photo: Path, person: int | None = None, edit: Path | None = None) -> dict[str, Any]:
-        """Make the photo's avatar; returns its report.
+        """Make the photo's avatar; returns its report. A fit that is far off is only said to be poor.
 
         Args:
             edit: a fit.json with corrections; the avatar is another one.
@@ -77,43 +101,72 @@ class Visit:
         Raises:
             SherfError: of the photo or the corrections.
         """
-        name = f"person-{person or 0}" + ("" if edit is None else f"-fit-{edit.stem}")
-        out = self.folder / file_sha256(photo)[:16] / name
-        options = PhotoOptions(person=person, allow_partial=True, edit=edit, force=edit is not None)
-        avatar, body = obtain_avatar(photo, OutputOptions(out), options)
+        self.used = time.monotonic()
+        folder = self.folder / file_sha256(photo)[:16]
+        kept = folder / "photo" / photo.name
+        if not kept.exists():
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(photo, kept)
+        out = folder / (f"person-{person or 0}" + ("" if edit is None else f"-fit-{edit.stem}"))
+        options = PhotoOptions(person=person, allow_partial=True, edit=edit, force=True)
+        avatar, body = obtain_avatar(kept, OutputOptions(out), options)
         if self.avatar is None or avatar.report != self.avatar.report:
-            self.mesh = self._renderer = self._base = None
-            self.fix = Fix()
-        if photo != self.photo:
+            self.rest()
+            self.fix, self.films, self.models = Fix(), [], []
+            self.seen = self.shown = None
+            self._looked = FRONT
+        if kept != self.photo:
             self._small = None
-        self.photo, self.avatar, self.body, self.out = photo, avatar, body, out
+        self.photo, self.avatar, self.body, self.out = kept, avatar, body, out
+        self.corrected = edit is not None
         return avatar.report
 
-    def refit(self, mask: Path | None) -> dict[str, Any]:
-        """The avatar again, from the fit that there is and what the visitor says against it (`fix`)."""
-        self._known()
+    def refit(self, mask: Path | None, painted: Painting | None = None) -> dict[str, Any]:
+        """The avatar again, from the fit that there is and what the visitor says against it (`fix`).
+
+        Args:
+            mask: the visitor's own.
+            painted: `mask_to_paint`, with what was painted and erased on it.
+        """
+        _, body = self._known()
         assert self.photo is not None
         fit = self.fit
         before = fit["edits"]["mask"]
-        if mask is None and before is not None:
-            mask = self.out / before
         self.fits += 1
-        edit = self.fix.write(fit, mask, self.folder / "edits" / f"{self.fits}.json")
+        edits = self.folder / "edits"
+        edits.mkdir(exist_ok=True)
+        other = repainted(self._mask(), painted) if mask is None else None
+        if other is not None:
+            mask = edits / f"{self.fits}.png"
+            Image.fromarray(other).save(mask)
+        elif mask is None and before is not None:
+            mask = self.out / before
+        edit = self.fix.write(fit, body, mask, edits / f"{self.fits}.json")
         return self.read(self.photo, fit["person"], edit)
+
+    def is_of(self, photo: Path) -> bool:
+        """Whether it is the photo of this visit, wherever the file lies."""
+        return self.photo is not None and photo.is_file() and file_sha256(photo) == file_sha256(self.photo)
 
     def points(self, chosen: str) -> UInt8[np.ndarray, "h w 3"]:
         """The photo with what was found and placed on it (`Fix.drawn`)."""
-        self._known()
-        assert self.photo is not None
-        if self._small is None:
-            self._small = small(self.photo)
-        return self.fix.drawn(self._small, self.fit, chosen)
+        return self.fix.drawn(self._picture(), self.fit, chosen)
+
+    def mask_to_paint(self) -> Painting:
+        """The photo with the mask that was taken."""
+        return painting(self._picture(), self._mask())
 
     @property
     def fit(self) -> dict[str, Any]:
         """What fit.json says."""
         self._known()
         return json.loads((self.out / FIT).read_text())
+
+    @property
+    def height(self) -> float:
+        """Of the person as fitted, metres."""
+        avatar, body = self._known()
+        return body_height(body, avatar.bank.subject.pose.betas)
 
     @property
     def overlay(self) -> Path:
@@ -125,26 +178,33 @@ class Visit:
         """To go on with on the command line."""
         return self.out / AVATAR
 
-    def first_view(self, size: int = 256) -> UInt8[np.ndarray, "h w 3"]:
-        """A first picture, rendered from the field itself, before there is a mesh."""
-        avatar, body = self._known()
-        renderer = make_renderer(avatar, body, self.backend)
-        pose = avatar.bank.subject.pose
-        cameras = camera_path("turntable", renderer.outline, avatar.bank.subject.camera, pose, 8, size)
-        return to_bytes(compose(renderer.frame(cameras[1], pose), torch.ones(3)))
+    def turning(self) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
+        """Coarse pictures from all around, before there is a mesh."""
+        azimuth, elevation, zoom, colours = FRONT
+        for i in range(SIDES):
+            yield self.view(azimuth + 360 / SIDES * i, elevation, zoom, colours)
+
+    def turned(self, pictures: list[UInt8[np.ndarray, "h w 3"]]) -> Path:
+        """One moving picture of several."""
+        path = self.out / "turning.webp"
+        first, *others = [Image.fromarray(picture) for picture in pictures]
+        first.save(path, save_all=True, append_images=others, duration=TURN_MS, loop=0, quality=80)
+        return path
 
     def build(self) -> RiggedMesh:
         """The mesh, made once a photo."""
-        avatar, body = self._known()
-        if self.mesh is None:
-            self.mesh = rigged_mesh(avatar, body, self.backend)
-            self._renderer = MeshRenderer(self.mesh)
-        return self.mesh
+        with self._making:
+            avatar, body = self._known()
+            mesh = self.mesh
+            if mesh is None:
+                mesh = rigged_mesh(avatar, body, self.backend)
+                if avatar is self.avatar:  # and no other photo came meanwhile
+                    self.mesh, self._renderer, self.seen = mesh, MeshRenderer(mesh), mesh.seen
+            self.used = time.monotonic()
+        return mesh
 
-    def view(
-        self, azimuth: float, elevation: float, zoom: float, colours: bool = True, size: int = VIEW_SIZE
-    ) -> UInt8[np.ndarray, "h w 3"]:
-        """The avatar in the photo's pose.
+    def view(self, azimuth: float, elevation: float, zoom: float, colours: bool = True) -> UInt8[np.ndarray, "h w 3"]:
+        """The avatar in the photo's pose: its mesh, and as long as there is none a coarse picture of the field itself.
 
         Args:
             azimuth: of the camera, degrees, positive to the picture's right; 0 is the photo's.
@@ -152,22 +212,24 @@ class Visit:
             zoom: 1 shows the whole person.
             colours: as they are; else what the photo saw in green and what is invented in orange.
         """
-        avatar, _ = self._known()
-        self.build()
-        assert self._renderer is not None
-        pose = avatar.bank.subject.pose
-        if self._base is None:
-            self._base = frame_person(self._renderer.outline(pose), avatar.bank.subject.camera, (size, size))
-        camera = around(*self._base, azimuth, max(-STEEPEST, min(STEEPEST, elevation)))
+        avatar, body = self._known()
+        renderer = self._renderer or self._field or make_renderer(avatar, body, self.backend)
+        pose, size = avatar.bank.subject.pose, VIEW_SIZE
+        if not isinstance(renderer, MeshRenderer):
+            self._field, size = renderer, COARSE_SIZE
+        base = frame_person(renderer.outline(pose).cpu(), avatar.bank.subject.camera, (size, size))
+        camera = around(*base, azimuth, max(-STEEPEST, min(STEEPEST, elevation)))
         K = camera.K.clone()
         K[:2, :2] *= zoom
-        frame = self._renderer.frame(Camera(K, camera.R, camera.T, camera.size), pose)
-        if colours:
-            return to_bytes(compose(frame, torch.ones(3)))
-        light = 0.55 + 0.45 * (frame.rgb.mean(dim=0) / frame.opacity.clamp_min(1e-6))
-        share = (frame.visibility / frame.opacity.clamp_min(1e-6)).clamp(0, 1)
-        tint = torch.lerp(INVENTED[:, None, None], SEEN[:, None, None], share) * light
-        return to_bytes(tint * frame.opacity + 1 - frame.opacity)
+        frame = renderer.frame(Camera(K, camera.R, camera.T, camera.size), pose)
+        self._looked = (azimuth, elevation, zoom, colours)
+        picture = to_bytes(compose(frame, torch.ones(3))) if colours else _seen_and_invented(frame)
+        self.shown = cv2.resize(picture, (VIEW_SIZE, VIEW_SIZE), interpolation=cv2.INTER_CUBIC)
+        return self.shown
+
+    def view_again(self) -> UInt8[np.ndarray, "h w 3"]:
+        """From where the visitor last looked."""
+        return self.view(*self._looked)
 
     def film(
         self,
@@ -177,7 +239,7 @@ class Visit:
         path: CameraPath,
         told: Callable[[int, int], None] = lambda done, count: None,
     ) -> list[Path]:
-        """A video of the avatar's mesh while it moves; returns video files.
+        """A video of the avatar's mesh while it moves; returns the videos and where they come from.
 
         Args:
             told: hears how many frames of how many are done.
@@ -187,10 +249,10 @@ class Visit:
             SherfError: of the motion or the options.
         """
         self.stopping.clear()
-        avatar, body = self._known()
-        self.build()
-        assert self._renderer is not None
         parse_colour(options.background)
+        mesh = self.build()
+        avatar, body = self._known()
+        renderer = MeshRenderer(mesh)
         played = resample(chosen_motion(motion, moving, self.out / "video-motion"), options.fps)
         if played.seconds > MOST_SECONDS:
             raise BadInput(f"the motion takes {played.seconds:.0f} s; the page plays {MOST_SECONDS:.0f}. Shorten it.")
@@ -198,33 +260,67 @@ class Visit:
         poses = apply(played, pose, leg_height_m=leg_height(body.rest_joints(pose.betas).cpu()))
         count = len(played)
         camera = avatar.bank.subject.camera
-        cameras = camera_path(path, self._renderer.outline, camera, poses, count, options.size)
+        cameras = camera_path(path, renderer.outline, camera, poses, count, options.size)
         name = f"{played.name}-{abs(hash((motion, moving, options, path))) % 10**8}"
         out = OutputOptions(self.out / "films" / name, overwrite=True)
-        watched = _Watched(self._renderer, self.stopping, lambda done: told(done, count))
+        watched = _Watched(renderer, self.stopping, lambda done: self._tell(told, done, count))
         videos = write_sequence(watched, Shots(cameras, poses), out, options, {"film": name})
-        write_json(out.out / PROVENANCE, provenance(avatar, self.build().seen))
+        write_json(out.out / PROVENANCE, provenance(avatar, mesh.seen))
         shutil.rmtree(out.out / FRAMES, ignore_errors=True)
-        return videos
+        self.films = [*videos, out.out / PROVENANCE]
+        return self.films
 
-    def model(self, motion: str, moving: MotionOptions) -> Path:
-        """The rigged avatar as GLB with one clip."""
-        avatar, body = self._known()
+    def model(self, motion: str, moving: MotionOptions) -> list[Path]:
+        """The rigged avatar as GLB with one clip, the avatar's own file, and where they come from."""
         mesh = self.build()
+        avatar, body = self._known()
         played = resample(chosen_motion(motion, moving, self.out / "video-motion"), 30.0)
         clip = grounded(played, body, avatar.bank.subject.pose.betas)
         path = self.out / "avatar.glb"
         write_glb(path, glb_bytes(mesh, [clip], provenance(avatar, mesh.seen)))
-        return path
+        write_json(self.out / PROVENANCE, provenance(avatar, mesh.seen))
+        self.models = [path, self.avatar_file, self.out / PROVENANCE]
+        return self.models
+
+    def rest(self) -> None:
+        """Give memory back that work can win again: the mesh and the renderers."""
+        self.mesh = self._renderer = self._field = self._small = None
 
     def close(self) -> None:
-        """Delete all files."""
+        """Delete all files and forget everything."""
+        self.stopping.set()
+        self.rest()
+        self.photo = self.avatar = self.body = self.shown = None
+        self.films = self.models = []
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _known(self) -> tuple[Avatar, BodyModel]:
         if self.avatar is None or self.body is None:
-            raise BadInput("there is no photo yet. Drop one on the left, or take one of the examples.")
+            raise BadInput("there is no photo yet. Drop one on the first tab, or take one of the examples.")
+        self.used = time.monotonic()
         return self.avatar, self.body
+
+    def _picture(self) -> UInt8[np.ndarray, "h w 3"]:
+        self._known()
+        assert self.photo is not None
+        if self._small is None:
+            self._small = small(self.photo)
+        return self._small
+
+    def _mask(self) -> Bool[np.ndarray, "h w"]:
+        width, height = self.fit["size"]
+        return whole_mask(self._known()[0].bank.subject, (height, width))
+
+    def _tell(self, told: Callable[[int, int], None], done: int, count: int) -> None:
+        self.used = time.monotonic()
+        told(done, count)
+
+
+def _seen_and_invented(frame: Frame) -> UInt8[np.ndarray, "h w 3"]:
+    light = 0.55 + 0.45 * (frame.rgb.mean(dim=0) / frame.opacity.clamp_min(1e-6))
+    share = (frame.visibility / frame.opacity.clamp_min(1e-6)).clamp(0, 1)
+    tint = torch.lerp(INVENTED[:, None, None], SEEN[:, None, None], share) * light
+    return to_bytes(tint * frame.opacity + 1 - frame.opacity)
 
 
 class _Watched:

@@ -95,6 +95,8 @@ def main() -> None:
             with (out / "jobs.jsonl").open("a") as file:
                 file.write(json.dumps(record) + "\n")
             print(json.dumps(record), flush=True)
+    except KeyboardInterrupt:
+        print("interrupted: what was measured so far")
     finally:
         code = stop(served)
     jobs = [json.loads(line) for line in (out / "jobs.jsonl").read_text().splitlines()]
@@ -219,7 +221,7 @@ def batch(work: Path, random: Random, temporary: Path) -> float:
         list(map(str, command)), stdout=subprocess.DEVNULL, env=os.environ | {"TMPDIR": str(temporary)}
     )
     peaks, ended = [0.0], threading.Event()
-    watching = threading.Thread(target=_watch, args=(running, peaks, ended))
+    watching = threading.Thread(target=_watch, args=(running, peaks, ended), daemon=True)
     watching.start()
     code = running.wait()
     ended.set()

@@ -272,4 +272,4 @@ class AppOptions:
     auth: str = ""
     """NAME:PASSWORD that visitors have to give."""
     minutes: int = 60
-    """After so many minutes a visitor's files are deleted."""
+    """A visitor's files are deleted after so many minutes without use."""

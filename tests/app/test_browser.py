@@ -55,54 +55,115 @@ def shown(page: "sync.Page", name: str) -> None:
     page.screenshot(path=SHOTS / f"{name}.png")
 
 
+def for_the_readme() -> None:
+    """The whole visit as a small film, and three moments of it side by side."""
+    moves = [f"moves {i}" for i in range(4)]
+    names = ("empty", "found", "fix", "coarse", "around", *moves, "files")
+    small = {name: Image.open(SHOTS / f"{name}.png").convert("RGB").resize((720, 500)) for name in names}
+    first, *others = small.values()
+    lasts = [250 if name in moves else 1500 for name in names]
+    first.save(SHOTS / "visit.webp", save_all=True, append_images=others, duration=lasts, loop=0, quality=60)
+    sheet = Image.new("RGB", (3 * 720, 500))
+    for i, name in enumerate(("found", "fix", "moves 0")):
+        sheet.paste(small[name], (720 * i, 0))
+    sheet.save(SHOTS / "page.jpg", quality=80)
+
+
+def painted(page: "sync.Page") -> None:
+    """A stroke with the brush, near the head."""
+    page.get_by_role("button", name="Paint the mask").click()
+    canvas = page.locator("canvas:visible").first
+    sync.expect(canvas).to_be_visible(timeout=SOON)
+    page.wait_for_timeout(3000)  # the editor lays the photo out
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 3
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 60, y - 20, steps=5)
+    page.mouse.up()
+    page.wait_for_timeout(1000)  # what was painted is sent
+
+
 def test_a_whole_visit(browser: "sync.Browser", address: str) -> None:
+    """Its pictures page.jpg and visit.webp stand in the README."""
     page = opened(browser, address)
     shown(page, "empty")
     page.locator(".gallery-item").first.click()
-    sync.expect(page.locator("[data-testid=image] img, .image-frame img").first).to_be_visible(timeout=SOON)
-    page.get_by_role("button", name="Make the avatar").click()
     sync.expect(page.get_by_text("The body fits the photo well.")).to_be_visible(timeout=LONG)
+    sync.expect(page.get_by_alt_text("Your photo", exact=True)).to_be_visible()
     shown(page, "found")
     page.get_by_role("button", name="Fix the fit").click()
-    points = page.locator(".image-frame img:visible").nth(2)
+    points = page.get_by_alt_text("The photo with the points of the body on it")
     sync.expect(points).to_be_visible(timeout=SOON)
     found = points.get_attribute("src")
     points.click(position={"x": 100, "y": 100})
     sync.expect(points).not_to_have_attribute("src", found or "", timeout=SOON)
-    points.scroll_into_view_if_needed()
+    painted(page)
     shown(page, "fix")
-    page.get_by_role("tab", name="2 Look around").click()
+    page.get_by_role("button", name="Paint the mask").click()
+    sync.expect(page.locator("canvas:visible")).to_have_count(0)
+    page.get_by_role("button", name="Look around").click()
+    sync.expect(page.get_by_text("A coarse preview.")).to_be_visible(timeout=LONG)
+    view = page.get_by_alt_text("The avatar from where the sliders stand")
+    sync.expect(view).to_be_visible(timeout=SOON)
+    page.wait_for_timeout(500)
+    shown(page, "coarse")
     sync.expect(page.get_by_text("The photo saw")).to_be_visible(timeout=LONG)
-    picture = page.locator(".image-frame img:visible, [data-testid=image] img:visible").first
-    before = picture.get_attribute("src")
+    page.wait_for_timeout(500)  # the view comes with it
+    before = view.get_attribute("src")
     page.get_by_label("seen / invented").check()
-    sync.expect(picture).not_to_have_attribute("src", before or "", timeout=SOON)
+    sync.expect(view).not_to_have_attribute("src", before or "", timeout=SOON)
     shown(page, "around")
-    page.get_by_role("tab", name="3 Move").click()
-    page.get_by_role("button", name="Let it move").click()
+    page.get_by_role("button", name="Let it move →").click()
+    motion = page.get_by_role("button", name="wave", exact=True)
+    motion.focus()
+    page.keyboard.press("Enter")
+    sync.expect(page.get_by_text("wave will be played")).to_be_visible(timeout=SOON)
+    page.get_by_role("button", name="Let it move", exact=True).click()
     sync.expect(page.locator("video:visible").first).to_be_visible(timeout=LONG)
-    page.wait_for_function("document.querySelector('video').readyState >= 2", timeout=SOON)
+    page.wait_for_function("document.querySelector('video').readyState >= 2", timeout=LONG)
     assert page.evaluate("document.querySelector('video').duration") > 0.5
-    shown(page, "moves")
-    page.get_by_role("tab", name="4 3D and files").click()
+    for i in range(4):
+        shown(page, f"moves {i}")
+    page.get_by_role("button", name="3D and files →").click()
+    sync.expect(page.get_by_text("sherf animate person_1.jpg --motion wave")).to_be_visible(timeout=SOON)
     page.get_by_role("button", name="Make the 3D file").click()
     link = page.locator("a[href$='avatar.glb']").first
     sync.expect(link).to_be_visible(timeout=LONG)
     with page.expect_download() as download:
         link.click()
     assert Path(download.value.path()).read_bytes()[:4] == b"glTF"
-    page.wait_for_timeout(2000)
+    page.wait_for_timeout(4000)
     shown(page, "files")
+    for_the_readme()
+    it_is_all_there_again(page)
+    stranger = opened(browser, address)
+    sync.expect(stranger.get_by_text("will be drawn over your photo")).to_be_visible()
+    closed(stranger)
     closed(page)
+
+
+def it_is_all_there_again(page: "sync.Page") -> None:
+    page.reload()
+    sync.expect(page.get_by_text("The body fits the photo well.")).to_be_visible(timeout=SOON)
+    for alt in ("Your photo", "The photo with mask, skeleton and fitted body drawn on it"):
+        sync.expect(page.get_by_alt_text(alt, exact=True)).to_be_visible(timeout=SOON)
+    page.get_by_role("tab", name="2 Look around").click()
+    sync.expect(page.get_by_alt_text("The avatar from where the sliders stand")).to_be_visible(timeout=SOON)
+    sync.expect(page.get_by_text("The photo saw")).to_be_visible(timeout=SOON)
+    page.get_by_role("tab", name="3 Move").click()
+    sync.expect(page.locator("video:visible").first).to_be_visible(timeout=SOON)
+    page.get_by_role("tab", name="4 3D and files").click()
+    sync.expect(page.locator("a[href$='avatar.glb']").first).to_be_visible(timeout=SOON)
 
 
 def test_a_wall_is_no_person(browser: "sync.Browser", address: str, tmp_path: Path) -> None:
     Image.new("RGB", (300, 400), "grey").save(tmp_path / "wall.png")
     page = opened(browser, address)
     page.locator("input[type=file]").first.set_input_files(tmp_path / "wall.png")
-    sync.expect(page.locator(".image-frame img, [data-testid=image] img").first).to_be_visible(timeout=SOON)
-    page.get_by_role("button", name="Make the avatar").click()
     sync.expect(page.get_by_text("no person was found in the photo")).to_be_visible(timeout=LONG)
+    assert "--" not in page.locator("body").inner_text()
     shown(page, "nobody")
     closed(page)
 
@@ -117,11 +178,10 @@ def test_of_two_people_the_one_who_is_clicked_is_taken_and_a_film_can_be_stopped
     both.save(tmp_path / "both.jpg")
     page, other = opened(browser, address), opened(browser, address)
     page.locator("input[type=file]").first.set_input_files(tmp_path / "both.jpg")
-    photo = page.locator(".image-frame img").first
-    sync.expect(photo).to_be_visible(timeout=SOON)
-    page.get_by_role("button", name="Make the avatar").click()
+    photo = page.get_by_alt_text("Your photo", exact=True)
     sync.expect(page.get_by_text("2 people: click another")).to_be_visible(timeout=LONG)
-    number, before = page.get_by_label("Which person"), page.locator(".image-frame img").nth(1).get_attribute("src")
+    overlay = page.get_by_alt_text("The photo with mask, skeleton and fitted body drawn on it")
+    number, before = page.get_by_label("Which person"), overlay.get_attribute("src")
     taken = []
     for share in (0.25, 0.75):
         box = photo.bounding_box()
@@ -129,7 +189,7 @@ def test_of_two_people_the_one_who_is_clicked_is_taken_and_a_film_can_be_stopped
         page.wait_for_timeout(2000)
         taken.append(number.input_value())
     assert sorted(taken) == ["1", "2"]
-    sync.expect(page.locator(".image-frame img").nth(1)).not_to_have_attribute("src", before or "", timeout=LONG)
+    sync.expect(overlay).not_to_have_attribute("src", before or "", timeout=LONG)
     shown(page, "two")
     other.get_by_role("tab", name="2 Look around").click()
     sync.expect(other.get_by_text("Make an avatar first.")).to_be_visible(timeout=SOON)
@@ -137,8 +197,8 @@ def test_of_two_people_the_one_who_is_clicked_is_taken_and_a_film_can_be_stopped
     sync.expect(page.get_by_text("The photo saw")).to_be_visible(timeout=LONG)
     page.get_by_role("tab", name="3 Move").click()
     page.get_by_label("turntable").check()
-    page.get_by_role("button", name="Let it move").click()
-    sync.expect(page.get_by_text("pictures").first).to_be_visible(timeout=LONG)
+    page.get_by_role("button", name="Let it move", exact=True).click()
+    sync.expect(page.get_by_text("s left").first).to_be_visible(timeout=LONG)
     shown(page, "under way")
     page.get_by_role("button", name="Stop").click()
     sync.expect(page.get_by_text("nothing of the film was kept")).to_be_visible(timeout=5000)
@@ -146,7 +206,7 @@ def test_of_two_people_the_one_who_is_clicked_is_taken_and_a_film_can_be_stopped
     closed(other)
 
 
-def test_nothing_is_wider_than_a_phone(browser: "sync.Browser", address: str) -> None:
+def test_nothing_is_wider_than_a_phone_and_the_fit_is_mended_there(browser: "sync.Browser", address: str) -> None:
     page = opened(browser, address, 390, 844)
     shown(page, "phone")
     for name in ("1 Photo", "2 Look around", "3 Move", "4 3D and files", "About"):
@@ -158,4 +218,20 @@ def test_nothing_is_wider_than_a_phone(browser: "sync.Browser", address: str) ->
         sync.expect(page.locator("[role=tabpanel]:visible")).to_have_count(1, timeout=SOON)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
     shown(page, "phone about")
+    page.get_by_role("tab", name="1 Photo").click()
+    page.locator(".gallery-item").nth(1).click()
+    sync.expect(page.get_by_text("The body fits the photo well.")).to_be_visible(timeout=LONG)
+    page.get_by_role("button", name="Fix the fit").click()
+    sync.expect(page.get_by_alt_text("The photo with the points of the body on it")).to_be_visible(timeout=SOON)
+    page.get_by_role("button", name="It cannot be seen").click()
+    painted(page)
+    shown(page, "phone fix")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    overlay = page.get_by_alt_text("The photo with mask, skeleton and fitted body drawn on it")
+    before = overlay.get_attribute("src")
+    page.get_by_role("button", name="Fit again").click()
+    sync.expect(overlay).not_to_have_attribute("src", before or "", timeout=LONG)
+    page.locator(".overflow-menu > button").click()
+    page.locator(".overflow-dropdown").get_by_text("4 3D and files").click()
+    sync.expect(page.get_by_text("sherf animate avatar.safetensors")).to_be_visible(timeout=SOON)
     closed(page)

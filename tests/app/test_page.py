@@ -1,21 +1,32 @@
 """The web page: a visit from photo to files, mistakes in words, and a server that keeps to itself."""
 
 import json
+import shlex
+import time
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pygltflib
 import pytest
+import torch
 from PIL import Image
 from serving import asked, served
 
-from sherf.app.fixing import Fix, zoom_of
+from sherf.app.fixing import Fix, body_height, zoom_of
+from sherf.app.masks import painting, repainted
 from sherf.app.serve import serve
-from sherf.app.visit import Visit
+from sherf.app.thumbnails import FOLDER, SIDE, made_of, thumbnail
+from sherf.app.visit import VIEW_SIZE, Visit
+from sherf.app.visits import MOST_AWAKE, Visits
+from sherf.app.words import command_lines, on_page
+from sherf.body.files import load_body_model
+from sherf.cli import main
+from sherf.digest import file_sha256
 from sherf.errors import BadInput, NoPerson
 from sherf.export.rigged import rigged_mesh
-from sherf.options import AppOptions, MotionOptions, RenderOptions
+from sherf.motion import BUILTIN_FOLDER, builtin_motions
+from sherf.options import AppOptions, MotionOptions, PhotoOptions, RenderOptions
 
 gr = pytest.importorskip("gradio", reason="the page needs gradio: pip install 'sherf[app]'")
 PHOTO = Path(__file__).parents[2] / "examples" / "person_1.jpg"
@@ -29,6 +40,8 @@ def visit() -> Visit:
     visit = Visit()
     report = visit.read(PHOTO)
     assert report["verdict"] == "good"
+    visit.coarse = [visit.view(azimuth, 0.0, 1.0) for azimuth in (30.0, 150.0)]
+    visit.build()
     yield visit
     patch.undo()
     folder = visit.folder
@@ -42,6 +55,14 @@ def test_the_photo_is_encoded_once(visit: Visit) -> None:
     visit.read(PHOTO)
     assert visit.avatar_file.stat().st_mtime_ns == before and visit.build() is mesh
     assert Image.open(visit.overlay).width > 500
+
+
+def test_before_there_is_a_mesh_views_are_coarse(visit: Visit) -> None:
+    front, back = visit.coarse
+    assert front.shape == (VIEW_SIZE, VIEW_SIZE, 3) and np.abs(front.astype(float) - back).mean() > 1
+    with Image.open(visit.turned(visit.coarse)) as turning:
+        assert turning.n_frames == 2
+    assert visit.view_again().shape == (VIEW_SIZE, VIEW_SIZE, 3)
 
 
 def test_looking_around_shows_the_person_from_there(visit: Visit) -> None:
@@ -62,11 +83,12 @@ def test_seen_is_green_and_invented_orange(visit: Visit) -> None:
 
 
 def test_it_moves_and_becomes_files(visit: Visit) -> None:
-    videos = visit.film("wave", MotionOptions(end=0.5), RenderOptions(size=64, gif=True), "turntable")
+    *videos, origin = visit.film("wave", MotionOptions(end=0.5), RenderOptions(size=64, gif=True), "turntable")
     assert [video.suffix for video in videos] == [".mp4", ".gif"] and all(video.stat().st_size > 0 for video in videos)
-    assert json.loads((videos[0].parent / "provenance.json").read_text())["model"] == "sherf-small"
-    model = pygltflib.GLTF2.load(str(visit.model("wave", MotionOptions())))
-    assert [clip.name for clip in model.animations] == ["wave"]
+    model, avatar, same = visit.model("wave", MotionOptions())
+    assert [clip.name for clip in pygltflib.GLTF2.load(str(model)).animations] == ["wave"]
+    assert avatar == visit.avatar_file
+    assert all(json.loads(path.read_text())["model"] == "sherf-small" for path in (origin, same))
     with pytest.raises(BadInput, match="plays"):
         visit.film("wave", MotionOptions(speed=0.05), RenderOptions(size=64), "still")
 
@@ -81,8 +103,17 @@ def test_the_fit_is_corrected_by_clicks(visit: Visit) -> None:
     own.fix.landmarks |= {"left_wrist": [wrist[0] + 12, wrist[1] - 30], "right_knee": None}
     placed = own.points("nose")[round(zoom * (wrist[1] - 30)), round(zoom * (wrist[0] + 12))]
     assert tuple(placed) == (40, 200, 90), "a green one where it was put"
-    after = own.refit(None)
+    painted = own.mask_to_paint()
+    layer = painted["layers"][0]
+    rows = np.nonzero(layer[..., 3])[0]
+    layer[rows.max() - 20 :, :, 3] = 0
+    own.fix.height = wanted = own.height + 0.15
+    after = own.refit(None, painted)
     assert after["photo_sha256"] == before["photo_sha256"] and own.fit["edits"]["landmarks"]["right_knee"] is None
+    assert own.fit["edits"]["mask"] is not None and own.corrected
+    erased = own.mask_to_paint()["layers"][0]
+    assert np.nonzero(erased[..., 3])[0].max() < rows.max() - 17, "what was erased is no part of the mask any more"
+    assert own.height == pytest.approx(wanted, abs=0.06), "the fit keeps most of the height"
     moved = own.fit["landmarks"]["left_wrist"]["pixel"]
     assert moved == pytest.approx([wrist[0] + 12, wrist[1] - 30], abs=0.01)
     assert own.fix.landmarks == {} and own.mesh is None
@@ -96,12 +127,31 @@ def test_swapped_sides_and_another_lens_are_written_for_the_fit(tmp_path: Path) 
         "right_hip": {"pixel": [40.0, 50.0], "visibility": 0.1},
     }
     camera = {"focal_px": 400.0, "pitch": 0.1, "translation": [0.1, 0.2, 3.0]}
-    fit = {"fit": {"camera": camera}, "landmarks": found, "edits": {"landmarks": {}, "joints": {}, "mask": None}}
-    swapped = json.loads(Fix(swapped=True).write(fit, None, tmp_path / "a.json").read_text())
+    begun = {"camera": camera, "betas": [0.0] * 10}
+    fit = {"fit": begun, "landmarks": found, "edits": {"landmarks": {}, "joints": {}, "mask": None}}
+    body = load_body_model("openbody")
+    swapped = json.loads(Fix(swapped=True).write(fit, body, None, tmp_path / "a.json").read_text())
     assert swapped["fit"] is None and swapped["edits"]["landmarks"] == {"left_hip": None, "right_hip": [60, 50]}
-    longer = json.loads(Fix(focal=1.5).write(fit, None, tmp_path / "b.json").read_text())
+    longer = json.loads(Fix(focal=1.5).write(fit, body, None, tmp_path / "b.json").read_text())
     assert longer["fit"]["camera"] == {"focal_px": 600.0, "pitch": 0.1, "translation": [0.1, 0.2, 4.5]}
     assert longer["edits"]["landmarks"] == {}
+    before = body_height(body, torch.zeros(10))
+    taller = json.loads(Fix(height=1.1 * before).write(fit, body, None, tmp_path / "c.json").read_text())["fit"]
+    assert body_height(body, torch.tensor(taller["betas"])) == pytest.approx(1.1 * before, abs=0.005)
+    assert taller["camera"]["translation"] == pytest.approx([0.11, 0.22, 3.3], rel=1e-4), "as large in the picture"
+
+
+def test_painting_adds_erasing_removes_and_nothing_is_nothing() -> None:
+    mask = np.zeros((1000, 800), dtype=bool)
+    mask[301:700, 203:600] = True
+    shown = painting(np.zeros((1000, 800, 3), np.uint8), mask)
+    layer = shown["layers"][0]
+    assert layer.shape == (640, 640, 4) and repainted(mask, shown) is None and repainted(mask, None) is None
+    layer[:100, :, 3] = 255  # beside the photo as well
+    layer[300:, :, 3] = 0
+    other = repainted(mask, shown)
+    assert other[:155].all() and not other[475:].any() and not other[160:300].any()
+    assert ((other[165:460] > 0) == mask[165:460]).all(), "at the photo's own resolution"
 
 
 def test_visits_do_not_mix(visit: Visit, tmp_path: Path) -> None:
@@ -115,11 +165,89 @@ def test_visits_do_not_mix(visit: Visit, tmp_path: Path) -> None:
     other.close()
 
 
+def test_a_key_leads_to_its_visit_until_nobody_used_it_for_a_while() -> None:
+    visits = Visits(minutes=1)
+    made = [visits.new() for _ in range(MOST_AWAKE + 1)]
+    first = made[0]
+    assert len({visit.key for visit in made}) == len(made) and all(len(visit.key) >= 43 for visit in made)
+    assert visits.find(first.key) is first and visits.find("") is None and visits.find(first.key[:-1]) is None
+    first.mesh = made[1].mesh = object()
+    first.used = time.monotonic() - 30
+    visits.sweep()
+    assert first.folder.exists() and first.mesh is None and made[1].mesh is not None, "memory is for the latest"
+    first.used = time.monotonic() - 61
+    visits.sweep()
+    assert visits.find(first.key) is None and not first.folder.exists() and made[1].folder.exists()
+    for visit in made:
+        visit.close()
+
+
+def test_a_refresh_brings_back_what_was_made(visit: Visit) -> None:
+    from sherf.app.steps import come_back, find
+
+    visits = Visits(minutes=1)
+    visits.new = lambda: visit
+    *_, opened, key = come_back(visits, "somebody else's")
+    assert (opened, key) == (visit, visit.key)
+    visits.find = {visit.key: visit}.get
+    photo, person, overlay, _, _, line, view, share, *_, again, key = come_back(visits, visit.key)
+    assert Path(photo).read_bytes() == PHOTO.read_bytes() and Path(overlay).exists() and view is visit.shown
+    assert person == 1 and "sherf animate person_1.jpg" in line and "photo saw" in share and again is visit
+    assert find(visits, str(PHOTO), visit)[-2:] == (visit, visit.key), "the same visit goes on"
+
+
+def test_the_command_line_says_the_same(visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
+    heard = {}
+    monkeypatch.setattr("sherf.commands.animate_motion", lambda *said: heard.update(said=said) or [])
+    moving = MotionOptions(in_place=True, speed=1.5, end=3.0, loop=True)
+    options = RenderOptions(size=256, background="#d7d9de", gif=True, fast=True)
+    lines = command_lines(visit.avatar.report, False, "my walk.bvh", moving, options, "turntable").splitlines()
+    main(shlex.split(lines[0])[1:])
+    source, motion, frames, path, _, photo, rendered, moved = heard["said"]
+    assert (source, motion, frames, path) == (Path("person_1.jpg"), "my walk.bvh", None, "turntable")
+    assert (photo, rendered, moved) == (PhotoOptions(), options, moving)
+    assert lines[1] == "sherf export person_1.jpg --motion 'my walk.bvh' --out me.glb"
+    poor = visit.avatar.report | {"verdict": "poor", "person": 2, "not_seen": {"feet": ""}}
+    poor["options"] = poor["options"] | {"person": 2}
+    assert "person_1.jpg --person 2 --allow-partial --force" in command_lines(
+        poor, False, "walk", moving, options, "still"
+    )
+    assert "animate avatar.safetensors --motion" in command_lines(poor, True, "walk", moving, options, "still")
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (
+            "the photo /tmp/gradio/ab12/wall.png is empty (0 bytes).\nUse another.",
+            "the photo wall.png is empty (0 bytes). Use another.",
+        ),
+        ("3 people found; took the most prominent one (--person N takes another).", "3 people found; took the"),
+        ("the fit is poor: it is off.\nPass --edit fit.json, or --force to go on.", "the fit is poor: it is off. Put"),
+        ("nobody is there: show\nhead and shoulders, and pass --allow-partial to go on.", "nobody is there: show"),
+        ("--force is needed.", "not possible"),
+    ],
+)
+def test_no_message_on_the_page_is_about_command_lines(said: str, told: str) -> None:
+    assert told in on_page(said)
+    assert "--" not in on_page(said) and "/tmp" not in on_page(said)
+
+
+def test_every_built_in_motion_has_a_small_moving_picture() -> None:
+    assert {path.stem for path in FOLDER.iterdir()} == set(builtin_motions())
+    for name in builtin_motions():
+        assert thumbnail(name).stat().st_size <= 60_000
+        with Image.open(thumbnail(name)) as picture:
+            assert picture.size == (SIDE, SIDE) and picture.n_frames > 5
+        assert made_of(name) == file_sha256(BUILTIN_FOLDER / f"{name}.npz"), "python -m sherf.app.thumbnails mends it"
+
+
 def test_mistakes_are_sentences_on_the_page() -> None:
-    from sherf.app.page import look, page, reconstruct
+    from sherf.app.page import page
+    from sherf.app.steps import find, look
 
     with pytest.raises(gr.Error, match="Drop a photo first"):
-        reconstruct(None, 1.0, None)
+        find(Visits(1), None, None)
     with pytest.raises(gr.Error, match="no person yet"):
         look(0.0, 0.0, 1.0, "colours", None)
     labels = {block.api_name for block in page().fns.values()}
@@ -132,6 +260,7 @@ def test_mistakes_are_sentences_on_the_page() -> None:
         (AppOptions(host="0.0.0.0"), "--auth"),
         (AppOptions(host="0.0.0.0", auth="me"), "NAME:PASSWORD"),
         (AppOptions(port=0), "--port"),
+        (AppOptions(minutes=0), "--minutes"),
     ],
 )
 def test_it_does_not_open_itself_to_others(options: AppOptions, says: str) -> None:

@@ -1,0 +1,290 @@
+"""The page's callbacks: read what the visitor set, let the visit work, show what came of it."""
+
+import time
+from collections.abc import Callable, Iterator
+from functools import partial, wraps
+from pathlib import Path
+from typing import Any, TypeVar
+
+import gradio as gr
+import numpy as np
+
+from sherf.app.fixing import zoom_of
+from sherf.app.masks import Painting
+from sherf.app.visit import MOST_SECONDS, Visit
+from sherf.app.visits import Visits
+from sherf.app.words import COARSE, command_lines, on_page, verdict
+from sherf.errors import SherfError
+from sherf.framing import CameraPath
+from sherf.motion import builtin_motions
+from sherf.options import MotionOptions, RenderOptions
+
+BACKGROUNDS = {
+    "white": "white",
+    "studio grey": "#d7d9de",
+    "sky": "#bcd9f5",
+    "black": "black",
+    "transparent": "transparent",
+}
+
+Result = TypeVar("Result")
+
+
+def in_words(action: Callable[..., Result]) -> Callable[..., Result]:
+    """A user's mistake is a sentence on the page."""
+
+    @wraps(action)
+    def told(*arguments: Any) -> Result:
+        try:
+            return action(*arguments)
+        except SherfError as error:
+            raise gr.Error(on_page(str(error)), duration=20, print_exception=False) from error
+
+    return told
+
+
+@in_words
+def find(visits: Visits, photo: str | None, visit: Visit | None, person: float | None = None) -> tuple:
+    """Photo → overlay, verdict, what comes next, the command line, the visit, and its key."""
+    if not photo:
+        raise gr.Error("Drop a photo first, or click one of the examples.", print_exception=False)
+    visit = visit if visit is not None and visits.find(visit.key) else visits.new()
+    visit.read(Path(photo), int(person) if person and person > 1 else None)
+    return (*_found(visit), visit, visit.key)
+
+
+@in_words
+def reconstruct(visits: Visits, photo: str | None, person: float | None, visit: Visit | None) -> tuple:
+    """Of the API: photo → overlay, verdict, a first view, the command line, and the visit."""
+    *_, visit, _ = find(visits, photo, visit, person)
+    assert visit.avatar is not None
+    return str(visit.overlay), verdict(visit.avatar.report), visit.view_again(), _line(visit), visit
+
+
+@in_words
+def refit(
+    swapped: bool, focal: float, height: float, mask: str | None, painted: Painting | None, visit: Visit | None
+) -> tuple:
+    """The corrections → overlay, verdict, what comes next, the command line, the visit, and its key."""
+    started = _started(visit)
+    started.fix.swapped, started.fix.focal = swapped, focal
+    started.fix.height = height / 100 if abs(height - _centimetres(started)) > 0.5 else None
+    started.refit(Path(mask) if mask else None, painted)
+    return (*_found(started), started, started.key)
+
+
+@in_words
+def to_fix(point: str, visit: Visit | None) -> tuple:
+    """What can be corrected, as it is now: points, sides, lens, height; no mask of the visitor's own."""
+    started = _started(visit)
+    return started.points(point), False, 1.0, _centimetres(started), None
+
+
+@in_words
+def to_paint(visit: Visit | None) -> dict:
+    """The editor with the mask."""
+    return gr.update(value=_started(visit).mask_to_paint(), visible=True)
+
+
+def fold() -> tuple[dict, dict]:
+    """The mask's part closed, without its editor."""
+    return gr.update(open=False), gr.update(value=None, visible=False)
+
+
+@in_words
+def points(point: str, visit: Visit | None) -> np.ndarray:
+    """The photo with the points that were found and placed."""
+    return _started(visit).points(point)
+
+
+@in_words
+def place(point: str, visit: Visit | None, click: gr.SelectData) -> np.ndarray:
+    """The point is where the visitor clicked."""
+    started = _started(visit)
+    started.fix.landmarks[point] = [number / zoom_of(started.fit) for number in click.index]
+    return started.points(point)
+
+
+@in_words
+def hide(point: str, visit: Visit | None) -> np.ndarray:
+    """Nobody can see the point."""
+    started = _started(visit)
+    started.fix.landmarks[point] = None
+    return started.points(point)
+
+
+def turn(visit: Visit | None) -> Iterator[tuple]:
+    """Coarse views from all around as they come, and then all of them, turning."""
+    started = _started(visit)
+    if started.mesh is None:
+        pictures = []
+        for picture in started.turning():
+            pictures.append(picture)
+            yield picture, COARSE
+        yield str(started.turned(pictures)), COARSE
+
+
+@in_words
+def build(visit: Visit | None) -> tuple:
+    """The mesh, for everything that follows at once."""
+    started = _started(visit)
+    started.build()
+    if started.seen is None:  # another photo came meanwhile
+        return gr.skip(), gr.skip(), started
+    return started.view_again(), _share(started), started
+
+
+@in_words
+def look(azimuth: float, elevation: float, zoom: float, show: str, visit: Visit | None) -> np.ndarray:
+    """The avatar from where the sliders stand."""
+    return _started(visit).view(azimuth, elevation, zoom, colours=show == "colours")
+
+
+@in_words
+def move(
+    name: str,
+    file: str | None,
+    seconds: float,
+    speed: float,
+    loop: bool,
+    in_place: bool,
+    background: str,
+    size: float,
+    camera: CameraPath,
+    visit: Visit | None,
+    bar: gr.Progress = gr.Progress(),
+) -> tuple:
+    """The avatar moves: video on the page, and files."""
+    started = _started(visit)
+    moving, options = _chosen(file, seconds, speed, loop, in_place, background, size)
+    bar(0, desc="the avatar is being made ready")
+    files = started.film(file or name, moving, options, camera, partial(_tell, bar, time.monotonic()))
+    return str(files[0]), [str(path) for path in files], started
+
+
+def line(
+    name: str,
+    file: str | None,
+    seconds: float,
+    speed: float,
+    loop: bool,
+    in_place: bool,
+    background: str,
+    size: float,
+    camera: CameraPath,
+    visit: Visit | None,
+) -> str:
+    """What to type for the same."""
+    moving, options = _chosen(file, seconds, speed, loop, in_place, background, size)
+    known = visit is not None and visit.avatar is not None
+    return _line(visit, Path(file).name if file else name, moving, options, camera) if known else ""
+
+
+@in_words
+def export(name: str, file: str | None, visit: Visit | None) -> tuple:
+    """The rigged avatar, for the viewer and to take away."""
+    started = _started(visit)
+    files = [str(path) for path in started.model(file or name, MotionOptions())]
+    return files[0], files, started
+
+
+def pick(click: gr.SelectData) -> str:
+    """The name of the motion that was clicked on."""
+    return builtin_motions()[click.index]
+
+
+def told_motion(name: str, file: str | None) -> tuple:
+    """Which motion will be played, and whether its length can be chosen."""
+    if file:
+        return f"**{Path(file).name}**, your own, will be played. Take it away to choose one above.", gr.update(
+            visible=True
+        )
+    return f"**{name}** will be played.", gr.update(visible=False)
+
+
+def stop(visit: Visit | None) -> None:
+    """End the film that is being made."""
+    if visit is not None:
+        visit.stopping.set()
+
+
+def number_of(photo: str | None, number: float, visit: Visit | None) -> int:
+    """Of another photo's person: the first, until another is asked for."""
+    return int(number) if photo and visit is not None and visit.is_of(Path(photo)) else 1
+
+
+def choose(photo: str | None, visit: Visit | None, number: float, click: gr.SelectData) -> int:
+    """The number of the person who was clicked on, where the photo is known to show several."""
+    if not photo or visit is None or visit.avatar is None or not visit.is_of(Path(photo)):
+        return int(number)
+    x, y = click.index
+    boxes = [person["box"] for person in visit.avatar.report.get("people", [])]
+    inside = (i for i, (x0, y0, x1, y1) in enumerate(boxes, start=1) if x0 <= x <= x1 and y0 <= y <= y1)
+    return next(inside, int(number))
+
+
+def come_back(visits: Visits, key: str | None) -> tuple:
+    """After a refresh: what the visit of this tab has so far, the visit, and its key."""
+    visit = visits.find(key) if key else None
+    if visit is None or visit.avatar is None:
+        visit = visit or visits.new()
+        return (*[gr.skip()] * 12, visit, visit.key)
+    films, models = ([str(path) for path in paths] or None for paths in (visit.films, visit.models))
+    share = gr.skip() if visit.seen is None else _share(visit)
+    results = (
+        str(visit.photo),
+        visit.avatar.report["person"],
+        *_found(visit),
+        gr.skip() if visit.shown is None else visit.shown,
+        share,
+    )
+    return (*results, films and films[0], films, models and models[0], models, visit, visit.key)
+
+
+def go_on(visit: Visit | None) -> tuple:
+    """After a refresh: the mesh, where it was still being made."""
+    begun = visit is not None and visit.avatar is not None
+    return build(visit) if begun else (gr.skip(), gr.skip(), gr.skip())
+
+
+def _found(visit: Visit) -> tuple:
+    assert visit.avatar is not None
+    return str(visit.overlay), verdict(visit.avatar.report), gr.update(visible=True), _line(visit)
+
+
+def _started(visit: Visit | None) -> Visit:
+    if visit is None or visit.avatar is None:
+        raise gr.Error("There is no person yet: drop a photo on the first tab.", print_exception=False)
+    return visit
+
+
+def _chosen(
+    file: str | None, seconds: float, speed: float, loop: bool, in_place: bool, background: str, size: float
+) -> tuple[MotionOptions, RenderOptions]:
+    end = min(seconds * speed, MOST_SECONDS) if file else None
+    moving = MotionOptions(in_place=in_place, speed=speed, end=end, loop=loop)
+    return moving, RenderOptions(size=int(size), background=BACKGROUNDS[background], gif=True, fast=True)
+
+
+def _line(
+    visit: Visit,
+    motion: str = "walk",
+    moving: MotionOptions = MotionOptions(in_place=True),
+    options: RenderOptions = RenderOptions(gif=True, fast=True),
+    path: CameraPath = "still",
+) -> str:
+    assert visit.avatar is not None
+    return command_lines(visit.avatar.report, visit.corrected, motion, moving, options, path)
+
+
+def _share(visit: Visit) -> str:
+    return f"The photo saw {visit.seen:.0%} of the person's surface; {1 - visit.seen:.0%} are invented."
+
+
+def _centimetres(visit: Visit) -> int:
+    return round(100 * visit.height)
+
+
+def _tell(bar: gr.Progress, began: float, done: int, count: int) -> None:
+    left = (time.monotonic() - began) / done * (count - done)
+    bar((done, count), desc=f"about {left:.0f} s left", unit="pictures")
