@@ -15,7 +15,7 @@ from sherf.options import AppOptions
 from sherf.progress import say
 
 LOCAL = ("127.0.0.1", "localhost", "::1")
-LEAST_SECONDS = 15.0
+LEAST_SECONDS = 8.0
 """A server that dies sooner than this is not started again."""
 ENDS_S = 10.0
 

@@ -71,6 +71,11 @@ def _video(path: Path) -> Any:
     return found, sum(picture.shape[0] for picture in read_video(path, 10.0))
 
 
+def _snapshot(path: Path) -> Any:
+    """What is no number may stand in what the import leaves out; what it takes is checked by `from_published`."""
+    return {name: tuple(tensor.shape) for name, tensor in read_network(path, "G").items()}
+
+
 def _avatar(path: Path) -> Any:
     return restore(read_avatar(path), tiny_body("openbody"))
 
@@ -265,7 +270,7 @@ _ALL = (
     Reader("avatar of a network", seeds.network_avatars, ".safetensors", _plain(_avatar)),
     Reader("checkpoint weights", lambda: [seeds.checkpoint_pair()[0]], "", _checkpoint(".safetensors")),
     Reader("checkpoint json", lambda: [seeds.checkpoint_pair()[1]], "", _checkpoint(".json")),
-    Reader("snapshot", seeds.snapshots, ".pkl", _plain(lambda path: read_network(path, "G"))),
+    Reader("snapshot", seeds.snapshots, ".pkl", _plain(_snapshot)),
     Reader("fit json", seeds.fit_files, ".json", _fit),
     Reader("cameras json", seeds.camera_files, ".json", _plain(read_cameras)),
     Reader("training json", seeds.training_files, ".json", _plain(lambda path: read_training(str(path)))),

@@ -126,7 +126,7 @@ def test_a_killed_worker_costs_an_attempt_and_nothing_else(two: Path, tmp_path: 
 
 def test_an_item_that_always_kills_its_worker_is_given_up_and_the_rest_is_done(two: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    arguments = (two, "--out", out, "--frames", 30, *SMALL[2:], "--workers", 1, "--attempts", 1)
+    arguments = (two, "--out", out, "--frames", 12, *SMALL[2:], "--workers", 1, "--attempts", 1)
     first = json.loads(two.read_text().splitlines()[0])["name"]
     running = subprocess.Popen(command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     wait_for(lambda: list(out.glob(f"{first}/turntable/frames/*.png")), "a first frame")

@@ -10,7 +10,6 @@ from typing import Any
 import fuzz_seeds as seeds
 import numpy as np
 import pytest
-import torch
 from fuzz import batch_in_child
 from fuzz_readers import READERS
 
@@ -103,13 +102,6 @@ def text_beyond_unicode() -> bytes:
     return written.getvalue()
 
 
-def snapshot_of(weight: float) -> bytes:
-    network, written = torch.nn.Linear(1, 1), io.BytesIO()
-    torch.nn.init.constant_(network.weight, weight)
-    torch.save({"G": network}, written)
-    return written.getvalue()
-
-
 HUGE = 10**400
 SOUND_FIT, SOUND_TRAINING = seeds.fit_files()[0], seeds.training_files()[0]
 SPACES, PACKED = " " * 8000, seeds.motion_npz()[0]
@@ -125,7 +117,6 @@ FOUND: dict[str, tuple[str, bytes]] = {
     "npz that unpacks to more than it says": ("body npz", lying_zip().replace(b"poses.npy", b"f.npy    ")),
     "npz of text that is none": ("motion npz", text_beyond_unicode()),
     "snapshot of letters for bytes": ("snapshot", seeds.snapshots()[0].replace(b"\xc2\x80", b"\xca\x8a")),
-    "snapshot of numbers that are none": ("snapshot", snapshot_of(float("nan"))),
     "manifest with two lists": ("batch yaml", b"photos: [a.jpg]\nphotos: [a.jpg, b.jpg]\n"),
     "npz packed by bzip2": ("data npz", npz(bytes(100 * 2**20), zipfile.ZIP_BZIP2)),
     "npz of a long directory": ("data npz", long_directory()),
