@@ -62,6 +62,7 @@ def _until_it_ends(options: AppOptions, account: tuple[str, str] | None, private
 
 def _run(options: AppOptions, account: tuple[str, str] | None, private: str) -> None:
     os.environ["TMPDIR"] = tempfile.tempdir = private  # uploads and visits are in there, and go with it
+    os.environ.pop("GRADIO_TEMP_DIR", None)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     from sherf.app.server import run
 

@@ -1,16 +1,19 @@
 """Small moving pictures of the built-in motions, in `motions/`: `python -m sherf.app.thumbnails` makes them anew."""
 
 import tempfile
-from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import cv2
+import numpy as np
+from jaxtyping import UInt8
 from PIL import Image
 from PIL.ExifTags import Base
 
 from sherf.digest import file_sha256
 from sherf.motion import BUILTIN_FOLDER, builtin_motions, read_motion
 from sherf.motion_preview import FPS, preview_motion
+from sherf.photo.video import read_video
 
 FOLDER = Path(__file__).parent / "motions"
 SIDE = 128
@@ -33,7 +36,7 @@ def make_thumbnail(name: str) -> Path:
     """Write the motion's preview on a plain body, small, over and over."""
     with tempfile.TemporaryDirectory() as made:
         film = preview_motion(read_motion(name), Path(made))
-        pictures = list(_pictures(film))[: round(MOST_SECONDS * FPS)]
+        pictures = [_small(picture) for picture in islice(read_video(film, FPS), round(MOST_SECONDS * FPS))]
     path, about = thumbnail(name), Image.Exif()
     about[Base.ImageDescription] = file_sha256(BUILTIN_FOLDER / f"{name}.npz")
     pictures[0].save(
@@ -49,14 +52,8 @@ def make_thumbnail(name: str) -> Path:
     return path
 
 
-def _pictures(film: Path) -> Iterator[Image.Image]:
-    capture = cv2.VideoCapture(str(film))
-    try:
-        while (read := capture.read())[0]:
-            small = cv2.resize(read[1], (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-            yield Image.fromarray(cv2.cvtColor(small, cv2.COLOR_BGR2RGB))
-    finally:
-        capture.release()
+def _small(picture: UInt8[np.ndarray, "h w 3"]) -> Image.Image:
+    return Image.fromarray(cv2.resize(picture, (SIDE, SIDE), interpolation=cv2.INTER_AREA))
 
 
 def main() -> None:

@@ -277,8 +277,9 @@ class Visit:
         played = resample(chosen_motion(motion, moving, self.out / "video-motion"), 30.0)
         clip = grounded(played, body, avatar.bank.subject.pose.betas)
         path = self.out / "avatar.glb"
-        write_glb(path, glb_bytes(mesh, [clip], provenance(avatar, mesh.seen)))
-        write_json(self.out / PROVENANCE, provenance(avatar, mesh.seen))
+        record = provenance(avatar, mesh.seen)
+        write_glb(path, glb_bytes(mesh, [clip], record))
+        write_json(self.out / PROVENANCE, record)
         self.models = [path, self.avatar_file, self.out / PROVENANCE]
         return self.models
 

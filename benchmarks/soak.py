@@ -111,7 +111,7 @@ def serve(log: Path, temporary: Path) -> Served:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environment = os.environ | {"TMPDIR": str(temporary), "GRADIO_TEMP_DIR": str(temporary / "gradio")}
+    environment = os.environ | {"TMPDIR": str(temporary)}
     with log.open("w") as file:
         command = [*SHERF, "app", "--port", str(port), "--minutes", str(VISIT_MINUTES)]
         process = subprocess.Popen(command, stdout=file, stderr=file, env=environment)
@@ -138,13 +138,12 @@ def job(number: int, random: Random, work: Path, served: Served) -> dict:
     """One job, and how the server is afterwards."""
     shutil.rmtree(work)
     work.mkdir()
-    name, act = _choice(number, random)
-    started, peak = time.monotonic(), 0.0
-    if name == "batch":
+    started, name, said, peak = time.monotonic(), "batch", "done", 0.0
+    if number % BATCH_EVERY == BATCH_EVERY - 1:
         peak = batch(work, random, served.temporary)
-        said = "done"
     else:
-        said = told(act, Client(served.address, verbose=False, download_files=work), work, random)
+        name = random.choices(list(VISITS), weights=(8, 1, 1))[0]
+        said = told(VISITS[name], Client(served.address, verbose=False, download_files=work), work, random)
     return {
         "job": number,
         "kind": name,
@@ -153,14 +152,6 @@ def job(number: int, random: Random, work: Path, served: Served) -> dict:
         "batch_peak_mb": peak,
         **served.state(),
     }
-
-
-def _choice(number: int, random: Random) -> tuple[str, Callable[[Client, Path, Random], str]]:
-    if number % BATCH_EVERY == BATCH_EVERY - 1:
-        return "batch", visit
-    kinds = {"visit": visit, "wall": wall, "broken file": broken}
-    name = random.choices(list(kinds), weights=(8, 1, 1))[0]
-    return name, kinds[name]
 
 
 def told(act: Callable[[Client, Path, Random], str], page: Client, work: Path, random: Random) -> str:
@@ -200,6 +191,9 @@ def broken(page: Client, work: Path, random: Random) -> str:
     path.write_bytes(path.read_bytes()[: random.randint(100, 20_000)])
     page.predict(handle_file(str(path)), 1, api_name="/reconstruct")
     return "accepted"
+
+
+VISITS = {"visit": visit, "wall": wall, "broken file": broken}
 
 
 def photo(path: Path, random: Random) -> Path:

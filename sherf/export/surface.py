@@ -40,9 +40,9 @@ def extract_surface(solid: Solid, spacing: float = SPACING_M) -> Mesh:
 
 def decimated(vertices: Vertices, faces: Faces, triangles: int) -> Mesh:
     """About so many triangles (quadric error metrics, Garland & Heckbert 1997); fewer stay as they are."""
-    open3d = quick_open3d()
     if len(faces) <= triangles:
         return vertices, faces
+    open3d = quick_open3d()
     mesh = open3d.geometry.TriangleMesh(
         open3d.utility.Vector3dVector(vertices.astype(np.float64)),
         open3d.utility.Vector3iVector(faces.astype(np.int32)),
