@@ -41,14 +41,16 @@ OPTION, COMMAND = (
     re.compile(r"(?<![\w-])--[a-z][a-z-]*"),
     re.compile(r"`sherf [^`]*`|\b(overlay|report)\.png|fit\.json"),
 )
-REMARK = re.compile(r"\s*\([^()]*--[a-z][^()]*\)")
+REMARK = re.compile(r"\s*\([^()]*--[a-z][^()]*\)|,? (?:and|or) pass --[a-z][^.;:]*")
 FOLDERS = re.compile(r"(?<![\w/.:])/(?:[^\s/:;,'\"]+/)+(?=[^\s/])")
+WRAPPED = re.compile(r"(?<![.;:!?])\n(?=[a-z])")
+"""Within a sentence."""
 SENTENCE = re.compile(r"(?<=[.;:!?])\s+(?=\S)|\n")
 
 
 def on_page(message: str) -> str:
     """A message as it is told on the page: no folders of the machine, no options; what the page offers instead."""
-    text = FOLDERS.sub("", REMARK.sub("", message))
+    text = FOLDERS.sub("", REMARK.sub("", WRAPPED.sub(" ", message)))
     told = []
     for sentence in SENTENCE.split(text):
         named = OPTION.findall(sentence)

@@ -226,6 +226,11 @@ def test_the_command_line_says_the_same(visit: Visit, monkeypatch: pytest.Monkey
         ("the fit is poor: it is off.\nPass --edit fit.json, or --force to go on.", "the fit is poor: it is off. Put"),
         ("nobody is there: show\nhead and shoulders, and pass --allow-partial to go on.", "nobody is there: show"),
         ("--force is needed.", "not possible"),
+        (
+            "Where only legs are in the frame, nobody is recognised: show at least\n"
+            "head and shoulders, and pass --allow-partial to have the rest invented.",
+            "nobody is recognised: show at least head and shoulders.",
+        ),
     ],
 )
 def test_no_message_on_the_page_is_about_command_lines(said: str, told: str) -> None:
