@@ -66,9 +66,11 @@ def render_preview(
     pose = avatar.bank.subject.pose
     renderer = make_renderer(avatar, body, backend, options.chunk)
     cameras = _path("turntable", renderer, avatar, pose, PREVIEW_SIDES, options)
-    frames = [renderer.frame(cameras[i], pose) for i in range(PREVIEW_SIDES)]
-    side_by_side = (torch.cat([vars(frame)[name] for frame in frames], dim=-1) for name in vars(frames[0]))
-    write_frame(output.out / PREVIEW, Frame(*side_by_side), parse_colour(options.background))
+    frames: list[Frame] = []
+    for i in range(PREVIEW_SIDES):  # the first side is there before the others are begun
+        frames.append(renderer.frame(cameras[i], pose))
+        side_by_side = (torch.cat([vars(frame)[name] for frame in frames], dim=-1) for name in vars(frames[0]))
+        write_frame(output.out / PREVIEW, Frame(*side_by_side), parse_colour(options.background))
     return output.out / PREVIEW
 
 

@@ -76,7 +76,7 @@ class Completion(nn.Module):
             for b, a in reversed(list(pairwise(widths)))
         )
         self.out = nn.Sequential(_norm(width), nn.LeakyReLU(0.1), nn.Conv2d(width, 4 * out, 1))
-        nn.init.normal_(self.out[2].weight, std=0.02)
+        nn.init.uniform_(self.out[2].weight, -0.03, 0.03)
 
     def forward(
         self, maps: Float[Tensor, "batch channel h w"]

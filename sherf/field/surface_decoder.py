@@ -40,7 +40,7 @@ class OffsetHead(nn.Module):
         nn.init.zeros_(self.base.weight)
         nn.init.ones_(self.base.weight[:, 3:4])  # the planes say it outright, after a colour of three numbers
         nn.init.constant_(self.base.bias, UNTRAINED)
-        nn.init.normal_(self.out.weight, std=1e-2)
+        nn.init.uniform_(self.out.weight, -0.02, 0.02)
 
     def base_m(self, rows: Float[Tensor, "point one_and_hidden"]) -> Float[Tensor, " point"]:
         """How far the clothed surface stands off the body's, metres."""
@@ -101,14 +101,14 @@ class ColourHead(nn.Module):
         self.plane = nn.Linear(width, width)
         self.photo = nn.Linear(config.encoder_width, width, bias=False)
         self.look = nn.Linear(RGB_CHANNELS + LOOK_FEATURES, width)
-        self.kind = nn.Parameter(0.02 * torch.randn(len(config.lookups), width))
+        self.kind = nn.Parameter(torch.empty(len(config.lookups), width).uniform_(-0.035, 0.035))
         self.fusion = FusionTransformer(width, config.heads, config.head_width, config.fusion_depth)
         hidden = config.decoder_width
         inputs = config.num_tokens * width + encoded_width(3, POINT_OCTAVES) + 4
         widths = [inputs] + [hidden] * (config.decoder_depth - 1)
         self.trunk = nn.ModuleList(nn.Linear(w, hidden) for w in widths)
         self.out = nn.Linear(hidden, 3 + 1 + len(config.lookups))
-        nn.init.normal_(self.out.weight, std=1e-2)
+        nn.init.uniform_(self.out.weight, -0.02, 0.02)
         nn.init.zeros_(self.out.bias)
 
     def rows(self, planes: Float[Tensor, "row width"]) -> Float[Tensor, "row paint_and_token"]:
