@@ -35,8 +35,9 @@ from sherf.datasets.openpeople.store import (
 )
 from sherf.datasets.openpeople.viewpoints import draw_viewpoints
 from sherf.errors import BadInput
+from sherf.lock import alone_in
 from sherf.options import GenerateOptions
-from sherf.output import PARTIAL_PREFIX, prepare_output_folder, translated_errors
+from sherf.output import PARTIAL_PREFIX, translated_errors
 from sherf.progress import progress, say
 
 MOST_PROTRUSION_M = 0.005
@@ -50,11 +51,16 @@ def generate_openpeople(options: GenerateOptions) -> list[int]:
 
     Raises:
         BadInput: the options make no sense, or the folder holds people that were made with others.
-        OutputError: the folder cannot be written.
+        OutputError: the folder cannot be written, or another run works in it.
     """
     _check(options)
     plan = Plan(VERSION, options.views, options.poses, options.size, options.photos)
-    out = prepare_output_folder(options.out)
+    with alone_in(options.out):
+        return _generated(options, plan)
+
+
+def _generated(options: GenerateOptions, plan: Plan) -> list[int]:
+    out = options.out
     sweep(out)
     wanted = list(range(options.seed_start, options.seed_start + options.people))
     before = _seeds_there(out, plan)

@@ -5,8 +5,6 @@ each output (`Done`), and found again.
 """
 
 import json
-import os
-import socket
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -15,11 +13,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import portalocker
-
 from sherf.batch.plan import AVATAR, Item, Job
 from sherf.errors import OutputError
-from sherf.output import explain, prepare_output_folder, write_json
+from sherf.lock import LOCK, alone_in
+from sherf.output import write_json
 from sherf.progress import say
 
 LEDGER = "ledger.sqlite"
@@ -165,37 +162,12 @@ def locked(out: Path, shard: str) -> Iterator[None]:
     Raises:
         OutputError: another one works there, or the folder cannot be written.
     """
-    prepare_output_folder(out)
-    with _lock(out / ".lock", shared=bool(shard)):
+    with alone_in(out, shared=bool(shard)):
         if not shard:
             yield
             return
-        with _lock(out / f".lock-{_in_names(shard)}", shared=False):
+        with alone_in(out, f"{LOCK}-{_in_names(shard)}"):
             yield
-
-
-@contextmanager
-def _lock(path: Path, shared: bool) -> Iterator[None]:
-    try:
-        file = path.open("a+")
-    except OSError as error:
-        raise explain(error, path) from error
-    with file:
-        how = portalocker.LOCK_SH if shared else portalocker.LOCK_EX
-        try:
-            portalocker.lock(file, how | portalocker.LOCK_NB)
-        except portalocker.LockException as error:
-            file.seek(0)
-            holder = file.read(200).strip()
-            raise OutputError(
-                f"another `sherf batch` works in {path.parent}{f' ({holder})' if holder else ''}.\n"
-                "Wait until it ends, or choose another --out."
-            ) from error
-        if not shared:
-            file.truncate(0)
-            file.write(f"process {os.getpid()} on {socket.gethostname()}")
-            file.flush()
-        yield
 
 
 def ledger_path(out: Path, shard: str) -> Path:

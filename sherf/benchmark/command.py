@@ -14,8 +14,9 @@ from sherf.benchmark.summary import paper_rows, results, table, write_subjects
 from sherf.datasets.open_data import body_model_of, open_data
 from sherf.devices import choose_backend
 from sherf.errors import BadInput
+from sherf.lock import alone_in
 from sherf.options import BenchmarkOptions
-from sherf.output import prepare_output_folder, write_json
+from sherf.output import write_json
 from sherf.progress import say
 
 QUICK_SUBJECTS, QUICK_PICTURES = 3, 3
@@ -28,15 +29,20 @@ def run_benchmark(name: str, options: BenchmarkOptions) -> tuple[dict[str, Any],
     Raises:
         BadInput: no such data set there, no test subject in it, nothing could be scored, or the output folder holds
             another run.
-        OutputError: the folder cannot be written.
+        OutputError: the folder cannot be written, or another run works in it.
     """
+    out = options.out or Path("out") / f"benchmark-{name}"
+    with alone_in(out):
+        return _scored(name, options, out)
+
+
+def _scored(name: str, options: BenchmarkOptions, out: Path) -> tuple[dict[str, Any], str]:
     backend = choose_backend(options.device)
     model = load_avatar_model(options.model, backend, options.personalise)
     body = body_for(model, options.body_model, body_model_of(name))
     protocol = PROTOCOLS[name]
     data = open_data(name, options.data, body, options.split)  # type: ignore[arg-type]
     subjects = _subjects(name, data.subjects, protocol.choose_subjects(data.subjects), options)
-    out = prepare_output_folder(options.out or Path("out") / f"benchmark-{name}")
     settings = _claim(out, name, options, model.identity, subjects)
     run = Run([])
     items = plan(data, protocol, subjects, run, QUICK_PICTURES if options.quick else None)

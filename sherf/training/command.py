@@ -5,6 +5,7 @@ import math
 import os
 import shutil
 import warnings
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,16 @@ from sherf import __version__
 from sherf.body.files import load_body_model
 from sherf.checkpoint import load_checkpoint
 from sherf.datasets.open_data import open_data
-from sherf.devices import choose_backend
+from sherf.devices import Backend, choose_backend
 from sherf.duration import read_duration
 from sherf.errors import BadInput
+from sherf.lock import alone_in
 from sherf.model import Sherf
 from sherf.options import TrainOptions
 from sherf.progress import say
 from sherf.training.data import data_digest
 from sherf.training.loop import CHECKPOINT, Duration, Trainer
+from sherf.training.options import TrainingOptions
 from sherf.training.read_options import read_training, training_record
 from sherf.training.state import STATE, read_header
 from sherf.training.validation import Validation
@@ -34,12 +37,20 @@ def run_training(config: str, options: TrainOptions) -> list[Path]:
 
     Raises:
         BadInput: the configuration, the data or what is in the folder cannot be used.
+        OutputError: the folder cannot be written, or another training works in it.
         TrainingError: the numbers are not finite any more.
     """
     training = read_training(config)
     seconds = read_duration(options.duration, "--for") if options.duration else math.inf
     backend = choose_backend(options.device)
     fabric = _fabric(backend.device.type)
+    with alone_in(options.out) if fabric.global_rank == 0 else nullcontext():
+        return _trained(config, training, options, seconds, backend, fabric)
+
+
+def _trained(
+    config: str, training: TrainingOptions, options: TrainOptions, seconds: float, backend: Backend, fabric: Fabric
+) -> list[Path]:
     body = load_body_model(options.body_model or training.model.body_model)
     data = open_data(options.dataset, options.data, body, "train")
     if training.batch % fabric.world_size:

@@ -197,7 +197,7 @@ def test_two_batches_in_one_folder(two: Path, tmp_path: Path) -> None:
     wait_for(lambda: (out / "ledger.sqlite").exists(), "the ledger")
     second = batch(*arguments)
     assert second.returncode == 1
-    assert f"another `sherf batch` works in {out} (process {running.pid} on" in second.stderr
+    assert f"another `sherf` works in {out} (process {running.pid} on" in second.stderr
     running.send_signal(signal.SIGINT)
     assert running.wait(30) == 130
 
