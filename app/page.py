@@ -11,6 +11,7 @@ from sherf.app import steps
 from sherf.app.fixing import POINTS
 from sherf.app.masks import SIDE, TINT
 from sherf.app.thumbnails import thumbnail
+from sherf.app.turns import HEAVY
 from sherf.app.visit import MOST_SECONDS
 from sherf.app.visits import Visits
 from sherf.app.words import ABOUT, FIX, MASK, MOTION, WELCOME
@@ -26,6 +27,7 @@ footer {display: none !important}
 #verdict {min-height: 3.2em}
 #motions .grid-wrap {height: auto; min-height: 0; max-height: none; padding: 0}
 #motions .caption-label {font-size: 12px}
+[data-testid="status-tracker"] .error {display: none}
 """
 REMEMBER = "(key) => { if (key) sessionStorage.setItem('sherf-visit', key) }"
 RECALL = """() => {
@@ -158,34 +160,34 @@ def page(minutes: int = 60) -> gr.Blocks:
         for button, where in ((to_look, "look"), (to_move, "move"), (to_files, "files")):
             button.click(partial(gr.Tabs, selected=where), None, tabs, queue=False, **QUIET)
         found = [overlay, told, to_look, line]
-        read = partial(steps.find, visits)
+        read, once = partial(steps.find, visits), HEAVY | {"api_name": False}
         corrections = [point, visit], [marked, swapped, focal, height, mask]
         clicked = photo.select(steps.choose, [photo, visit, person], person, **QUIET)
         # the API's: the same at once, with a view instead of what is next
         gr.Button(visible=False).click(
             partial(steps.reconstruct, visits), [photo, person, visit], [overlay, told, view, line, visit],
-            api_name="reconstruct",
+            api_name="reconstruct", **HEAVY,
         )  # fmt: skip
         results = [*found, visit, key]
-        refitted = again.click(steps.refit, [swapped, focal, height, mask, painted, visit], results, api_name=False)
+        refitted = again.click(steps.refit, [swapped, focal, height, mask, painted, visit], results, **once)
         refitted.success(steps.to_fix, *corrections, **QUIET)
         turns: list[Any] = []
         for begun, name in (
-            (go.click(read, [photo, visit, person], results, api_name=False), "build"),
-            (photo.upload(read, [photo, visit], results, api_name=False), False),
-            (examples.load_input_event.success(read, [photo, visit], results, api_name=False), False),
-            (clicked.success(read, [photo, visit, person], results, api_name=False), False),
+            (go.click(read, [photo, visit, person], results, **once), "build"),
+            (photo.upload(read, [photo, visit], results, **once), False),
+            (examples.load_input_event.success(read, [photo, visit], results, **once), False),
+            (clicked.success(read, [photo, visit, person], results, **once), False),
             (refitted, False),
         ):
-            turned = begun.success(steps.turn, visit, [view, share], **QUIET)
+            turned = begun.success(steps.turn, visit, [view, share], **HEAVY, **QUIET)
             turns.append(turned)
-            turned.success(steps.build, visit, [view, share, visit], api_name=name, show_progress_on=share)
+            turned.success(steps.build, visit, [view, share, visit], api_name=name, show_progress_on=share, **HEAVY)
             begun.success(steps.fold, None, [painting, painted], queue=False, **QUIET)
             if begun is not refitted:
                 begun.success(partial(gr.update, open=False), None, fixing, queue=False, **QUIET)
-        # nobody waits for the mesh of what has just been replaced
+        # nobody waits for the views and the mesh of what has just been replaced
         anew = [go.click, photo.upload, examples.dataset.click, photo.select, again.click]
-        gr.on(anew, None, None, cancels=turns, api_name=False)
+        gr.on(anew, steps.stop, visit, None, cancels=turns, queue=False, **QUIET)
         photo.change(steps.number_of, [photo, person, visit], person, **QUIET)
         key.change(None, key, None, js=REMEMBER, api_name=False)
         fixing.expand(steps.to_fix, *corrections, **QUIET)
@@ -208,12 +210,14 @@ def page(minutes: int = 60) -> gr.Blocks:
         gr.on([motion.change, file.change], steps.told_motion, [motion, file], [which, seconds], **QUIET)
         choices = [motion, file, seconds, speed, loop, in_place, background, size, camera, visit]
         gr.on([choice.change for choice in choices[:-1]], steps.line, choices, line, **QUIET)
-        film.click(steps.move, choices, [video, films, visit], api_name="animate", show_progress_on=video)
-        halt.click(steps.stop, visit, None, queue=False, api_name=False)
-        make.click(steps.export, [motion, file, visit], [model, downloads, visit], api_name="export")
+        filming = film.click(
+            steps.move, choices, [video, films, visit], api_name="animate", show_progress_on=video, **HEAVY
+        )
+        halt.click(steps.halt, visit, None, cancels=filming, queue=False, **QUIET)
+        make.click(steps.export, [motion, file, visit], [model, downloads, visit], api_name="export", **HEAVY)
         everything = [photo, person, *found, view, share, video, films, model, downloads, visit, key]
         back = blocks.load(partial(steps.come_back, visits), key, everything, js=RECALL, **QUIET)
-        back.success(steps.go_on, visit, [view, share, visit], api_name=False, show_progress_on=share)
+        back.success(steps.go_on, visit, [view, share, visit], show_progress_on=share, **once)
     return blocks
 
 

@@ -10,13 +10,13 @@ import uvicorn
 from fastapi import FastAPI
 
 from sherf.app.page import CSS, page, theme
+from sherf.app.turns import MOST_WAITING, share
 from sherf.errors import BadInput
 from sherf.exits import exits
 from sherf.options import AppOptions
 from sherf.progress import say
 
 MOST_UPLOAD = "64mb"
-MOST_WAITING = 16
 
 
 def run(options: AppOptions, account: tuple[str, str] | None) -> None:
@@ -39,6 +39,7 @@ def _server(options: AppOptions, account: tuple[str, str] | None) -> uvicorn.Ser
         return {"status": "ok", "seconds": round(time.time() - began, 1)}
 
     blocks = page(options.minutes).queue(max_size=MOST_WAITING, default_concurrency_limit=1)
+    share(blocks._queue)
     app = gr.mount_gradio_app(
         app, blocks, path="/", auth=account, max_file_size=MOST_UPLOAD, theme=theme(), css=CSS, show_error=True
     )

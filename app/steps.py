@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial, wraps
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,7 +12,7 @@ import numpy as np
 
 from sherf.app.fixing import zoom_of
 from sherf.app.masks import Painting
-from sherf.app.visit import MOST_SECONDS, Visit
+from sherf.app.visit import MOST_SECONDS, Stopped, Visit
 from sherf.app.visits import Visits
 from sherf.app.words import COARSE, command_lines, on_page, verdict
 from sherf.errors import SherfError
@@ -128,7 +129,8 @@ def turn(visit: Visit | None) -> Iterator[tuple]:
 def build(visit: Visit | None) -> tuple:
     """The mesh, for everything that follows at once."""
     started = _started(visit)
-    started.build()
+    with suppress(Stopped):
+        started.build()
     if started.seen is None:  # another photo came meanwhile
         return gr.skip(), gr.skip(), started
     return started.view_again(), _share(started), started
@@ -203,9 +205,15 @@ def told_motion(name: str, file: str | None) -> tuple:
 
 
 def stop(visit: Visit | None) -> None:
-    """End the film that is being made."""
+    """End the film or the mesh that is being made."""
     if visit is not None:
         visit.stopping.set()
+
+
+def halt(visit: Visit | None) -> None:
+    """End the film, and say so."""
+    stop(visit)
+    gr.Info("Stopped: nothing of the film was kept.")
 
 
 def number_of(photo: str | None, number: float, visit: Visit | None) -> int:

@@ -71,7 +71,7 @@ class Visit:
     mesh: RiggedMesh | None = None
     backend: Backend = field(default_factory=lambda: choose_backend("auto"))
     stopping: threading.Event = field(default_factory=threading.Event)
-    """Set it to end a film that is being made."""
+    """Set it to end a film or a mesh that is being made."""
     fix: Fix = field(default_factory=Fix)
     fits: int = 0
     """How often the fit was corrected."""
@@ -192,12 +192,20 @@ class Visit:
         return path
 
     def build(self) -> RiggedMesh:
-        """The mesh, made once a photo."""
+        """The mesh, made once a photo.
+
+        Raises:
+            Stopped: `stopping` was set meanwhile.
+        """
+        self.stopping.clear()
+        return self._built()
+
+    def _built(self) -> RiggedMesh:
         with self._making:
             avatar, body = self._known()
             mesh = self.mesh
             if mesh is None:
-                mesh = rigged_mesh(avatar, body, self.backend)
+                mesh = rigged_mesh(avatar, body, self.backend, watch=self._watch)
                 if avatar is self.avatar:  # and no other photo came meanwhile
                     self.mesh, self._renderer, self.seen = mesh, MeshRenderer(mesh), mesh.seen
             self.used = time.monotonic()
@@ -250,7 +258,7 @@ class Visit:
         """
         self.stopping.clear()
         parse_colour(options.background)
-        mesh = self.build()
+        mesh = self._built()
         avatar, body = self._known()
         renderer = MeshRenderer(mesh)
         played = resample(chosen_motion(motion, moving, self.out / "video-motion"), options.fps)
@@ -263,7 +271,7 @@ class Visit:
         cameras = camera_path(path, renderer.outline, camera, poses, count, options.size)
         name = f"{played.name}-{abs(hash((motion, moving, options, path))) % 10**8}"
         out = OutputOptions(self.out / "films" / name, overwrite=True)
-        watched = _Watched(renderer, self.stopping, lambda done: self._tell(told, done, count))
+        watched = _Watched(renderer, self._watch, lambda done: self._tell(told, done, count))
         videos = write_sequence(watched, Shots(cameras, poses), out, options, {"film": name})
         write_json(out.out / PROVENANCE, provenance(avatar, mesh.seen))
         shutil.rmtree(out.out / FRAMES, ignore_errors=True)
@@ -312,6 +320,10 @@ class Visit:
         width, height = self.fit["size"]
         return whole_mask(self._known()[0].bank.subject, (height, width))
 
+    def _watch(self) -> None:
+        if self.stopping.is_set():
+            raise Stopped("stopped: nothing of the film was kept.")
+
     def _tell(self, told: Callable[[int, int], None], done: int, count: int) -> None:
         self.used = time.monotonic()
         told(done, count)
@@ -327,13 +339,12 @@ def _seen_and_invented(frame: Frame) -> UInt8[np.ndarray, "h w 3"]:
 class _Watched:
     """A renderer that counts its frames, and ends when it should."""
 
-    def __init__(self, renderer: MeshRenderer, stopping: threading.Event, told: Callable[[int], None]) -> None:
-        self.renderer, self.stopping, self.told, self.done = renderer, stopping, told, 0
+    def __init__(self, renderer: MeshRenderer, watch: Callable[[], None], told: Callable[[int], None]) -> None:
+        self.renderer, self.watch, self.told, self.done = renderer, watch, told, 0
         self.outline = renderer.outline
 
     def frame(self, camera: Camera, pose: BodyPose, vertices: Float[Tensor, "vertex 3"] | None = None) -> Frame:
-        if self.stopping.is_set():
-            raise Stopped("stopped: nothing of the film was kept.")
+        self.watch()
         frame = self.renderer.frame(camera, pose, vertices)
         self.done += 1
         self.told(self.done)

@@ -19,6 +19,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from functools import cache
 from pathlib import Path
@@ -26,6 +27,7 @@ from random import Random
 from typing import Any
 
 import numpy as np
+import psutil
 import torch
 from fuzz_mutate import mutated
 from fuzz_readers import READERS, Reader
@@ -34,6 +36,8 @@ from sherf.errors import SherfError
 
 MOST_SECONDS = 5.0
 HANG_SECONDS = 30.0
+"""Of a core: it does not matter what else the machine does."""
+DEADLOCK_SECONDS = 600.0
 """Code that does not return to Python cannot be interrupted: its process is ended."""
 PREPARING = -1
 """In place of an input's number: imports may take long."""
@@ -122,7 +126,7 @@ def fault_of(reader: Reader, read: Any, path: Path, watch: _Watch) -> tuple[str 
     """Which rule an input breaks, and whether the file was accepted."""
     accepted, fault = False, None
     watch.seen.clear()
-    signal.setitimer(signal.ITIMER_REAL, MOST_SECONDS)
+    signal.setitimer(signal.ITIMER_PROF, MOST_SECONDS)
     watch.folder = str(path.parent)
     try:
         result = read(path)
@@ -138,7 +142,7 @@ def fault_of(reader: Reader, read: Any, path: Path, watch: _Watch) -> tuple[str 
         fault = f"{type(error).__name__} at {Path(own.filename).name}:{own.name}: {str(error)[:100]}"
     finally:
         watch.folder = None
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
     if accepted and not _is_finite(result):
         fault = "accepts numbers that are not finite"
     if watch.seen:
@@ -197,17 +201,17 @@ def run_batch(
         path.write_bytes(data)
         read(path)
     held = set(folder.iterdir())
-    signal.signal(signal.SIGALRM, _too_slow)
-    begin = time.perf_counter()
+    signal.signal(signal.SIGPROF, _too_slow)
+    begin = time.process_time()
     for number in range(start, stop):
         if at is not None:
             at.value = number
         data = input_of(number)
         path.write_bytes(data)
         peak = _peak_mb()  # making the input may have taken more than reading anything before
-        started = time.perf_counter()
+        started = time.process_time()
         fault, accepted = fault_of(reader, read, path, watch)
-        taken = time.perf_counter() - started
+        taken = time.process_time() - started
         grown = _peak_mb() - peak
         if grown > MOST_GROWTH_MB:
             fault = f"takes {grown:.0f} MB"
@@ -223,7 +227,7 @@ def run_batch(
         if fault is not None:
             tally.found[fault] = tally.found.get(fault, 0) + 1
             keep(corpus, reader, fault, data)
-    tally.seconds = time.perf_counter() - begin
+    tally.seconds = time.process_time() - begin
     return tally
 
 
@@ -263,11 +267,12 @@ def batch_in_child(reader: Reader, input_of: InputOf, start: int, stop: int, cor
     child = context.Process(target=_in_child, args=(sender, folder, *arguments))
     child.start()
     sender.close()
-    last, since = PREPARING, time.monotonic()
+    spent = _spent(child.pid)
+    last, since, used = PREPARING, time.monotonic(), spent()
     while not receiver.poll(1.0) and child.is_alive():
         if at.value != last:
-            last, since = at.value, time.monotonic()
-        elif time.monotonic() - since > HANG_SECONDS and last != PREPARING:
+            last, since, used = at.value, time.monotonic(), spent()
+        elif last != PREPARING and (spent() - used > HANG_SECONDS or time.monotonic() - since > DEADLOCK_SECONDS):
             child.kill()
     try:
         tally = receiver.recv()
@@ -284,6 +289,18 @@ def batch_in_child(reader: Reader, input_of: InputOf, start: int, stop: int, cor
     if isinstance(tally, str):
         sys.exit(f"{reader.name}: the harness itself failed.\n{tally}")
     return tally
+
+
+def _spent(pid: int) -> Callable[[], float]:
+    """The seconds of a core that a process has taken so far."""
+    process = psutil.Process(pid)
+
+    def spent() -> float:
+        with suppress(psutil.NoSuchProcess):
+            return sum(process.cpu_times()[:2])
+        return 0.0
+
+    return spent
 
 
 def table(tallies: dict[str, Tally]) -> str:

@@ -99,6 +99,8 @@ def main() -> None:
         print("interrupted: what was measured so far")
     finally:
         code = stop(served)
+    if not (out / "jobs.jsonl").exists():
+        sys.exit("interrupted before the first job ended: nothing was measured")
     jobs = [json.loads(line) for line in (out / "jobs.jsonl").read_text().splitlines()]
     left = [str(path.relative_to(temporary)) for path in temporary.rglob("*") if path.is_file()]
     figures = {"exit_code": code, "left_behind": left, "log": (out / "page.log").read_text()[-2000:], **summed_up(jobs)}

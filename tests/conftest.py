@@ -2,14 +2,13 @@
 
 import math
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import trimesh
+from running import here
 from stage import camera_in_front, photograph, standing
 
 from sherf.body.files import load_body_model
@@ -100,8 +99,7 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """OpenPeople's persons 8 (validation) and 9 (test): 2 poses, 3 views of 64 x 64, photos and a preview."""
     out = tmp_path_factory.mktemp("people")
     options = ("--people", "2", "--seed-start", "8", "--views", "3", "--poses", "2", "--size", "64")
-    command = [sys.executable, "-m", "sherf.cli", "generate", "openpeople", *options, "--photos", "--preview"]
-    done = subprocess.run([*command, "--out", str(out)], capture_output=True, text=True, timeout=300, check=False)
+    done = here("generate", "openpeople", *options, "--photos", "--preview", "--out", out)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     return out

@@ -1,4 +1,4 @@
-"""The command line, as real processes, on the shipped photograph."""
+"""The command line on the shipped photograph: what it writes, what it says, and how it ends."""
 
 import json
 import os
@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from running import here, process
 
 from sherf.camera import intrinsics, look_at
 from sherf.camera_file import read_cameras, write_cameras
@@ -26,16 +27,11 @@ ROOT = Path(__file__).parent.parent
 PHOTO = ROOT / "examples" / "darknet_person.jpg"
 
 
-def sherf(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "sherf.cli", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=200, check=False)
-
-
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the avatar of the shipped photograph."""
     out = tmp_path_factory.mktemp("made")
-    done = sherf("reconstruct", PHOTO, "--out", out)
+    done = process("reconstruct", PHOTO, "--out", out)
     assert done.returncode == 0, done.stderr
     return out
 
@@ -82,7 +78,7 @@ def test_reconstruct_writes_avatar_overlay_and_report(made: Path) -> None:
 
 def test_reconstructing_again_does_nothing_again(made: Path) -> None:
     before = (made / "avatar.safetensors").stat().st_mtime_ns
-    done = sherf("reconstruct", PHOTO, "--out", made, "--json")
+    done = here("reconstruct", PHOTO, "--out", made, "--json")
     assert done.returncode == 0
     assert json.loads(done.stdout)["verdict"] == "good"
     assert (made / "avatar.safetensors").stat().st_mtime_ns == before
@@ -90,7 +86,7 @@ def test_reconstructing_again_does_nothing_again(made: Path) -> None:
 
 def test_a_mask_that_is_not_there_is_told_also_where_all_is_done(made: Path, tmp_path: Path) -> None:
     shutil.copytree(made, tmp_path / "copy")
-    done = sherf("reconstruct", PHOTO, "--mask", "nowhere.png", "--out", tmp_path / "copy")
+    done = here("reconstruct", PHOTO, "--mask", "nowhere.png", "--out", tmp_path / "copy")
     assert done.returncode == 1
     assert "nowhere.png" in done.stderr and "Traceback" not in done.stderr
 
@@ -101,12 +97,12 @@ def test_a_body_that_lies_elsewhere_is_refused_with_a_picture_of_it_unless_force
     wrong.paste(255, (0, 0, 40, 40))
     wrong.save(tmp_path / "mask.png")
     out = tmp_path / "out"
-    refused = sherf("reconstruct", PHOTO, "--mask", tmp_path / "mask.png", "--out", out)
+    refused = here("reconstruct", PHOTO, "--mask", tmp_path / "mask.png", "--out", out)
     assert refused.returncode == 1 and "--force" in refused.stderr and "Traceback" not in refused.stderr
     assert sorted(p.name for p in out.iterdir()) == ["fit.json", "overlay.png", "report.json"]
     report = json.loads((out / "report.json").read_text())
     assert report["verdict"] == "poor" and any("outline" in reason for reason in report["reasons"])
-    assert sherf("reconstruct", PHOTO, "--mask", tmp_path / "mask.png", "--out", out, "--force").returncode == 0
+    assert here("reconstruct", PHOTO, "--mask", tmp_path / "mask.png", "--out", out, "--force").returncode == 0
     assert (out / "avatar.safetensors").exists()
 
 
@@ -120,13 +116,13 @@ def test_a_corrected_fit_is_kept_and_not_lost(made: Path, tmp_path: Path) -> Non
     fit["edits"]["landmarks"]["left_wrist"] = [x + 6, y - 4]
     (out / "fit.json").write_text(json.dumps(fit))
     edit = ("reconstruct", PHOTO, "--out", out, "--edit", out / "fit.json")
-    assert sherf(*edit).returncode == 0
+    assert here(*edit).returncode == 0
     again = json.loads((out / "fit.json").read_text())
     assert again["edits"]["landmarks"]["left_wrist"] == [x + 6, y - 4]
     assert again["fit"]["joints"] != fit["fit"]["joints"]
-    done = sherf(*edit)
+    done = here(*edit)
     assert done.returncode == 0 and "reconstructing" not in done.stderr
-    refused = sherf("reconstruct", PHOTO, "--out", out)
+    refused = here("reconstruct", PHOTO, "--out", out)
     assert refused.returncode == 1 and "your corrections" in refused.stderr
     assert json.loads((out / "fit.json").read_text()) == again
 
@@ -134,7 +130,7 @@ def test_a_corrected_fit_is_kept_and_not_lost(made: Path, tmp_path: Path) -> Non
 def test_another_option_reconstructs_anew(made: Path, tmp_path: Path) -> None:
     shutil.copytree(made, tmp_path / "copy")
     before = (tmp_path / "copy" / "report.json").read_text()
-    done = sherf("reconstruct", PHOTO, "--out", tmp_path / "copy", "--allow-partial")
+    done = here("reconstruct", PHOTO, "--out", tmp_path / "copy", "--allow-partial")
     assert done.returncode == 0
     assert (tmp_path / "copy" / "report.json").read_text() != before
 
@@ -142,11 +138,11 @@ def test_another_option_reconstructs_anew(made: Path, tmp_path: Path) -> None:
 def test_another_photos_avatar_is_not_replaced_unasked(made: Path, tmp_path: Path) -> None:
     shutil.copytree(made, tmp_path / "copy")
     other = ROOT / "examples" / "person_2.jpg"
-    refused = sherf("reconstruct", other, "--out", tmp_path / "copy")
+    refused = here("reconstruct", other, "--out", tmp_path / "copy")
     assert refused.returncode == 1
     assert "darknet_person.jpg" in refused.stderr and "--overwrite" in refused.stderr
     assert (tmp_path / "copy" / "avatar.safetensors").read_bytes() == (made / "avatar.safetensors").read_bytes()
-    assert sherf("reconstruct", other, "--out", tmp_path / "copy", "--overwrite").returncode == 0
+    assert here("reconstruct", other, "--out", tmp_path / "copy", "--overwrite").returncode == 0
     assert json.loads((tmp_path / "copy" / "report.json").read_text())["photo"] == "person_2.jpg"
 
 
@@ -157,7 +153,7 @@ def test_the_avatar_of_a_photo_is_the_same_when_it_is_read_again(tmp_path: Path)
 
 
 def test_a_preview_is_one_small_picture_from_six_sides(made: Path, tmp_path: Path) -> None:
-    done = sherf("render", made / "avatar.safetensors", "--preview", "--out", tmp_path)
+    done = here("render", made / "avatar.safetensors", "--preview", "--out", tmp_path)
     assert done.returncode == 0, done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["preview.png"]
     sheet = np.asarray(Image.open(tmp_path / "preview.png").convert("RGB"), dtype=float)
@@ -169,7 +165,7 @@ def test_a_preview_is_one_small_picture_from_six_sides(made: Path, tmp_path: Pat
 
 def test_a_turntable_of_an_avatar_is_a_playable_video_and_resumes(made: Path, tmp_path: Path) -> None:
     turntable = ("render", made / "avatar.safetensors", "--frames", "4", "--size", "96", "--out", tmp_path)
-    done = sherf(*turntable)
+    done = here(*turntable)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == str(tmp_path / "video.mp4")
     with av.open(str(tmp_path / "video.mp4")) as video:
@@ -183,12 +179,12 @@ def test_a_turntable_of_an_avatar_is_a_playable_video_and_resumes(made: Path, tm
 
     frames[1].unlink()
     kept = frames[2].stat().st_mtime_ns
-    assert sherf(*turntable).returncode == 0
+    assert here(*turntable).returncode == 0
     assert frames[2].stat().st_mtime_ns == kept
     np.testing.assert_array_equal(np.asarray(Image.open(frames[1]).convert("RGB"), dtype=float), pictures[1])
     assert _no_leftovers(tmp_path)
 
-    assert sherf(*turntable, "--fps", "12").returncode == 0
+    assert here(*turntable, "--fps", "12").returncode == 0
     with av.open(str(tmp_path / "video.mp4")) as video:
         assert video.streams.video[0].average_rate == 12
     assert frames[2].stat().st_mtime_ns == kept
@@ -196,12 +192,12 @@ def test_a_turntable_of_an_avatar_is_a_playable_video_and_resumes(made: Path, tm
 
 def test_frames_of_another_rendering_are_not_mixed_in(made: Path, tmp_path: Path) -> None:
     base = ("render", made / "avatar.safetensors", "--frames", "2", "--out", tmp_path)
-    assert sherf(*base, "--size", "64").returncode == 0
-    refused = sherf(*base, "--size", "80")
+    assert here(*base, "--size", "64").returncode == 0
+    refused = here(*base, "--size", "80")
     assert refused.returncode == 1
     assert "another rendering" in refused.stderr and "size" in refused.stderr and "--overwrite" in refused.stderr
     assert Image.open(tmp_path / "frames" / "0000.png").size == (64, 64)
-    assert sherf(*base, "--size", "80", "--overwrite").returncode == 0
+    assert here(*base, "--size", "80", "--overwrite").returncode == 0
     assert Image.open(tmp_path / "frames" / "0001.png").size == (80, 80)
 
 
@@ -212,7 +208,7 @@ def test_ones_own_cameras_are_used(made: Path, tmp_path: Path) -> None:
     R, T = look_at(eyes, targets)
     write_cameras(tmp_path / "transforms.json", Camera(intrinsics(110.0, (120, 80)).expand(3, 3, 3), R, T, (120, 80)))
     out = tmp_path / "out"
-    done = sherf("render", made / "avatar.safetensors", "--cameras", tmp_path / "transforms.json", "--out", out)
+    done = here("render", made / "avatar.safetensors", "--cameras", tmp_path / "transforms.json", "--out", out)
     assert done.returncode == 0, done.stderr
     pictures = [np.asarray(Image.open(p).convert("RGB")) for p in sorted((out / "frames").iterdir())]
     assert [p.shape for p in pictures] == [(120, 80, 3)] * 3
@@ -220,7 +216,7 @@ def test_ones_own_cameras_are_used(made: Path, tmp_path: Path) -> None:
 
 
 def test_a_motion_moves_the_person_before_any_background(made: Path, tmp_path: Path) -> None:
-    done = sherf(
+    done = process(
         "animate", made / "avatar.safetensors", "--motion", "wave", "--frames", "3", "--fps", "4", "--size", "96",
         "--background", "transparent", "--gif", "--layers", "depth", "visibility", "--out", tmp_path,
     )  # fmt: skip
@@ -238,13 +234,13 @@ def test_a_motion_moves_the_person_before_any_background(made: Path, tmp_path: P
 
 
 def test_a_motion_is_shown_on_a_plain_body(tmp_path: Path) -> None:
-    done = sherf("motions", "bow", "--end", "1", "--out", tmp_path)
+    done = here("motions", "bow", "--end", "1", "--out", tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == ["bow: 30 frames, 30 a second, 1.0 s", str(tmp_path / "bow.mp4")]
     with av.open(str(tmp_path / "bow.mp4")) as video:
         pictures = [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]
     assert len(pictures) == 15 and np.abs(pictures[0].astype(float) - pictures[-1]).mean() > 1
-    assert sherf("motions", "moonwalk", "--out", tmp_path).returncode == 1
+    assert here("motions", "moonwalk", "--out", tmp_path).returncode == 1
 
 
 def test_an_interrupted_rendering_leaves_whole_frames_and_goes_on(made: Path, tmp_path: Path) -> None:
@@ -268,7 +264,7 @@ def test_an_interrupted_rendering_leaves_whole_frames_and_goes_on(made: Path, tm
 
 def test_a_photo_with_nobody_is_refused(tmp_path: Path) -> None:
     Image.new("RGB", (300, 400), "white").save(tmp_path / "wall.png")
-    done = sherf("render", tmp_path / "wall.png", "--out", tmp_path / "out")
+    done = here("render", tmp_path / "wall.png", "--out", tmp_path / "out")
     assert done.returncode == 1
     assert "\nerror: no person was found" in done.stderr and "Traceback" not in done.stderr
     assert not (tmp_path / "out" / "avatar.safetensors").exists()
@@ -303,7 +299,7 @@ def test_a_users_mistake_is_told_in_words(tmp_path: Path, made: Path, arguments:
     (tmp_path / "truncated.jpg").write_bytes(PHOTO.read_bytes()[:30_000])
     (tmp_path / "avatar.safetensors").write_bytes((made / "avatar.safetensors").read_bytes()[:50_000])
     before = set(tmp_path.rglob("*"))
-    done = sherf(*arguments, cwd=tmp_path)
+    done = (process if arguments == ("dance",) else here)(*arguments, cwd=tmp_path)
     assert done.returncode == 1, done.stderr
     assert said in done.stderr
     assert "Traceback" not in done.stderr
@@ -329,7 +325,7 @@ def test_a_full_disk_is_told_and_leaves_nothing_half_written(made: Path, tmp_pat
 
 
 def test_doctor_finds_everything_that_is_required() -> None:
-    done = sherf("doctor", "--json")
+    done = here("doctor", "--json")
     assert done.returncode == 0, done.stdout
     findings = {f["name"]: f for f in json.loads(done.stdout)["findings"]}
     for name in ("torch", "nerfacc", "open3d", "body model openbody", "system libraries", "device"):

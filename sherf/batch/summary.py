@@ -13,7 +13,10 @@ from PIL import Image, ImageDraw, ImageOps
 
 from sherf.batch.ledger import Entry, Ledger
 from sherf.batch.plan import AVATAR, Item, Job, shown_frame
+from sherf.errors import BadInput
+from sherf.image import to_bytes
 from sherf.output import atomic_output, write_text
+from sherf.photo.read import read_photo
 from sherf.reconstruct import OVERLAY
 
 INDEX, SHEET, RESULTS, THUMBS = "index.html", "sheet.jpg", "results.csv", "thumbs"
@@ -49,6 +52,11 @@ class Line:
         """Why the fit is not good, or why there is none."""
         avatar = self.entries[AVATAR]
         return [avatar.reason] if avatar.done is None else list(avatar.done.about.get("reasons") or ())
+
+    @property
+    def whole(self) -> str:
+        """The picture that the small one leads to, seen from the batch's folder; empty: none."""
+        return f"{self.job.name}/{OVERLAY}" if (self.job.folder / OVERLAY).is_file() else ""
 
     @property
     def files(self) -> list[tuple[str, str]]:
@@ -98,15 +106,21 @@ def _row(line: Line, item: Item) -> list[Any]:
 
 
 def _thumb(job: Job, ledger: Ledger, folder: Path) -> str:
-    """A small picture: the fit over the photo, and beside it a video's person a little from the side."""
+    """A small picture: the fit over the photo, and beside it a video's person a little from the side.
+
+    Where nothing was made it is the photo alone.
+    """
     videos = [item for item in job.items if item.output == "video" and ledger[item].done]
     frames = [shown_frame(job, item) for item in videos[:1]]
     sources = [path for path in (job.folder / OVERLAY, *frames) if path.is_file()]
-    if not sources:
+    if not (sources or job.source.is_file()):
         return ""
     path = folder / f"{job.name}.jpg"
-    if not path.exists() or path.stat().st_mtime < max(source.stat().st_mtime for source in sources):
-        parts = [_opened(source, 2 * CELL) for source in sources]
+    if not path.exists() or path.stat().st_mtime < max(source.stat().st_mtime for source in sources or [job.source]):
+        try:
+            parts = [_small(_opened(source)) for source in sources] or [_small(_photo(job.source))]
+        except BadInput:
+            return ""
         thumb = Image.new("RGB", (sum(part.width for part in parts), 2 * CELL), "white")
         left = 0
         for part in parts:
@@ -117,13 +131,20 @@ def _thumb(job: Job, ledger: Ledger, folder: Path) -> str:
     return f"{folder.name}/{path.name}"
 
 
-def _opened(source: Path, height: int) -> Image.Image:
-    """A picture of that height, on white."""
+def _opened(source: Path) -> Image.Image:
+    """A result, on white."""
     with Image.open(source) as picture:
         whole = picture.convert("RGBA")
-    white = Image.new("RGBA", whole.size, "white")
-    width = max(1, round(whole.width * height / whole.height))
-    return Image.alpha_composite(white, whole).convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
+    return Image.alpha_composite(Image.new("RGBA", whole.size, "white"), whole).convert("RGB")
+
+
+def _photo(source: Path) -> Image.Image:
+    return Image.fromarray(to_bytes(read_photo(source).image))
+
+
+def _small(picture: Image.Image) -> Image.Image:
+    width = max(1, round(picture.width * 2 * CELL / picture.height))
+    return picture.resize((width, 2 * CELL), Image.Resampling.LANCZOS)
 
 
 def _write_sheets(lines: list[Line], out: Path) -> list[Path]:

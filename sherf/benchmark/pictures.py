@@ -35,6 +35,6 @@ def error_map(target: Float[np.ndarray, "h w 3"], prediction: Float[np.ndarray, 
     return cv2.applyColorMap(error, cv2.COLORMAP_INFERNO)[..., ::-1]
 
 
-def _bytes(picture: Float[np.ndarray, "h w 3"]) -> np.ndarray:
+def _bytes(picture: Float[np.ndarray, "h w *channels"]) -> np.ndarray:
     """As published: floor(255 clip(x, 0, 1))."""
     return (picture.clip(0, 1) * 255).astype(np.uint8)

@@ -1,6 +1,7 @@
 """A rigged, textured mesh of an avatar: what GLB, VRM, OBJ and the fast previewer show."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -59,6 +60,7 @@ def rigged_mesh(
     triangles: int = 20_000,
     texture: int = 1024,
     spacing: float = SPACING_M,
+    watch: Callable[[], None] = lambda: None,
 ) -> RiggedMesh:
     """Surface, texture and skin of an avatar.
 
@@ -66,12 +68,16 @@ def rigged_mesh(
         triangles: about so many at most.
         texture: its side, pixels.
         spacing: of the lattice that the surface is found on, metres.
+        watch: is called now and then; what it raises ends the work.
 
     Raises:
         BadInput: the avatar has no surface.
     """
-    solid = solid_of(avatar, body, backend)
-    vertices, faces = decimated(*extract_surface(solid, spacing), triangles)
+    solid = replace(solid_of(avatar, body, backend), watch=watch)
+    surface = extract_surface(solid, spacing)
+    watch()
+    vertices, faces = decimated(*surface, triangles)
+    watch()
     vertices, faces, uv = unwrapped(vertices, faces)
     picture, shown, seen = baked_texture(solid, vertices, faces, uv, texture)
     joints, weights = skin(solid, body, backend, vertices)

@@ -1,6 +1,6 @@
 """An avatar as a solid in the rest pose: where matter is, and what colour its surface has."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -32,17 +32,24 @@ class Solid:
     """All of its surface lies in occupied voxels."""
     _inside: Callable[[Tensor], Tensor]
     _colour: Callable[[Tensor], tuple[Tensor, Tensor]]
+    watch: Callable[[], None] = lambda: None
+    """Is called before each chunk; what it raises ends the work."""
 
     def inside(self, points: Float[Tensor, "point 3"]) -> Float[Tensor, " point"]:
         """How far points lie inside of the surface, metres; negative outside."""
         with torch.no_grad():
-            return torch.cat([self._inside(some) for some in points.split(POINTS_PER_CHUNK)])
+            return torch.cat([self._inside(some) for some in self._chunks(points)])
 
     def colour(self, points: Float[Tensor, "point 3"]) -> tuple[Float[Tensor, "point 3"], Float[Tensor, " point"]]:
         """Colour at points of the surface, in [0, 1], and how much of it the photo saw."""
         with torch.no_grad():
-            colours, seen = zip(*(self._colour(some) for some in points.split(POINTS_PER_CHUNK)), strict=True)
+            colours, seen = zip(*(self._colour(some) for some in self._chunks(points)), strict=True)
             return torch.cat(colours).clamp(0, 1), torch.cat(seen)
+
+    def _chunks(self, points: Float[Tensor, "point 3"]) -> Iterator[Float[Tensor, "chunk 3"]]:
+        for some in points.split(POINTS_PER_CHUNK):
+            self.watch()
+            yield some
 
 
 def solid_of(avatar: Avatar, body: BodyModel, backend: Backend) -> Solid:

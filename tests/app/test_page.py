@@ -1,10 +1,14 @@
 """The web page: a visit from photo to files, mistakes in words, and a server that keeps to itself."""
 
+import asyncio
 import json
 import shlex
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pygltflib
@@ -17,18 +21,22 @@ from sherf.app.fixing import Fix, body_height, zoom_of
 from sherf.app.masks import painting, repainted
 from sherf.app.serve import serve
 from sherf.app.thumbnails import FOLDER, SIDE, made_of, thumbnail
-from sherf.app.visit import VIEW_SIZE, Visit
+from sherf.app.turns import MOST_WAITING, share
+from sherf.app.visit import VIEW_SIZE, Stopped, Visit
 from sherf.app.visits import MOST_AWAKE, Visits
 from sherf.app.words import command_lines, on_page
 from sherf.body.files import load_body_model
 from sherf.cli import main
 from sherf.digest import file_sha256
 from sherf.errors import BadInput, NoPerson
-from sherf.export.rigged import rigged_mesh
+from sherf.export.rigged import RiggedMesh, rigged_mesh
 from sherf.motion import BUILTIN_FOLDER, builtin_motions
 from sherf.options import AppOptions, MotionOptions, PhotoOptions, RenderOptions
 
 gr = pytest.importorskip("gradio", reason="the page needs gradio: pip install 'sherf[app]'")
+import fastapi  # noqa: E402
+from gradio.queueing import EventQueue, Queue  # noqa: E402
+
 PHOTO = Path(__file__).parents[2] / "examples" / "person_1.jpg"
 
 
@@ -91,6 +99,47 @@ def test_it_moves_and_becomes_files(visit: Visit) -> None:
     assert all(json.loads(path.read_text())["model"] == "sherf-small" for path in (origin, same))
     with pytest.raises(BadInput, match="plays"):
         visit.film("wave", MotionOptions(speed=0.05), RenderOptions(size=64), "still")
+
+
+def test_whoever_wants_no_more_of_it_need_not_wait_for_the_mesh(visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stopped while the mesh is made, nothing is left of it; asked for again, it is made."""
+    mesh, renderer, began = visit.mesh, visit._renderer, []
+
+    def watched(*arguments: Any, watch: Callable[[], None]) -> RiggedMesh:
+        def stop() -> None:
+            began.append(time.monotonic())
+            visit.stopping.set()
+            watch()
+
+        return rigged_mesh(*arguments, watch=stop)
+
+    visit.mesh = visit._renderer = None
+    with monkeypatch.context() as patch:
+        patch.setattr("sherf.app.visit.rigged_mesh", watched)
+        with pytest.raises(Stopped):
+            visit.film("wave", MotionOptions(), RenderOptions(size=64, fast=True), "still")
+    assert len(began) == 1 and visit.mesh is None
+    assert len(visit.build().vertices) == len(mesh.vertices)
+    visit.mesh, visit._renderer = mesh, renderer
+
+
+def test_nobody_fills_the_queue_alone() -> None:
+    """Of each visitor so many requests may wait; another one's still come in."""
+    queue, asked_for = Queue(False, 1, 0, MOST_WAITING, gr.Blocks()), []
+    held = EventQueue("device", 1)
+    queue.event_queue_per_concurrency_id["device"] = held
+
+    async def push(body: None, request: Any, username: str | None) -> tuple:
+        asked_for.append(request.client.host)
+        held.queue.append(SimpleNamespace(request=request, username=username))
+        return True, "event", "success"
+
+    queue.push = push
+    share(queue, most=2)
+    requests = [fastapi.Request({"type": "http", "client": (host, 1)}) for host in ("a", "a", "a", "b")]
+    told = [asyncio.run(queue.push(None, request, None)) for request in requests]
+    assert [taken for taken, *_ in told] == [True, True, False, True] and asked_for == ["a", "a", "b"]
+    assert told[2][1] == "2 of your requests are waiting already. Let them end first."
 
 
 def test_the_fit_is_corrected_by_clicks(visit: Visit) -> None:

@@ -1,11 +1,10 @@
 """Photos that cost nothing to read: generated people, seen by many cameras, body given."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from running import here
 
 PEOPLE, VIEWS = 2, 30
 
@@ -14,9 +13,9 @@ PEOPLE, VIEWS = 2, 30
 def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """60 photos: two people, 30 cameras each."""
     folder = tmp_path_factory.mktemp("people")
-    command = [sys.executable, "-m", "sherf.cli", "generate", "openpeople", "--people", PEOPLE, "--views", VIEWS]
-    options = ["--poses", 1, "--size", 64, "--workers", 1, "--out", folder]
-    subprocess.run([str(part) for part in command + options], check=True, capture_output=True, timeout=250)
+    options = ("--people", PEOPLE, "--views", VIEWS, "--poses", 1, "--size", 64, "--workers", 1, "--out", folder)
+    done = here("generate", "openpeople", *options)
+    assert done.returncode == 0, done.stderr
     rows = [
         {"photo": f"{person:06d}", "view": view, "name": f"p{person}-{view:02d}"}
         for person in range(PEOPLE)

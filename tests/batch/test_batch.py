@@ -10,6 +10,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -141,15 +142,17 @@ def test_an_item_that_always_kills_its_worker_is_given_up_and_the_rest_is_done(t
 
 
 def test_unusable_photos_are_listed_and_the_rest_is_done(two: Path, tmp_path: Path) -> None:
-    broken = two.with_name("broken.jpg")
-    broken.write_bytes(b"\xff\xd8 no picture")
-    lines = [*two.read_text().splitlines()[:1], json.dumps({"photo": "broken.jpg"})]
+    two.with_name("broken.jpg").write_bytes(b"\xff\xd8 no picture")
+    Image.new("RGB", (120, 160), "teal").save(two.with_name("wall.png"))
+    lines = [*two.read_text().splitlines()[:1], *(json.dumps({"photo": name}) for name in ("broken.jpg", "wall.png"))]
     two.write_text("\n".join(lines))
     done = batch(two, "--out", tmp_path / "out", "--frames", 9, *SMALL[2:], "--workers", 1)
     assert done.returncode == 1 and "Traceback" not in done.stderr
-    assert "2 done, 2 failed, 0 waiting" in done.stdout
-    assert "failed: broken, avatar: " in done.stdout
+    assert "2 done, 4 failed, 0 waiting" in done.stdout
+    assert "failed: broken, avatar: " in done.stdout and "failed: wall, avatar: no person" in done.stdout
     assert "failed" in (tmp_path / "out" / "index.html").read_text()
+    with Image.open(tmp_path / "out" / "sheet.jpg") as sheet:  # what nobody was found in can be looked at
+        assert sheet.size == (720, 258) and np.allclose(sheet.getpixel((600, 120)), (0, 128, 128), atol=6)
     shown = list(tmp_path.glob("out/*/turntable/frames/*.png"))
     assert len(shown) == 1, "of the pictures only the one for the page is kept"
 

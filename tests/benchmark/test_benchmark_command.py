@@ -1,29 +1,28 @@
-"""`sherf benchmark` as a process, on generated people: scores, report, resuming, and what is left out."""
+"""`sherf benchmark` on generated people: scores, report, resuming, and what is left out."""
 
 import csv
 import json
 import re
 import shutil
-import subprocess
-import sys
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from running import Done, here, process
 
 from sherf.benchmark.metrics import METRICS
 from sherf.benchmark.records import SCORES
 
 
-def benchmark(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "sherf.cli", "benchmark", "openpeople", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+def benchmark(*arguments: str | Path, by: Callable[..., Done] = here) -> Done:
+    return by("benchmark", "openpeople", *arguments)
 
 
 @pytest.fixture(scope="module")
-def run(people: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+def run(people: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Done]:
     out = tmp_path_factory.mktemp("scores") / "run"
     done = benchmark("--data", people, "--out", out)
     assert done.returncode == 0, done.stderr
@@ -118,5 +117,5 @@ def test_a_damaged_picture_is_left_out_and_counted(people: Path, tmp_path: Path)
 
 
 def test_a_folder_without_people_is_refused(tmp_path: Path) -> None:
-    done = benchmark("--data", tmp_path, "--out", tmp_path / "out")
+    done = benchmark("--data", tmp_path, "--out", tmp_path / "out", by=process)
     assert done.returncode == 1 and "sherf generate openpeople" in done.stderr and "Traceback" not in done.stderr

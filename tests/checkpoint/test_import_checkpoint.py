@@ -5,7 +5,6 @@ import io
 import json
 import os
 import pickle
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 import torch
 from hostile import assert_refused, hostile_snapshots
 from published_file import SOURCE, TINY, UNUSED, full_tensors, snapshot, tiny_tensors
+from running import here, process
 from torch import Tensor
 
 from sherf.checkpoint import load_checkpoint
@@ -27,11 +27,6 @@ from sherf.published_names import from_published
 
 ROOT = Path(__file__).parents[2]
 STAND_IN_PACKAGES = ("training", "torch_utils", "dnnlib", "spconv", "chumpy")
-
-
-def sherf(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "sherf.cli", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
 
 
 def assert_holds(model: Sherf, published: dict[str, Tensor]) -> None:
@@ -112,7 +107,7 @@ def test_the_published_size_is_imported_by_the_command(tmp_path: Path) -> None:
     """All 563 tensors, 56 million numbers, as a real process."""
     path, out, tensors = tmp_path / "network.pkl", tmp_path / "new" / "x.safetensors", full_tensors()
     path.write_bytes(snapshot(tensors, {}, device="cuda:0"))
-    done = sherf("import-checkpoint", path, "--out", out)
+    done = process("import-checkpoint", path, "--out", out)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == ["316 tensors taken, 247 ignored", str(out), str(out.with_suffix(".json"))]
     model = load_checkpoint(out)
@@ -213,7 +208,7 @@ def test_the_command_says_what_is_wrong_without_a_traceback(tmp_path: Path, case
     canary, path, out = tmp_path / "canary", tmp_path / "network.pkl", tmp_path / "x.safetensors"
     content = {**hostile_snapshots(canary), "a network of another size": snapshot(tiny_tensors())}[case]
     path.write_bytes(content)
-    done = sherf("import-checkpoint", path, "--out", out)
+    done = here("import-checkpoint", path, "--out", out)
     assert done.returncode == 1 and done.stdout == ""
     assert done.stderr.startswith(f"error: {path} cannot be imported") and "Traceback" not in done.stderr
     assert sorted(p.name for p in tmp_path.iterdir()) == ["network.pkl"]

@@ -2,12 +2,11 @@
 
 import dataclasses
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+from running import here
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
@@ -148,26 +147,21 @@ def test_cuda_shows_what_the_cpu_shows(avatar: Avatar, body: BodyModel) -> None:
     assert float(off.mean()) < 1e-4 and float((off > 2e-3).float().mean()) < 1e-3
 
 
-def sherf(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "sherf.cli", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
-
-
 def test_a_subject_becomes_an_avatar_and_that_becomes_frames(people: Path, tmp_path: Path) -> None:
-    """The command line as a process: subject's folder and checkpoint, then the avatar alone, then another model."""
+    """The command line: subject's folder and checkpoint, then the avatar alone, then another model."""
     save_checkpoint(network(), tmp_path / "tiny.safetensors", {})
     small = ("--size", "64", "--frames", "2")
     out = tmp_path / "a"
-    done = sherf("render", people / "000008", "--model", tmp_path / "tiny.safetensors", *small, "--out", out)
+    done = here("render", people / "000008", "--model", tmp_path / "tiny.safetensors", *small, "--out", out)
     assert done.returncode == 0, done.stderr
     report = json.loads((out / "report.json").read_text())
     assert report["model"] == "tiny" and report["body_model"] == "openbody"
     before = (out / "avatar.safetensors").stat().st_mtime_ns
-    again = sherf("render", people / "000008", "--model", tmp_path / "tiny.safetensors", *small, "--out", out)
+    again = here("render", people / "000008", "--model", tmp_path / "tiny.safetensors", *small, "--out", out)
     assert again.returncode == 0 and (out / "avatar.safetensors").stat().st_mtime_ns == before
     (tmp_path / "tiny.safetensors").unlink()
     avatar = out / "avatar.safetensors"
-    done = sherf("animate", avatar, "--motion", "walk", "--size", "64", "--frames", "2", "--out", tmp_path / "b")
+    done = here("animate", avatar, "--motion", "walk", "--size", "64", "--frames", "2", "--out", tmp_path / "b")
     assert done.returncode == 0, done.stderr
     assert len(list((tmp_path / "b/frames").glob("*.png"))) == 2
 
@@ -176,11 +170,11 @@ def test_a_model_of_another_body_is_refused_with_the_reason(tmp_path: Path) -> N
     other = dataclasses.replace(SMALL, body_model="smpl")
     save_checkpoint(network(other), tmp_path / "other.safetensors", {})
     options = ("--model", tmp_path / "other.safetensors", "--out", tmp_path / "out")
-    done = sherf("render", PHOTO, *options, "--body-model", "openbody")
+    done = here("render", PHOTO, *options, "--body-model", "openbody")
     assert done.returncode == 1 and "'smpl'" in done.stderr and "'openbody'" in done.stderr
     assert "Traceback" not in done.stderr and not (tmp_path / "out/avatar.safetensors").exists()
 
 
 def test_a_model_that_is_not_there_is_said(tmp_path: Path) -> None:
-    done = sherf("render", PHOTO, "--model", "nowhere.safetensors", "--out", tmp_path / "out")
+    done = here("render", PHOTO, "--model", "nowhere.safetensors", "--out", tmp_path / "out")
     assert done.returncode == 1 and "nowhere.safetensors" in done.stderr and "Traceback" not in done.stderr

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from running import here
 
 TINY = {
     "base": "sherf-small",
@@ -29,8 +30,7 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """OpenPeople's persons 6, 7 (train) and 8 (validation): 2 poses, 3 views of 48 x 48."""
     out = tmp_path_factory.mktemp("crowd")
     options = ("--people", "3", "--seed-start", "6", "--views", "3", "--poses", "2", "--size", "48")
-    command = [sys.executable, "-m", "sherf.cli", "generate", "openpeople", *options, "--out", str(out)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    done = here("generate", "openpeople", *options, "--out", out)
     assert done.returncode == 0, done.stderr
     return out
 
