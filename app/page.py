@@ -27,7 +27,7 @@ footer {display: none !important}
 #verdict {min-height: 3.2em}
 #motions .grid-wrap {height: auto; min-height: 0; max-height: none; padding: 0}
 #motions .caption-label {font-size: 12px}
-[data-testid="status-tracker"] .error {display: none}
+[data-testid="status-tracker"]:has(.error) {display: none}
 """
 REMEMBER = "(key) => { if (key) sessionStorage.setItem('sherf-visit', key) }"
 RECALL = """() => {
