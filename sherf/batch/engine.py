@@ -1,7 +1,7 @@
 """Who does the jobs: what all engines have in common."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from sherf.batch.plan import Job
 from sherf.batch.work import Result
@@ -21,6 +21,7 @@ class Reply:
     """A machine went away: the job had no part in it."""
 
 
+@runtime_checkable
 class Engine(Protocol):
     """Does jobs, several at once."""
 

@@ -1,4 +1,4 @@
-"""A batch as a user runs it: real processes, killed at the worst moments."""
+"""A batch as a user runs it: in real processes where they are killed, at the worst moments."""
 
 import json
 import os
@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from running import Done, here
 
 SMALL = ("--frames", 1, "--size", 32, "--model", "template", "--device", "cpu")
 WAIT = 200.0
@@ -22,8 +23,8 @@ def command(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "sherf.cli", "batch", *map(str, arguments)]
 
 
-def batch(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(*arguments), capture_output=True, text=True, timeout=280, check=False)
+def batch(*arguments: object) -> Done:
+    return here("batch", *arguments)
 
 
 def count(out: Path, status: str) -> int:
