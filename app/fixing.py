@@ -1,7 +1,7 @@
 """Corrections of a fit, as the page collects them: points that were clicked, swapped sides, another lens."""
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,7 @@ class Fix:
         if start is not None:
             betas, camera, grown = torch.tensor(start["betas"]), start["camera"], 1.0
             if self.height is not None:
-                grown = self.height / body_height(body, betas)
+                grown = self.height / body.height(betas)
                 betas = of_height(body, betas, self.height)
             x, y, z = (grown * number for number in camera["translation"])
             lens = {"focal_px": self.focal * camera["focal_px"], "translation": [x, y, self.focal * z]}
@@ -79,16 +79,10 @@ class Fix:
         return canvas
 
 
-def body_height(body: BodyModel, betas: Float[Tensor, " 10"]) -> float:
-    """From the soles to the crown, upright, metres."""
-    heights = body.pose(replace(body.rest_pose(), betas=betas)).vertices[:, 1]
-    return float(heights.max() - heights.min())
-
-
 def of_height(body: BodyModel, betas: Float[Tensor, " 10"], height: float) -> Float[Tensor, " 10"]:
     """The nearest shape of a height, metres."""
-    before = body_height(body, betas)
-    rise = torch.tensor([body_height(body, betas + step) - before for step in torch.eye(len(betas))])
+    before = body.height(betas)
+    rise = torch.tensor([body.height(betas + step) - before for step in torch.eye(len(betas))])
     return betas + (height - before) / rise.square().sum() * rise
 
 

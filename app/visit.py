@@ -18,7 +18,7 @@ from jaxtyping import Bool, Float, UInt8
 from PIL import Image
 from torch import Tensor
 
-from sherf.app.fixing import Fix, body_height, small
+from sherf.app.fixing import Fix, small
 from sherf.app.masks import Painting, painting, repainted, whole_mask
 from sherf.avatar import Avatar
 from sherf.body.model import BodyModel
@@ -166,7 +166,7 @@ class Visit:
     def height(self) -> float:
         """Of the person as fitted, metres."""
         avatar, body = self._known()
-        return body_height(body, avatar.bank.subject.pose.betas)
+        return body.height(avatar.bank.subject.pose.betas)
 
     @property
     def overlay(self) -> Path:

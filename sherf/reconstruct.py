@@ -87,8 +87,9 @@ def reconstruct(photo: Path, model: AvatarModel, options: PhotoOptions = PhotoOp
     picture = read_photo(photo)
     size = tuple(picture.image.shape[1:])
     given = FitFile() if options.edit is None else read_fit_file(options.edit, picture.sha256, size, body.name)
+    number = given.person if options.person is None else options.person
+    _check_choices(options, given, number)
     people = detect_people(picture.image)
-    number = options.person or given.person
     if number is not None and number > len(people):
         people = detect_people(picture.image, thorough=True)
     person = choose_person(people, number)
@@ -270,6 +271,19 @@ def _contradictions(scores: Scores, edits: Edits) -> list[str]:
     """Corrections that cannot be met, with one another or with joints as they are."""
     off = {name: scores.landmarks[name] for name in edits.placed if scores.landmarks[name] > CONTRADICTION}
     return [f"{name} lies {error:.0f} % of the body's height from where you put it" for name, error in off.items()]
+
+
+def _check_choices(options: PhotoOptions, given: FitFile, number: int | None) -> None:
+    """Two answers to one question are a mistake."""
+    if number is not None and number < 1:
+        raise BadInput(f"--person {number} is not possible: people are numbered from 1 on, as in {REPORT}.")
+    if given.person is not None and given.person != number:
+        raise BadInput(
+            f"{options.edit} is about person {given.person}, --person says {number}.\n"
+            "Leave one of them out: corrections of one person say nothing of another."
+        )
+    if options.mask is not None and given.edits.mask is not None:
+        raise BadInput(f"{options.edit} names a mask ({given.edits.mask}), and so does --mask. Leave one of them out.")
 
 
 def _beside(fit: dict[str, Any], out: Path) -> dict[str, Any]:

@@ -78,6 +78,11 @@ class BodyModel(OnDevice):
             T_world_body=betas.new_zeros(*frame, 3),
         )
 
+    def height(self, betas: Float[Tensor, " shape"]) -> float:
+        """From the soles to the crown, upright, metres."""
+        heights = self.pose(self.rest_pose(betas)).vertices[:, 1]
+        return float(heights.max() - heights.min())
+
     def big_pose(self) -> BodyPose:
         """The mean shape with its legs apart: the pose of canonical space."""
         rest = self.rest_pose()

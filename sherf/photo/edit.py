@@ -48,6 +48,9 @@ FURTHEST_M, SHAPE_LIMIT, STEEPEST = 1000.0, 20.0, math.pi / 2
 FRAME_TOLERANCE = 0.5
 """A landmark may lie so far outside of the photo, in its sides: where the picture cuts a limb off."""
 
+LEAST_EXTENT_PX = 8
+"""Of all landmarks that are to be seen: what lies closer together is no person."""
+
 
 @dataclass(frozen=True)
 class Edits:
@@ -104,13 +107,23 @@ def edits_record(edits: Edits) -> dict[str, Any]:
 
 
 def edited(person: Person, edits: Edits) -> Person:
-    """The person with the landmarks that the user placed or called hidden."""
+    """The person with the landmarks that the user placed or called hidden.
+
+    Raises:
+        BadInput: nothing of a person is left by that.
+    """
     points, visibility = person.landmarks.clone(), person.visibility.clone()
     for name, place in edits.landmarks.items():
         own = list(marks.LANDMARKS[marks.INDEX[name]].blazepose)
         if place is not None:
             points[own] = torch.tensor(place)
         visibility[own] = 0.0 if place is None else 1.0
+    seen = marks.observed(points)[marks.observed(visibility) > 0]
+    if edits.landmarks and (len(seen) < 2 or float((seen.amax(0) - seen.amin(0)).max()) < LEAST_EXTENT_PX):
+        raise BadInput(
+            f"all landmarks that are to be seen lie within {LEAST_EXTENT_PX} pixels: no person is as small as that.\n"
+            'Look at "edits" of the fit.json: pixels are [x, y] from the photo\'s top left corner.'
+        )
     return replace(person, landmarks=points, visibility=visibility)
 
 
@@ -120,10 +133,12 @@ def edits_digest(path: Path) -> str:
     Raises:
         BadInput: the file or its mask is not there or cannot be read.
     """
-    edits = _dictionary(path, _content(path), "edits")
+    content = _content(path)
+    edits = _dictionary(path, content, "edits")
     mask = _mask(path, edits.get("mask"))
     # the file may have been written anew: what was missing is empty now, and 3 is 3.0
     parts = [edits.get("landmarks") or {}, edits.get("joints") or {}, "" if mask is None else file_sha256(mask)]
+    parts.append(content.get("person") or 1)
     same_numbers = json.loads(json.dumps(parts, sort_keys=True), parse_int=float)
     return hashlib.sha256(json.dumps(same_numbers).encode()).hexdigest()
 

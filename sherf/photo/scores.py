@@ -14,7 +14,7 @@ from sherf.photo import landmarks as marks
 from sherf.photo.detect import Person
 from sherf.photo.fit import BodyFit
 from sherf.render.raycast import Hits, cast
-from sherf.scene import Camera
+from sherf.scene import Camera, PosedBody
 
 SILHOUETTE_SIDE = 512  # px: masks are compared at this size, smaller photos at their own
 HIDDEN_BEHIND_M = 0.02  # of a vertex behind the first surface: it is hidden
@@ -91,8 +91,7 @@ def score(body: BodyModel, fit: BodyFit, person: Person) -> Scores:
     points, _ = marks.on_body(body, fit.pose)
     posed = body.pose(fit.pose)
     pixels, _ = project(fit.camera, points)
-    vertex_pixels, _ = project(fit.camera, posed.vertices)
-    height = max(float(vertex_pixels[:, 1].max() - vertex_pixels[:, 1].min()), 1.0)
+    height = _height_px(body, fit, posed)
     target, visible = marks.observed(person.landmarks), marks.observed(person.visibility)
     h, w = fit.camera.size
     known = marks.known_on(body)
@@ -120,6 +119,12 @@ def score(body: BodyModel, fit: BodyFit, person: Person) -> Scores:
         errors=errors,
         landmarks={mark.name: float(error) for mark, error in zip(marks.LANDMARKS, distance, strict=True)},
     )
+
+
+def _height_px(body: BodyModel, fit: BodyFit, posed: PosedBody) -> float:
+    """How tall the body would be in the picture if it stood upright where it is, px: the same lying and sitting."""
+    _, depth = project(fit.camera, posed.joints[:1])
+    return max(float(fit.camera.K[1, 1] / depth[0]) * body.height(fit.pose.betas), 1.0)
 
 
 def _surface_seen(body: BodyModel, camera: Camera, vertices: Float[Tensor, "vertex 3"], hits: Hits) -> float:

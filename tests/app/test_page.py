@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 from serving import asked, served
 
-from sherf.app.fixing import Fix, body_height, zoom_of
+from sherf.app.fixing import Fix, zoom_of
 from sherf.app.masks import painting, repainted
 from sherf.app.serve import serve
 from sherf.app.thumbnails import FOLDER, SIDE, made_of, thumbnail
@@ -184,9 +184,9 @@ def test_swapped_sides_and_another_lens_are_written_for_the_fit(tmp_path: Path) 
     longer = json.loads(Fix(focal=1.5).write(fit, body, None, tmp_path / "b.json").read_text())
     assert longer["fit"]["camera"] == {"focal_px": 600.0, "pitch": 0.1, "translation": [0.1, 0.2, 4.5]}
     assert longer["edits"]["landmarks"] == {}
-    before = body_height(body, torch.zeros(10))
+    before = body.height(torch.zeros(10))
     taller = json.loads(Fix(height=1.1 * before).write(fit, body, None, tmp_path / "c.json").read_text())["fit"]
-    assert body_height(body, torch.tensor(taller["betas"])) == pytest.approx(1.1 * before, abs=0.005)
+    assert body.height(torch.tensor(taller["betas"])) == pytest.approx(1.1 * before, abs=0.005)
     assert taller["camera"]["translation"] == pytest.approx([0.11, 0.22, 3.3], rel=1e-4), "as large in the picture"
 
 

@@ -103,6 +103,19 @@ def test_the_digest_knows_the_edits_alone(tmp_path: Path) -> None:
     assert edits_digest(tmp_path / "a.json") != first
 
 
+def test_another_person_is_another_edit(tmp_path: Path) -> None:
+    first, same, other = (_file(tmp_path / f"{i}.json", {"person": i} if i else {}) for i in (0, 1, 2))
+    assert edits_digest(first) == edits_digest(same) != edits_digest(other)
+
+
+def test_landmarks_that_leave_nothing_of_a_person_are_refused(body: BodyModel) -> None:
+    heap = Edits(dict.fromkeys(marks.INDEX, (100.0, 100.0)))
+    with pytest.raises(BadInput, match="within 8 pixels"):
+        edited(observed(body, standing()), heap)
+    with pytest.raises(BadInput, match="within 8 pixels"):
+        edited(observed(body, standing()), Edits(dict.fromkeys(marks.INDEX)))
+
+
 def test_a_limb_goes_where_its_user_puts_it(body: BodyModel) -> None:
     """The detector saw the left arm hang; it is lifted. Placed landmarks count against all that the detector said."""
     truth = standing()

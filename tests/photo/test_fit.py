@@ -11,7 +11,7 @@ from sherf.body.model import BodyModel
 from sherf.camera import project
 from sherf.photo import landmarks as marks
 from sherf.photo.energy import camera_rotation
-from sherf.photo.fit import fit_body
+from sherf.photo.fit import BodyFit, fit_body
 from sherf.photo.pose_prior import pose_energy
 from sherf.photo.prior import LOWER, STANCE, UPPER
 from sherf.photo.scores import Scores, score
@@ -128,6 +128,18 @@ def test_scores_tell_what_the_photo_shows_of_each_part(body: BodyModel) -> None:
     assert 0.35 < scores.surface_seen < 0.5
     assert scores.confidence["left arm"] < 0.1 and scores.confidence["right arm"] > 0.9
     assert "left arm" not in scores.errors and scores.errors["right leg"] < 2.0
+
+
+def test_a_lying_person_is_measured_like_a_standing_one(body: BodyModel) -> None:
+    """Landmarks that are so many pixels off are as much off, whichever way up the person is."""
+    errors = []
+    for turn in (0.0, math.pi / 2):
+        pose = standing()
+        pose.joints[0] = torch.tensor([0.0, 0.0, turn])
+        person, camera = observed(body, pose), camera_in_front(SIZE)
+        off = dataclasses.replace(person, landmarks=person.landmarks + torch.tensor([6.0, 0.0]))
+        errors.append(score(body, BodyFit(pose, camera), off).keypoint_error)
+    assert errors[1] == pytest.approx(errors[0], rel=0.15) and 1.5 < errors[0] < 6
 
 
 def test_legs_that_the_photo_cuts_off_stand(body: BodyModel) -> None:
