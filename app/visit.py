@@ -92,6 +92,11 @@ class Visit:
     _small: UInt8[np.ndarray, "h w 3"] | None = None
     _making: threading.Lock = field(default_factory=threading.Lock)
 
+    @property
+    def busy(self) -> bool:
+        """Whether its mesh is being made: whoever waits for that is not idle."""
+        return self._making.locked()
+
     def read(self, photo: Path, person: int | None = None, edit: Path | None = None) -> dict[str, Any]:
         """Make the photo's avatar; returns its report. A fit that is far off is only said to be poor.
 
@@ -118,7 +123,7 @@ class Visit:
         if kept != self.photo:
             self._small = None
         self.photo, self.avatar, self.body, self.out = kept, avatar, body, out
-        self.corrected = edit is not None
+        self.corrected, self.used = edit is not None, time.monotonic()
         return avatar.report
 
     def refit(self, mask: Path | None, painted: Painting | None = None) -> dict[str, Any]:

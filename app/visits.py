@@ -45,7 +45,11 @@ class Visits:
         with self._lock:
             latest = sorted(self._known.values(), key=lambda visit: -visit.used)
             now = time.monotonic()
-            over = [visit for i, visit in enumerate(latest) if i >= MOST_VISITS or now - visit.used > self.seconds]
+            over = [
+                visit
+                for i, visit in enumerate(latest)
+                if i >= MOST_VISITS or (now - visit.used > self.seconds and not visit.busy)
+            ]
             for visit in over:
                 del self._known[visit.key]
         for visit in over:

@@ -33,6 +33,7 @@ OFF_PERCENT = 6.0  # of the height: a part whose landmarks lie so far from the p
 GOOD_ERROR, USABLE_ERROR, LEAST_ERROR = 3.5, 7.0, 12.0  # % of the height
 GOOD_IOU, USABLE_IOU, LEAST_IOU = 0.72, 0.55, 0.35  # loose clothes and hats alone lower it to about 0.75
 GOOD_SEEN = 0.7
+UNSEEN = 0.3  # mean visibility of a part's landmarks
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,9 @@ class Scores:
         if self.silhouette_iou < GOOD_IOU:
             reasons.append(f"the body's outline overlaps the person's by {self.silhouette_iou:.2f} only")
         if self.seen < GOOD_SEEN:
-            reasons.append(f"only {self.seen:.0%} of the landmarks are seen")
+            hidden = [part for part, confidence in self.confidence.items() if confidence < UNSEEN]
+            which = f": {', '.join(hidden)} hidden or cut off" if hidden else ""
+            reasons.append(f"only {self.seen:.0%} of the landmarks are seen{which}")
         return reasons
 
 

@@ -225,6 +225,9 @@ def test_a_key_leads_to_its_visit_until_nobody_used_it_for_a_while() -> None:
     visits.sweep()
     assert first.folder.exists() and first.mesh is None and made[1].mesh is not None, "memory is for the latest"
     first.used = time.monotonic() - 61
+    with first._making:
+        visits.sweep()
+    assert first.folder.exists(), "somebody waits for its mesh"
     visits.sweep()
     assert visits.find(first.key) is None and not first.folder.exists() and made[1].folder.exists()
     for visit in made:

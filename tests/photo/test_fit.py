@@ -128,6 +128,8 @@ def test_scores_tell_what_the_photo_shows_of_each_part(body: BodyModel) -> None:
     assert 0.35 < scores.surface_seen < 0.5
     assert scores.confidence["left arm"] < 0.1 and scores.confidence["right arm"] > 0.9
     assert "left arm" not in scores.errors and scores.errors["right leg"] < 2.0
+    little = dataclasses.replace(scores, seen=0.6)
+    assert little.reasons == ["only 60% of the landmarks are seen: left arm, left hand hidden or cut off"]
 
 
 def test_a_lying_person_is_measured_like_a_standing_one(body: BodyModel) -> None:
