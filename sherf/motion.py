@@ -12,12 +12,13 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation, Slerp
 from torch import Tensor
 
 from sherf.body.skeleton import joint_index
 from sherf.errors import BadInput
-from sherf.motion_npz import frame_rate
+from sherf.motion_npz import MAX_FRAMES, frame_rate
 from sherf.scene import BodyPose
 
 BUILTIN_FOLDER = Path(__file__).parent / "motions"
@@ -25,6 +26,10 @@ FORMAT_VERSION = 1
 """Of our own layout. Files of before it was written are of version 1."""
 MOTION_LEG_M = 0.791
 """Height of the hip over the ankle of the mean open body, on which the built-in motions were authored."""
+WANDER_M = 0.3
+"""Who strays no farther from a steady straight way stands, or walks along it: even sitting down shifts less."""
+SWAY_S = 0.5
+"""Standard deviation of the window that tells a way from the sway of steps, which take about a second."""
 
 
 @dataclass(frozen=True)
@@ -60,19 +65,28 @@ def read_motion(source: str | Path) -> Motion:
     """Read a built-in motion by its name, or a motion file.
 
     Files are recognised by their content: our own layout (what `write_motion` writes), SMPL's parameters as AMASS,
-    AIST++ and others keep them (.npz, .npy, .json, .pkl), BVH, rigged glTF animations.
+    AIST++ and others keep them (.npz, .npy, .json, .pkl), BVH, rigged glTF animations, of which FILE#NAME or FILE#2
+    chooses a clip.
 
     Raises:
         BadInput: no such motion or file, or the file does not hold a usable motion.
     """
-    path = Path(source)
+    path, clip = file_and_clip(source)
     if str(source) in builtin_motions():
-        path = BUILTIN_FOLDER / f"{source}.npz"
+        path, clip = BUILTIN_FOLDER / f"{source}.npz", ""
     elif not os.path.isfile(path):  # a name too long for a file is no motion either
         raise _unknown(str(source), path)
     from sherf.motion_files.recognise import read_motion_file  # it makes motions: it knows this file
 
-    return read_motion_file(path)
+    return read_motion_file(path, clip)
+
+
+def file_and_clip(source: str | Path) -> tuple[Path, str]:
+    """A motion's file, and the clip that FILE#CLIP asks for: where FILE exists, and no file of the whole name does."""
+    path, mark, clip = str(source).rpartition("#")
+    if mark and os.path.isfile(path) and not os.path.isfile(source):
+        return Path(path), clip
+    return Path(source), ""
 
 
 def write_motion(
@@ -131,13 +145,22 @@ def resample(motion: Motion, fps: float) -> Motion:
     """The same movement at another frame rate: joints along the shortest arc, translation along the line.
 
     New frames lie at multiples of 1 / fps, from the first frame to no later than the last.
+
+    Raises:
+        BadInput: there is no such rate, or the frames would be more than anything plays.
     """
     fps = frame_rate("the wanted motion", fps)
     if fps == motion.fps or len(motion) == 1:
         return replace(motion, fps=fps)
     times = np.arange(len(motion)) / motion.fps
     # A hair of slack, so that the last frame is not lost to rounding.
-    new_times = np.arange(int(times[-1] * fps + 1e-6) + 1) / fps
+    count = int(times[-1] * fps + 1e-6) + 1
+    if count > MAX_FRAMES:
+        raise BadInput(
+            f"the motion {motion.name} takes {motion.seconds:.0f} s: {count} frames at {fps:g} a second; at most "
+            f"{MAX_FRAMES} can be played.\nCut it with --begin and --end, play it faster, or take a lower rate."
+        )
+    new_times = np.arange(count) / fps
     new_times = new_times.clip(max=times[-1])
     joints = [Slerp(times, Rotation.from_rotvec(joint))(new_times).as_rotvec() for joint in _per_joint(motion)]
     translation = [np.interp(new_times, times, axis) for axis in motion.translation.numpy().T]
@@ -160,10 +183,28 @@ def repeated(motion: Motion, frames: int) -> Motion:
 
 
 def on_the_spot(motion: Motion) -> Motion:
-    """Take out the steady travel, as on a treadmill: the way from the first frame to the last, spread evenly."""
-    travel = motion.translation[-1] * motion.translation.new_tensor([1.0, 0.0, 1.0])
-    share = torch.linspace(0, 1, len(motion), dtype=travel.dtype)
-    return replace(motion, translation=motion.translation - share[:, None] * travel)
+    """Take out the travel, as on a treadmill: the horizontal way, whatever its shape. Sway within a step is kept.
+
+    Of who stays within `WANDER_M` of a steady straight way, only that is taken out, so that feet which stand go on
+    standing.
+    """
+    level = motion.translation.new_tensor([1.0, 0.0, 1.0])
+    share = torch.linspace(0, 1, len(motion), dtype=level.dtype)
+    spot = motion.translation - share[:, None] * motion.translation[-1] * level
+    strays = ((spot - spot.mean(dim=0)) * level).norm(dim=-1).max()
+    if strays <= WANDER_M:
+        return replace(motion, translation=spot)
+    sway = spot.double().numpy()
+    for _ in range(2):  # once alone would leave a twentieth of a wide curve
+        sway = sway - _way(sway, SWAY_S * motion.fps)
+    return replace(motion, translation=torch.where(level > 0, as_tensor(sway), motion.translation))
+
+
+def _way(path: Float[np.ndarray, "frame 3"], sigma: float) -> Float[np.ndarray, "frame 3"]:
+    """A path averaged over a Gaussian window, in frames; beyond its ends it goes on as it came, so that they stay."""
+    beyond = int(4 * sigma) + 1
+    longer = np.pad(path, ((beyond, beyond), (0, 0)), mode="reflect", reflect_type="odd")
+    return gaussian_filter1d(longer, sigma, axis=0, mode="nearest")[beyond:-beyond]
 
 
 def quaternions(motion: Motion) -> Float[np.ndarray, "frame 24 4"]:

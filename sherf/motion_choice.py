@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 
 from sherf.body.files import load_body_model
-from sherf.motion import Motion, read_motion
+from sherf.errors import BadInput
+from sherf.motion import Motion, builtin_motions, read_motion
 from sherf.motion_edit import edited_motion
 from sherf.motion_video import obtain_motion_of_video
 from sherf.options import MotionOptions
@@ -17,7 +18,8 @@ def chosen_motion(source: str, options: MotionOptions, folder: Path) -> Motion:
     """Read, report what was recognised, and change.
 
     Args:
-        source: a built-in motion's name, a motion file, a video of a person, or a data set's subject folder.
+        source: a built-in motion's name, which wins over files and folders called so, a motion file (FILE.glb#CLIP
+            is one of its clips), a video of a person, or a data set's subject folder.
         folder: where a video's motion is kept, as motion.npz.
 
     Raises:
@@ -28,15 +30,40 @@ def chosen_motion(source: str, options: MotionOptions, folder: Path) -> Motion:
         kept = prepare_output_folder(folder) / "motion.npz"
         motion = obtain_motion_of_video(Path(source), kept, load_body_model("openbody"), options.motion_person)
     else:
-        motion = _of_folder(Path(source)) if os.path.isdir(source) else read_motion(source)
+        folder = subject_folder(source)
+        motion = read_motion(source) if folder is None else _of_folder(folder)
         if motion.source:
             say(f"{source}: {motion.source}")
     return edited_motion(motion, options)
 
 
 def is_filmed(source: str) -> bool:
-    """Whether a motion is a video of a person, whose motion has to be found first."""
-    return os.path.isfile(source) and is_video(Path(source))
+    """Whether a motion is a video of a person, whose motion has to be found first; its name alone makes it none."""
+    if source in builtin_motions() or not os.path.isfile(source):
+        return False
+    from sherf.motion_files.recognise import is_motion_file
+
+    return not is_motion_file(Path(source)) and is_video(Path(source))
+
+
+def subject_folder(source: str) -> Path | None:
+    """The folder that a motion is; None of a built-in one, whatever folder is called so, and of files.
+
+    Raises:
+        BadInput: the folder is no data set's subject.
+    """
+    from sherf.datasets.subject_folder import data_set_of
+
+    folder = Path(source)
+    if source in builtin_motions() or not os.path.isdir(source):
+        return None
+    if data_set_of(folder) is None:
+        raise BadInput(
+            f"the motion {source} is a folder, and no subject of a data set: it holds neither annots.npy, cameras.json "
+            "nor person.json.\nGive a motion file, a video, a subject's folder, or a built-in motion: "
+            f"{', '.join(builtin_motions())}."
+        )
+    return folder
 
 
 def _of_folder(folder: Path) -> Motion:

@@ -1,5 +1,6 @@
 """Motions changed: faster, cut, smoothed, made to come round."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -29,6 +30,9 @@ def edited_motion(motion: Motion, options: MotionOptions) -> Motion:
     if not 0 <= options.smooth <= LONGEST_SMOOTHING_S:
         raise BadInput(f"--smooth {options.smooth:g} is not possible: choose 0 to {LONGEST_SMOOTHING_S:g} seconds.")
     begin, end = options.begin, motion.seconds if options.end is None else options.end
+    for name, moment in (("begin", begin), ("end", end)):
+        if not math.isfinite(moment):
+            raise BadInput(f"--{name} {moment:g} is not possible: give seconds, from 0 to {motion.seconds:.2f}.")
     if not 0 <= begin < end or begin >= motion.seconds:
         raise BadInput(
             f"the motion {motion.name} takes {motion.seconds:.2f} s: nothing lies from {begin:g} to {end:g} s."

@@ -1,5 +1,6 @@
 """A motion on a plain body: to see in seconds what a file holds, before an avatar is rendered."""
 
+import math
 import tempfile
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from sherf.body.files import load_body_model
 from sherf.camera import intrinsics, look_at, turntable
 from sherf.export.video import frame_path, write_png, write_video
 from sherf.framing import frame_person
-from sherf.motion import Motion, apply, on_the_spot, resample
+from sherf.motion import Motion, apply, on_the_spot, resample, trim
 from sherf.output import prepare_output_folder
 from sherf.progress import progress
 from sherf.render.raycast import cast
@@ -30,7 +31,8 @@ def preview_motion(motion: Motion, out: Path) -> Path:
         OutputError: the folder cannot be written.
     """
     body = load_body_model("openbody")
-    played = resample(on_the_spot(motion), FPS)
+    shown = trim(on_the_spot(motion), 0, math.ceil(MOST_FRAMES / FPS * motion.fps) + 1)
+    played = resample(shown, FPS)
     poses = apply(played, body.rest_pose())
     count = min(len(played), MOST_FRAMES)
     surfaces = torch.stack([body.pose(poses[i]).vertices for i in range(0, count, max(count // 40, 1))])

@@ -28,6 +28,7 @@ from sherf.motion import (
     trim,
     write_motion,
 )
+from sherf.motion_choice import chosen_motion, is_filmed, subject_folder
 from sherf.motion_edit import edited_motion, looped, smoothed
 from sherf.motion_ground import grounded
 from sherf.options import MotionOptions
@@ -318,6 +319,41 @@ def test_on_the_spot_ends_where_it_starts_and_keeps_the_bob() -> None:
     torch.testing.assert_close(treadmill.translation[:, 1], motion.translation[:, 1])
 
 
+def circling(seconds: float = 12.0, radius: float = 1.0, fps: float = 30.0) -> Motion:
+    """A walk round and round, 1.2 m/s, that sways by 3 cm and bobs by 2 with its steps."""
+    time = torch.arange(round(seconds * fps), dtype=torch.float64) / fps
+    angle = 1.2 * time / radius
+    away = radius + 0.03 * torch.sin(2 * torch.pi * 0.9 * time)
+    bob = 0.02 * torch.sin(2 * torch.pi * 1.8 * time)
+    way = torch.stack([away * torch.cos(angle), bob, away * torch.sin(angle)], dim=1).float()
+    return Motion("circling", torch.zeros(len(time), 24, 3), way - way[0], fps)
+
+
+@pytest.mark.parametrize("radius", [1.0, 3.0])
+def test_on_the_spot_takes_a_circle_out_and_keeps_height_and_sway(radius: float) -> None:
+    motion = circling(radius=radius)
+    spot = on_the_spot(motion)
+    assert spot.translation[:, [0, 2]].norm(dim=-1).max() < 0.1
+    assert spot.translation[60:-60, [0, 2]].norm(dim=-1).max() < 0.06
+    assert spot.translation[[0, -1]][:, [0, 2]].abs().max() < 1e-5
+    assert torch.equal(spot.translation[:, 1], motion.translation[:, 1])
+    sway = spot.translation[30:-30, [0, 2]]
+    assert (sway - sway.mean(dim=0)).norm(dim=-1).max() > 0.02
+
+
+def test_on_the_spot_lets_who_stands_shift_the_weight() -> None:
+    """Sitting down takes a third of a metre back over feet that stand."""
+    sit = read_motion("sit")
+    assert (on_the_spot(sit).translation - sit.translation).abs().max() < 0.02
+    assert on_the_spot(trim(sit, 0, 1)).translation.shape == (1, 3)
+
+
+def test_resampling_to_millions_of_frames_is_refused_before_it_is_done() -> None:
+    slow = Motion("slow", torch.zeros(1000, 24, 3), torch.zeros(1000, 3), 0.05)
+    with pytest.raises(BadInput, match="599401 frames at 30 a second"):
+        resample(slow, 30.0)
+
+
 # --- files --------------------------------------------------------------------------------------------------------
 
 
@@ -364,6 +400,62 @@ def test_nonsense_names_are_unknown_too() -> None:
     for name in ("", "x" * 5000, "a\0b", "/"):
         with pytest.raises(BadInput, match="Built-in motions"):
             read_motion(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [
+        ("/tmp/x", "tmpx"),
+        ("../../x", "x"),
+        ("a\0b", "ab"),
+        ("..", "file"),
+        ("\\\\?\\", "file"),
+        ("a walk-2_b.c", "a walk-2_b.c"),
+        ("é" * 300, "é" * 60),
+    ],
+)
+def test_a_name_in_a_file_leads_nowhere_else(tmp_path: Path, name: str, plain: str) -> None:
+    np.savez(tmp_path / "file.npz", name=np.array(name), **good())
+    assert read_motion(tmp_path / "file.npz").name == plain
+
+
+def test_a_built_in_name_wins_over_a_folder_and_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--motion dance --out dance` twice; even where the folder is a data set's subject."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dance").mkdir()
+    (tmp_path / "dance" / "annots.npy").touch()
+    (tmp_path / "walk").write_bytes(b"no video")
+    for name in ("dance", "walk"):
+        motion = chosen_motion(name, MotionOptions(), tmp_path)
+        assert torch.equal(motion.joints, read_motion(name).joints)
+        assert not is_filmed(name) and subject_folder(name) is None
+    assert subject_folder("./dance") == Path("dance")
+
+
+def test_a_folder_that_is_no_subject_is_no_motion(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"is a folder, and no subject of a data set.*\n.*walk"):
+        chosen_motion(str(tmp_path), MotionOptions(), tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["x.npz", "x.bvh", "x.json", "x.npy"])
+def test_a_motion_called_a_video_is_read_as_what_it_is(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "x.mp4"
+    content = {
+        "x.npz": lambda file: np.savez(file, **good()),
+        "x.npy": lambda file: np.save(file, np.zeros((5, 72))),
+        "x.json": lambda file: file.write(
+            b'{"poses": [' + b",".join([b"[" + b"0," * 71 + b"0]"] * 5) + b'], "fps": 30}'
+        ),
+        "x.bvh": lambda file: file.write(b"HIERARCHY\nROOT Hips\n"),
+    }[kind]
+    with path.open("wb") as file:
+        content(file)
+    assert not is_filmed(str(path))
+    if kind == "x.bvh":
+        with pytest.raises(BadInput, match=r"too early.*BVH"):
+            chosen_motion(str(path), MotionOptions(), tmp_path)
+    else:
+        assert len(chosen_motion(str(path), MotionOptions(), tmp_path)) == 5
 
 
 def good() -> dict[str, np.ndarray]:
@@ -479,6 +571,9 @@ def test_speed_and_pieces() -> None:
         (MotionOptions(begin=2.0, end=1.0), "nothing"),
         (MotionOptions(begin=1e6), "nothing"),
         (MotionOptions(begin=-1.0), "nothing"),
+        (MotionOptions(end=float("inf")), "--end inf"),
+        (MotionOptions(begin=float("nan")), "--begin nan"),
+        (MotionOptions(begin=float("-inf"), end=float("nan")), "--begin -inf"),
     ],
 )
 def test_impossible_changes_of_a_motion(options: MotionOptions, says: str) -> None:

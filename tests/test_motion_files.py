@@ -1,5 +1,6 @@
 """Motion files of others: played as their own formats define them, or refused in words."""
 
+import base64
 import json
 import pickle
 from pathlib import Path
@@ -248,6 +249,114 @@ def test_aist_is_scaled_and_its_pickle_runs_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.parametrize("shape", [(0, 24, 3), (0, 72), (0, 52, 3), (0,)])
+def test_no_frames_are_no_motion(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    np.save(tmp_path / "a.npy", np.zeros(shape))
+    np.savez(tmp_path / "a.npz", poses=np.zeros(shape), trans=np.zeros((0, 3)), mocap_framerate=60)
+    split = {"global_orient": np.zeros((0, 1, 3)), "body_pose": np.zeros((0, 23, 3))}
+    np.savez(tmp_path / "b.npz", transl=np.zeros((0, 3)), **split)
+    for name in ("a.npy", "a.npz", "b.npz"):
+        with pytest.raises(BadInput, match=name):
+            read_motion(tmp_path / name)
+
+
+AMASS = {"betas": np.zeros(16), "gender": np.array("female"), "mocap_framerate": np.array(60.0)}
+
+
+def _lying(frames: int = 6) -> np.ndarray:
+    """Poses of somebody on the back, head towards +y, in axes with z up."""
+    poses = _poses(frames)
+    poses[:, 0] = 0.1
+    return poses
+
+
+def test_the_layout_says_which_axis_is_up_before_the_body_does(tmp_path: Path) -> None:
+    """Lying in AMASS' axes, the body stands along y."""
+    np.savez(tmp_path / "amass.npz", poses=_lying(), trans=np.zeros((6, 3)), **AMASS)
+    np.savez(tmp_path / "other.npz", poses=_lying(), trans=np.zeros((6, 3)), mocap_framerate=60)
+    (tmp_path / "aist.pkl").write_bytes(pickle.dumps({"smpl_poses": _lying() + np.eye(72)[0] * 1.6}, protocol=2))
+    amass, other, aist = (read_motion(tmp_path / name) for name in ("amass.npz", "other.npz", "aist.pkl"))
+    assert "z up (as AMASS has it)" in amass.source
+    assert "y up (by how the body stands)" in other.source
+    assert "y up (as AIST++ has it)" in aist.source
+    up = axis_angle_to_matrix(amass.joints[:, 0])[:, :, 1].mean(dim=0)
+    assert abs(float(up[1])) < 0.2
+
+
+@pytest.mark.parametrize(("scale", "unit"), [(1.0, "metres"), (100.0, "centimetres"), (1000.0, "millimetres")])
+@pytest.mark.parametrize("height", [0.93, 0.0])
+def test_a_way_absurd_in_metres_is_in_what_it_is_not_absurd_in(
+    tmp_path: Path, scale: float, unit: str, height: float
+) -> None:
+    """By the pelvis' height, and where that is counted from the start, by the speed."""
+    way = np.zeros((60, 3))
+    way[:, 0], way[:, 2] = np.arange(60) * 1.4 / 60, height
+    np.savez(tmp_path / "a.npz", poses=_poses(60), trans=scale * way, **AMASS)
+    read = read_motion(tmp_path / "a.npz")
+    assert f", {unit}" in read.source
+    assert float(read.translation[-1].norm()) == pytest.approx(1.4 * 59 / 60, abs=1e-4)
+
+
+def _several(path: Path, names: list[str | None]) -> Path:
+    """A glTF of three bones; clip i lasts i + 1 frames of 1/30 s after the first."""
+    nodes = [
+        {"name": "Hips", "children": [1, 3], "translation": [0, 1, 0]},
+        {"name": "LeftUpLeg", "children": [2], "translation": [0.1, 0, 0]},
+        {"name": "LeftLeg", "translation": [0, -0.4, 0]},
+        {"name": "RightUpLeg", "children": [4], "translation": [-0.1, 0, 0]},
+        {"name": "RightLeg", "translation": [0, -0.4, 0]},
+    ]
+    content, views, accessors, animations = b"", [], [], []
+    for i, name in enumerate(names):
+        for kind, array in (("SCALAR", [[0], [(i + 1) / 30]]), ("VEC4", [[0, 0, 0, 1]] * 2)):
+            data = np.float32(array).tobytes()
+            views.append({"buffer": 0, "byteOffset": len(content), "byteLength": len(data)})
+            accessors.append({"bufferView": len(views) - 1, "componentType": 5126, "type": kind, "count": 2})
+            content += data
+        animation = {
+            "channels": [{"sampler": 0, "target": {"node": 0, "path": "rotation"}}],
+            "samplers": [{"input": 2 * i, "output": 2 * i + 1}],
+        }
+        animations.append(animation if name is None else animation | {"name": name})
+    uri = f"data:application/octet-stream;base64,{base64.b64encode(content).decode()}"
+    document = {
+        "asset": {"version": "2.0"}, "nodes": nodes, "animations": animations, "accessors": accessors,
+        "bufferViews": views, "buffers": [{"byteLength": len(content), "uri": uri}],
+    }  # fmt: skip
+    path.write_text(json.dumps(document))
+    return path
+
+
+def test_a_clip_of_several_is_chosen_by_name_or_number(tmp_path: Path) -> None:
+    path = _several(tmp_path / "me.gltf", ["idle", "run/fast", None, "2"])
+    first = read_motion(path)
+    assert len(first) == 2 and first.name == "me"
+    assert "clip idle of idle, run/fast, 3, 2: me.gltf#NAME or #2" in first.source
+    for asked, frames, name in (
+        ("run/fast", 3, "me-runfast"),
+        ("3", 4, "me-3"),
+        ("2", 5, "me-2"),
+        ("idle", 2, "me-idle"),
+    ):
+        read = read_motion(f"{path}#{asked}")
+        assert len(read) == frames and read.name == name
+    for wrong in ("jump", "0", "9", "-1", "9999999"):
+        with pytest.raises(BadInput, match=f"no animation '{wrong}': idle"):
+            read_motion(f"{path}#{wrong}")
+    _several(tmp_path / "me.gltf#idle", [None] * 7)
+    assert "of 1, 2, 3" in read_motion(f"{path}#idle").source  # a file of the whole name comes first
+    alone = read_motion(_several(tmp_path / "one.gltf", ["idle"]))
+    assert "clip" not in alone.source
+
+
+def test_only_gltf_has_clips_to_choose(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", _poses())
+    with pytest.raises(BadInput, match="no glTF file: it has no clip 'walk'"):
+        read_motion(f"{tmp_path / 'a.npy'}#walk")
+    with pytest.raises(BadInput, match=r"there is no motion"):
+        read_motion(f"{tmp_path / 'b.npy'}#walk")
+
+
 def test_bare_arrays_json_and_smplx_are_read(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", _poses())
     (tmp_path / "b.json").write_text(json.dumps({"poses": _poses().tolist(), "fps": 25}))
@@ -292,6 +401,15 @@ def test_other_files_are_refused_in_words(tmp_path: Path, content: bytes, says: 
         ("LHipJoint", "", "lhipjoint"),
         ("Spine1", "", "spine"),
         ("root", "", "root"),
+        ("J_Bip_C_Hips", "", "hips"),
+        ("J_Bip_C_UpperChest", "", "upperchest"),
+        ("J_Bip_L_UpperLeg", "left", "upperleg"),
+        ("J_Bip_R_ToeBase", "right", "toebase"),
+        ("J_Sec_Hair1_01", "", "jsechair"),
+        ("mixamorigHips", "", "hips"),
+        ("mixamorigLeftUpLeg", "left", "upleg"),
+        ("mixamorig1:Hips", "", "hips"),
+        ("mixamorig12_RightForeArm", "right", "forearm"),
     ],
 )
 def test_names_of_joints_tell_side_and_part(name: str, side: str, rest: str) -> None:
@@ -304,6 +422,28 @@ def test_a_shoulder_is_the_arm_where_there_is_no_other() -> None:
     assert (with_collar["left_collar"], with_collar["left_shoulder"]) == (1, 2)
     with_arm = matched(["Hips", "LeftShoulder", "LeftArm", "LeftForeArm"], parents)
     assert (with_arm["left_collar"], with_arm["left_shoulder"]) == (1, 2)
+
+
+@pytest.mark.parametrize("prefix", ["", "DEF-", "ORG-"])
+def test_rigifys_spine_is_pelvis_neck_and_head_too(prefix: str) -> None:
+    names = ["root", *(f"{prefix}spine{number}" for number in ("", ".001", ".002", ".003", ".004", ".005", ".006"))]
+    ours = matched([*names, f"{prefix}thigh.L", f"{prefix}thigh.R"], [-1, *range(7), 1, 1])
+    assert {joint: ours[joint] for joint in ("pelvis", "neck", "head")} == {"pelvis": 1, "neck": 5, "head": 7}
+    assert [ours[f"spine{i}"] for i in (1, 2, 3)] == [2, 3, 4]
+    assert (ours["left_hip"], ours["right_hip"]) == (8, 9)
+    short = matched(names[:5], [-1, *range(4)])  # none of Rigify's heads
+    assert "neck" not in short and "head" not in short
+    named = matched([*names, "head"], [-1, *range(7), 7])
+    assert named["head"] == 8 and "neck" not in named
+
+
+def test_vroids_joints_are_found() -> None:
+    middle = ["J_Bip_C_Hips", "J_Bip_C_Spine", "J_Bip_C_Chest", "J_Bip_C_UpperChest", "J_Bip_C_Neck", "J_Bip_C_Head"]
+    sided = ["UpperLeg", "LowerLeg", "Foot", "ToeBase", "Shoulder", "UpperArm", "LowerArm", "Hand"]
+    names = ["Root", *middle, *(f"J_Bip_{side}_{part}" for side in "LR" for part in sided), "J_Sec_Hair1_01"]
+    ours = matched(names, [-1, *range(6), *[1] * 16, 6])
+    assert set(JOINT_NAMES) - ours.keys() == {"left_hand", "right_hand"}
+    assert names[ours["pelvis"]] == "J_Bip_C_Hips" and names[ours["right_foot"]] == "J_Bip_R_ToeBase"
 
 
 def test_the_least_rotation_takes_one_direction_to_another() -> None:

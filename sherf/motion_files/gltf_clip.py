@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+import re
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ MAGIC, JSON_CHUNK, BINARY_CHUNK = 0x46546C67, 0x4E4F534A, 0x004E4942
 MOST_NODES, MOST_CHANNELS, MOST_CHUNKS = 5000, 15_000, 16
 MOST_DOCUMENT_BYTES = 32 * 2**20
 """Of JSON: as Python's objects it takes twenty times as much."""
+LONGEST_NAME, MOST_NAMED = 100, 12
+"""Of animations: letters of a name, and names in a message."""
 LARGEST = 1e9
 MOST_NUMBERS = 10_000_000
 """In all curves."""
@@ -39,7 +42,7 @@ def read_gltf(path: Path, content: bytes, clip: str | None = None) -> SkeletonCl
     """One animation of a rigged figure, at 30 frames a second.
 
     Args:
-        clip: name of the animation; the first if not given.
+        clip: name of the animation, or its number, counted from 1; the first if not given.
 
     Raises:
         BadInput: the file is damaged, refers to other files, or holds no animation (of that name).
@@ -53,12 +56,14 @@ def read_gltf(path: Path, content: bytes, clip: str | None = None) -> SkeletonCl
 def _read(path: Path, content: bytes, wanted: str | None) -> SkeletonClip:
     document, binary = _open(path, content)
     animations = document.get("animations") or []
-    names = [str(a.get("name", i)) for i, a in enumerate(animations)]
-    if not animations or (wanted is not None and wanted not in names):
+    names = tuple(_printable(a.get("name")) or str(i) for i, a in enumerate(animations, start=1))
+    chosen = _chosen(names, wanted)
+    if chosen is None:
         raise BadInput(
-            f"{path} has no animation{'' if wanted is None else f' {wanted!r}'}: {', '.join(names) or 'none'}."
+            f"{path} has no animation{'' if wanted is None else f' {wanted!r}'}: "
+            f"{', '.join(names[:MOST_NAMED]) or 'none'}{' ...' if len(names) > MOST_NAMED else ''}."
         )
-    animation = animations[0 if wanted is None else names.index(wanted)]
+    animation = animations[chosen]
     nodes = document["nodes"]
     if len(nodes) > MOST_NODES:
         raise BadInput(f"{path} has {len(nodes)} nodes; at most {MOST_NODES} are read.")
@@ -90,7 +95,21 @@ def _read(path: Path, content: bytes, wanted: str | None) -> SkeletonClip:
         rest_turns[i] = rest_turns[above] @ rest_turn
         rest_places[i] = rest_places[above] + rest_turns[above] @ rest_place
     labels = tuple(str(nodes[node].get("name", node)) for node in order)
-    return SkeletonClip(labels, tuple(parents), rest_places, rest_turns, places, turns, FPS)
+    return SkeletonClip(labels, tuple(parents), rest_places, rest_turns, places, turns, FPS, names, names[chosen])
+
+
+def _printable(name: object) -> str:
+    """A name that can be shown and typed; nothing if it is none."""
+    return "".join(letter for letter in str(name or "") if letter.isprintable())[:LONGEST_NAME].strip()
+
+
+def _chosen(names: tuple[str, ...], wanted: str | None) -> int | None:
+    """The first unless another is wanted; names before numbers; None if there is none."""
+    if wanted is None:
+        return 0 if names else None
+    if wanted in names:
+        return names.index(wanted)
+    return int(wanted) - 1 if re.fullmatch(r"[1-9]\d{0,5}", wanted) and int(wanted) <= len(names) else None
 
 
 def _curves(

@@ -6,7 +6,9 @@ Known: SMPL's own, CMU's and Mixamo's BVH, MakeHuman, Blender's Rigify, 3ds Max'
 import re
 from collections.abc import Sequence
 
-PREFIXES = ("mixamorig", "bip001", "bip01", "bip", "character1", "ccbase", "def", "org", "jbipc", "jbipl", "jbipr")
+PREFIXES = ("mixamorig", "bip001", "bip01", "bip", "character1", "ccbase", "def", "org")
+GLUED_PREFIX = re.compile(r"^(?:mixamorig\d*[_. -]*|j_bip_(?:c_)?)")
+"""Mixamo's, which some exporters number or leave no colon after, and VRoid's, whose C is the middle, not a side."""
 SIDED = {
     "hip": ("upleg", "upperleg", "thigh", "femur", "hip"),
     "knee": ("lowerleg", "lowleg", "shin", "calf", "tibia", "knee", "leg"),
@@ -22,12 +24,16 @@ LONGEST_NAME = 100
 """Characters that are looked at, from the end: the patterns below take the square of them."""
 ORDER = ("hip", "knee", "ankle", "foot", "shoulder", "collar", "elbow", "wrist")
 CENTRAL = {"pelvis": ("hips", "pelvis", "hip", "root", "cog"), "neck": ("neck", "lowerneck"), "head": ("head",)}
+RIGIFY_SPINE = re.compile(r"^(?:def|org)?[_. -]*spine(?:[_. -]?(\d{3}))?$")
+RIGIFY_NECK = 4
+"""Number of the first neck bone; Rigify calls all from the pelvis to the head spine, and numbers them."""
 SIDE_PATTERN = re.compile(r"^(left|right|[lr](?=[_. -]))[_. -]*(.+)$|^(.+?)[_. -]*(left|right|(?<=[_. -])[lr])$")
 
 
 def split_side(name: str) -> tuple[str, str]:
     """Side ("left", "right" or "") and the rest of a joint's name, in small letters alone."""
     plain = re.split(r"[:|]", name)[-1].strip().lower()[-LONGEST_NAME:]
+    plain = GLUED_PREFIX.sub("", plain)
     for prefix in PREFIXES:
         plain = re.sub(rf"^{prefix}[_. -]+", "", plain)
     found = SIDE_PATTERN.match(plain)
@@ -57,6 +63,8 @@ def matched(names: Sequence[str], parents: Sequence[int]) -> dict[str, int]:
         at = next((places["", alias] for alias in aliases if ("", alias) in places), None)
         if at is not None:
             ours[joint] = at
+    if not {"neck", "head"} & ours.keys():
+        ours |= _rigify(names)
     for side in ("left", "right"):
         used: set[str] = set()
         for joint in ORDER:
@@ -68,6 +76,20 @@ def matched(names: Sequence[str], parents: Sequence[int]) -> dict[str, int]:
         shared = _ancestors(ours["left_hip"], parents)
         ours["pelvis"] = next((i for i in _ancestors(ours["right_hip"], parents) if i in shared), 0)
     return ours | _spine(ours, parents)
+
+
+def _rigify(names: Sequence[str]) -> dict[str, int]:
+    """Pelvis, neck and head of a Rigify skeleton, by their numbers; nothing of another one."""
+    places: dict[int, int] = {}
+    for i, name in enumerate(names):
+        found = RIGIFY_SPINE.match(re.split(r"[:|]", name)[-1].strip().lower()[-LONGEST_NAME:])
+        if found is not None:
+            places.setdefault(int(found[1] or 0), i)
+    above = [number for number in sorted(places) if number >= RIGIFY_NECK]
+    if not set(range(RIGIFY_NECK + 1)) <= places.keys():
+        return {}
+    head = {"head": places[above[-1]]} if len(above) > 1 else {}
+    return {"pelvis": places[0], "neck": places[RIGIFY_NECK]} | head
 
 
 def _spine(ours: dict[str, int], parents: Sequence[int]) -> dict[str, int]:

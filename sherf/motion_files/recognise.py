@@ -1,5 +1,6 @@
 """Any motion file, recognised by its content."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +22,10 @@ from sherf.versions import check_version
 MOST_BYTES = 128 * 2**20
 HEAD_BYTES = 4096
 LONGEST_TEXT = 200
+LONGEST_NAME = 60
+"""Letters: of four bytes each they are a name that every disk takes."""
+MOST_NAMED = 12
+"""Clips of a file, in a message."""
 MOST_UNITS = 1e9
 """Of any length in a skeleton."""
 KNOWN = (
@@ -29,15 +34,28 @@ KNOWN = (
 )
 
 
-def read_motion_file(path: Path) -> Motion:
+def is_motion_file(path: Path) -> bool:
+    """Whether a file begins as one of the known kinds does, whatever it is called; videos begin otherwise."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD_BYTES)
+    except OSError:
+        return False
+    return head.startswith((b"PK", b"\x93NUMPY", b"\x80", b"glTF")) or head.lstrip()[:1] == b"{" or is_bvh(head)
+
+
+def read_motion_file(path: Path, clip: str = "") -> Motion:
     """Read a file of any known kind; `source` of the motion says what it was.
 
+    Args:
+        clip: of a glTF file: the animation's name, or its number, counted from 1; the first if empty.
+
     Raises:
-        BadInput: it is of no known kind, damaged, or holds no usable motion.
+        BadInput: it is of no known kind, damaged, or holds no usable motion, or not this clip.
     """
     try:
         with np.errstate(all="ignore"):  # numbers beyond all measure are looked for at the end
-            motion = _read(path)
+            motion = _read(path, clip)
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {error.strerror or error}.") from error
     farthest = float((motion.translation - motion.translation[0]).abs().max())
@@ -46,7 +64,7 @@ def read_motion_file(path: Path) -> Motion:
     return motion
 
 
-def _read(path: Path) -> Motion:
+def _read(path: Path, clip: str) -> Motion:
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
@@ -56,6 +74,8 @@ def _read(path: Path) -> Motion:
         raise BadInput(
             f"{path} has {size / 2**20:.0f} MB; a motion has at most {MOST_BYTES >> 20}. Cut it into pieces."
         )
+    if clip and not is_gltf(head):
+        raise BadInput(f"{path} is no glTF file: it has no clip {clip!r} to choose. Leave out #{clip}.")
     if head[:2] == b"PK":
         return _from_arrays(path, read_npz(path), ".npz")
     if head[:6] == b"\x93NUMPY":
@@ -64,7 +84,7 @@ def _read(path: Path) -> Motion:
     if is_bvh(head):
         return _from_skeleton(path, read_bvh(path, content.decode("utf-8", "replace")), "BVH")
     if is_gltf(head):
-        return _from_skeleton(path, read_gltf(path, content), "glTF")
+        return _from_skeleton(path, read_gltf(path, content, clip or None), "glTF", clip)
     if head.lstrip()[:1] == b"{":
         if size > MOST_DOCUMENT_BYTES:
             raise BadInput(f"{path} has {size >> 20} MB of JSON. Give a motion of this length as .npz.")
@@ -78,9 +98,10 @@ def _from_arrays(path: Path, arrays: dict[str, NDArray], how: str) -> Motion:
     if {"joints", "translation", "fps"} <= arrays.keys():
         check_version(path, arrays["version"].tolist() if "version" in arrays else 1, FORMAT_VERSION)
         return _from_own_layout(path, arrays)
-    joints, way, rate, kind = smpl_arrays(path, arrays)
-    joints, way, up = _to_y_up(joints, way)
-    return _described(Motion(path.stem, **started_at_origin(joints, way), fps=rate), f"{kind}, {how}", up, "metres", ())
+    clip = smpl_arrays(path, arrays)
+    joints, way = _to_y_up(clip.joints, clip.way) if clip.up == "z" else (clip.joints, clip.way)
+    motion = Motion(path.stem, **started_at_origin(joints, way), fps=clip.fps)
+    return _described(motion, f"{clip.kind}, {how}", f"{clip.up} up ({clip.up_known})", clip.unit)
 
 
 def _from_own_layout(path: Path, arrays: dict[str, NDArray]) -> Motion:
@@ -88,34 +109,51 @@ def _from_own_layout(path: Path, arrays: dict[str, NDArray]) -> Motion:
     translation = path_of(path, arrays, "translation", len(joints))
     rate = frame_rate(path, numbers(path, arrays, "fps"))
     name, licence = (str(arrays[key])[:LONGEST_TEXT] if key in arrays else "" for key in ("name", "licence"))
-    return Motion(name or path.stem, as_tensor(joints), as_tensor(translation - translation[0]), rate, licence)
+    name = _plain(name) or path.stem
+    return Motion(name, as_tensor(joints), as_tensor(translation - translation[0]), rate, licence)
 
 
-def _from_skeleton(path: Path, clip: SkeletonClip, kind: str) -> Motion:
+def _plain(name: str) -> str:
+    """A name that stays within its folder, wherever a file is called so; nothing if no letter or digit is in it."""
+    kept = re.sub(r"[^\w .-]", "", name)[:LONGEST_NAME].strip(" .")
+    return kept if re.search(r"[^\W_]", kept) else ""
+
+
+def _from_skeleton(path: Path, clip: SkeletonClip, kind: str, wanted: str = "") -> Motion:
     if not all(
         np.abs(x).max(initial=0) < MOST_UNITS for x in (clip.rest_places, clip.rest_turns, clip.places, clip.turns)
     ):
         raise BadInput(f"{path}: its skeleton's numbers are too large. Export it again.")
     rest = load_body_model("openbody").J_template.double().numpy()
     found = retarget(str(path), clip, rest)
-    motion = Motion(path.stem, **started_at_origin(found.joints, found.way), fps=clip.fps)
-    return _described(motion, f"{kind}, {len(clip.names)} joints", found.up, found.unit, found.unmapped)
+    name = _plain(wanted)
+    motion = Motion(
+        f"{path.stem}-{name}" if name else path.stem, **started_at_origin(found.joints, found.way), fps=clip.fps
+    )
+    choice = _choice(path, clip) if len(clip.clips) > 1 else ""
+    return _described(motion, f"{kind}, {len(clip.names)} joints", f"{found.up} up", found.unit, found.unmapped, choice)
 
 
-def _described(motion: Motion, kind: str, up: str, unit: str, unmapped: tuple[str, ...]) -> Motion:
+def _choice(path: Path, clip: SkeletonClip) -> str:
+    """Which of a file's clips was read, and how to have another."""
+    names = ", ".join(name[:LONGEST_NAME] for name in clip.clips[:MOST_NAMED])
+    more = f" and {len(clip.clips) - MOST_NAMED} more" if len(clip.clips) > MOST_NAMED else ""
+    return f"; clip {clip.clip[:LONGEST_NAME]} of {names}{more}: {path.name}#NAME or #2 takes another"
+
+
+def _described(
+    motion: Motion, kind: str, up: str, unit: str, unmapped: tuple[str, ...] = (), choice: str = ""
+) -> Motion:
     """With what was recognised, in a sentence."""
-    words = f"{kind}, {up} up, {unit}, {motion.fps:g} frames a second, {motion.seconds:.1f} s"
+    words = f"{kind}, {up}, {unit}, {motion.fps:g} frames a second, {motion.seconds:.1f} s{choice}"
     if unmapped:
         words += f"; not in it: {', '.join(unmapped)}"
     return replace(motion, source=words)
 
 
-def _to_y_up(joints: NDArray, translation: NDArray) -> tuple[NDArray, NDArray, str]:
-    """AMASS is z up, AIST++ and others are y up, and no file says so: the axis the body mostly stands along decides."""
-    up = Rotation.from_rotvec(joints[:, 0]).apply([0.0, 1.0, 0.0]).mean(0)
-    if up[2] <= up[1]:
-        return joints, translation, "y"
+def _to_y_up(joints: NDArray, translation: NDArray) -> tuple[NDArray, NDArray]:
+    """From axes with z up."""
     y_from_z = Rotation.from_rotvec([-np.pi / 2, 0.0, 0.0])
     joints = joints.copy()
     joints[:, 0] = (y_from_z * Rotation.from_rotvec(joints[:, 0])).as_rotvec()
-    return joints, y_from_z.apply(translation), "z"
+    return joints, y_from_z.apply(translation)

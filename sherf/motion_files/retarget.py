@@ -34,6 +34,10 @@ class SkeletonClip:
     turns: Float[np.ndarray, "frame joint 3 3"]
     """World rotations."""
     fps: float
+    clips: tuple[str, ...] = ()
+    """Names of all clips of its file, if that may hold several."""
+    clip: str = ""
+    """Which of them this is."""
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,18 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 from numpy.typing import NDArray
 
 from sherf.body.pickles import read_pickle, resolve_array
 from sherf.body.skeleton import NUM_JOINTS
 from sherf.errors import BadInput
+from sherf.motion_files.conventions import length_unit, up_axis
 from sherf.motion_npz import MAX_UNPACKED_BYTES, frame_rate, frames_of, numbers, path_of
 
 SMPL_FAMILY = {72: 24, 156: 22, 165: 22, 63: 21, 69: 23, 66: 22}
@@ -28,8 +31,27 @@ PLAIN_FPS = 30.0
 """Of files that know no rate at all."""
 
 
-def smpl_arrays(path: Path, arrays: Mapping[str, NDArray]) -> tuple[NDArray, NDArray, float, str]:
-    """Joints (frame, 24, 3), way (frame, 3) in metres, frames a second, and what the file is, in words.
+@dataclass(frozen=True)
+class SmplClip:
+    """A motion in its file's axes, with what the file turned out to be."""
+
+    joints: Float[np.ndarray, "frame 24 3"]
+    """Parent-relative rotations, axis-angle in radians."""
+    way: Float[np.ndarray, "frame 3"]
+    """Metres."""
+    fps: float
+    kind: str
+    """In words."""
+    up: str
+    """The axis that points up, y or z."""
+    up_known: str
+    """How that is known, in words."""
+    unit: str
+    """What the file's way seems to be counted in, in words."""
+
+
+def smpl_arrays(path: Path, arrays: Mapping[str, NDArray]) -> SmplClip:
+    """The motion in a file's arrays.
 
     Raises:
         BadInput: the arrays hold no motion, or one that cannot be played.
@@ -38,26 +60,32 @@ def smpl_arrays(path: Path, arrays: Mapping[str, NDArray]) -> tuple[NDArray, NDA
     joints = np.zeros((len(poses), NUM_JOINTS, 3))
     kept = SMPL_FAMILY[poses.shape[1]]
     joints[:, :kept] = poses[:, : 3 * kept].reshape(len(poses), kept, 3)
+    rate, kind = _rate(path, arrays, kind)
+    up, up_known = up_axis(arrays.keys(), joints[:, 0])
     way_key = next((key for key in WAYS if key in arrays), None)
-    way = np.zeros((len(poses), 3))
+    way, unit = np.zeros((len(poses), 3)), "metres"
     if way_key is not None:
         said = numbers(path, dict(arrays), "smpl_scaling") if "smpl_scaling" in arrays else np.ones(1)
         scaling = float(said.reshape(-1)[0]) if said.size == 1 else float("nan")
         if not 1e-6 < scaling < 1e6:
             raise BadInput(f"{path}: smpl_scaling is {scaling:g}. Export it again.")
-        scaled = dict(arrays) | {way_key: numbers(path, dict(arrays), way_key) / scaling}
-        way = path_of(path, scaled, way_key, len(poses))
+        told = frames_of(path, dict(arrays), way_key, (3,)) / scaling
+        metres, unit = (1.0, "metres") if "smpl_scaling" in arrays else length_unit(told, up, rate)
+        way = path_of(path, {way_key: told * metres}, way_key, len(poses))
+    return SmplClip(joints, way, rate, kind, up, up_known, unit)
+
+
+def _rate(path: Path, arrays: Mapping[str, NDArray], kind: str) -> tuple[float, str]:
+    """Frames a second, and what the file is with what it does not say."""
     rate_key = next((key for key in RATES if key in arrays), None)
     if rate_key is not None:
-        rate = frame_rate(path, numbers(path, dict(arrays), rate_key))
-    elif "smpl_poses" in arrays:
-        rate = AIST_FPS
-    elif "poses" in arrays and "trans" in arrays:
+        return frame_rate(path, numbers(path, dict(arrays), rate_key)), kind
+    if "smpl_poses" in arrays:
+        return AIST_FPS, kind
+    if "poses" in arrays and "trans" in arrays:
         found = ", ".join(sorted(arrays))
         raise BadInput(f"{path} does not say its frame rate; it holds {found}.\nAdd mocap_framerate.")
-    else:
-        rate, kind = PLAIN_FPS, f"{kind} (no frame rate said: {PLAIN_FPS:g} taken)"
-    return joints, way, rate, kind
+    return PLAIN_FPS, f"{kind} (no frame rate said: {PLAIN_FPS:g} taken)"
 
 
 def holds_motion(arrays: Mapping[str, Any]) -> bool:
@@ -93,7 +121,7 @@ def _poses(path: Path, arrays: dict[str, NDArray]) -> tuple[NDArray, str]:
 
 def _flat(array: NDArray) -> NDArray:
     """(frame, joint, 3) as (frame, number)."""
-    return array.reshape(len(array), -1) if array.ndim == 3 else array
+    return array.reshape(len(array), array.shape[1] * array.shape[2]) if array.ndim == 3 else array
 
 
 def arrays_of_json(path: Path, content: bytes) -> dict[str, NDArray]:

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from sherf.errors import BadInput
+from sherf.progress import say
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -73,7 +74,8 @@ def read_video(path: Path, fps: float) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
     """Pictures at an even rate, whatever the file's: for each moment the last one shown before it.
 
     Raises:
-        BadInput: it is no video, or damaged before its first picture; a damaged rest ends it.
+        BadInput: it is no video, or damaged before its first picture. A damaged rest, or what lies beyond
+            `MAX_SECONDS`, is left out, and said.
     """
     shown, count, begin = None, 0, 0.0
     for moment, picture in _pictures(path):
@@ -83,6 +85,10 @@ def read_video(path: Path, fps: float) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
             yield shown
             count += 1
             if count >= MAX_SECONDS * fps:
+                say(
+                    f"{path.name}: longer than {MAX_SECONDS:.0f} s; its first {count} pictures are taken. "
+                    "Cut out the part you want."
+                )
                 return
         shown = picture
     if shown is not None:
@@ -136,3 +142,4 @@ def _pictures(path: Path) -> Iterator[tuple[float, UInt8[np.ndarray, "h w 3"]]]:
                     f"{path} is damaged, or its pictures have more than {MAX_PIXELS / 1e6:.0f} megapixels: {error}.\n"
                     f"{USE_INSTEAD}"
                 ) from error
+            say(f"{path.name}: damaged after {read} pictures ({error}); these are taken.")

@@ -1,6 +1,7 @@
 """Videos of people: read at an even rate, followed, and fitted as one movement."""
 
 import math
+import re
 from fractions import Fraction
 from pathlib import Path
 
@@ -80,6 +81,29 @@ def test_too_long_a_video_is_refused_before_it_is_read(tmp_path: Path) -> None:
     path = _video(tmp_path / "long.mp4", [_grey(9), _grey(99)], [0, 200_000])
     with pytest.raises(BadInput, match="200 s"):
         video_info(path)
+
+
+def test_a_damaged_rest_is_left_out_and_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    random = np.random.default_rng(0)
+    path = _video(tmp_path / "a.mp4", [random.integers(0, 255, (64, 96, 3), np.uint8) for _ in range(40)])
+    content = bytearray(path.read_bytes())
+    begin, end = content.index(b"mdat"), content.index(b"moov") - 4
+    half = (begin + end) // 2
+    content[half:end] = b"\xff" * (end - half)
+    path.write_bytes(content)
+    pictures = list(read_video(path, 10.0))
+    assert 1 <= len(pictures) < 40
+    assert re.search(r"a\.mp4: damaged after \d+ pictures \(", capsys.readouterr().err)
+
+
+def test_what_is_too_long_without_saying_so_is_cut_and_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = _video(tmp_path / "a.mp4", [_grey(9)] * 25)
+    assert len(list(read_video(path, 10.0))) == 25 and not capsys.readouterr().err
+    monkeypatch.setattr("sherf.photo.video.MAX_SECONDS", 2.0)
+    assert len(list(read_video(path, 10.0))) == 20
+    assert "a.mp4: longer than 2 s; its first 20 pictures are taken." in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")
