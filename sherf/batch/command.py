@@ -86,7 +86,7 @@ def run_batch(
         raise BadInput(f"--workers {options.workers} is not possible: choose 1 to 512.")
     settings = Settings(photo, render, moving, mesh)
     wanted = (options.motions, options.cameras, options.outputs, options.frames, options.keep_frames)
-    wishes = read_wishes(source, Wish(source, "", "", *wanted, settings))
+    wishes = read_wishes(source, Wish(source, "", "", *wanted, settings), options.out)
     if options.dry_run:
         return _dry(wishes, options)
     with locked(options.out, options.shard):

@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -52,7 +53,8 @@ class LocalEngine:
         """See `Engine`."""
         worker = next((worker for worker in self._running if worker.job is None), None) or self._started()
         worker.job = job
-        worker.pipe.send((job, chunk))
+        with suppress(OSError):  # it was ended while it had nothing to do: `reply` finds that out
+            worker.pipe.send((job, chunk))
 
     def reply(self) -> "Reply":
         """See `Engine`."""

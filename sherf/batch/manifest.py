@@ -15,7 +15,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from sherf.datasets.subject_folder import data_set_of
 from sherf.errors import BadInput
+from sherf.motion import builtin_motions
 from sherf.options import BatchOutput, MeshOptions, MotionOptions, PhotoOptions, RenderOptions
+from sherf.progress import say
 
 PHOTOS = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif")
 KINDS = (".csv", ".jsonl", ".yaml", ".yml")
@@ -62,17 +64,18 @@ class Wish:
     settings: Settings
 
 
-def read_wishes(source: Path, common: Wish) -> list[Wish]:
+def read_wishes(source: Path, common: Wish, out: Path | None = None) -> list[Wish]:
     """The photos of a folder, or the rows of a manifest (.csv, .jsonl, .yaml).
 
     Args:
         common: what holds where a row does not say otherwise.
+        out: the batch's own folder: nothing in it is a photo, should it lie in the folder of photos.
 
     Raises:
         BadInput: there is nothing, or rows are wrong: all of them are named, with their lines.
     """
     if source.is_dir():
-        found = list(_photos(source))
+        found = list(_photos(source, out and out.resolve()))
         if not found:
             raise BadInput(f"{source} holds no photos ({', '.join(PHOTOS)}) and no subjects of a data set.")
         return [replace(common, source=path, name=_name_in(source, path)) for path in found]
@@ -94,13 +97,18 @@ def read_wishes(source: Path, common: Wish) -> list[Wish]:
     return wishes
 
 
-def _photos(folder: Path) -> Iterator[Path]:
-    """Photos and subjects of data sets, in order; hidden folders are left out."""
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith("."):
+def _photos(folder: Path, out: Path | None) -> Iterator[Path]:
+    """Photos and subjects of data sets, in order; hidden folders are left out, and those that may not be read."""
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError as error:
+        say(f"warning: {folder} is left out: {error.strerror}.")
+        return
+    for path in paths:
+        if path.name.startswith(".") or path.resolve() == out:
             continue
         if path.is_dir():
-            yield from [path] if data_set_of(path) else _photos(path)
+            yield from [path] if data_set_of(path) else _photos(path, out)
         elif path.suffix.lower() in PHOTOS:
             yield path
 
@@ -155,7 +163,12 @@ def _wish(row: dict[str, Any], where: str, folder: Path, common: Wish) -> Wish:
 
 
 def _beside(folder: Path, name: str) -> str:
-    """A file's path where there is one, else the name of something built in."""
+    """A file's path where there is one, else the name of something built in, or of a clip in a file."""
+    if name in builtin_motions():
+        return name
+    path, mark, clip = name.partition("#")
+    if mark and not os.path.exists(folder / name):
+        return f"{_beside(folder, path)}#{clip}"
     return str(folder / name) if os.path.exists(folder / name) else name
 
 

@@ -18,10 +18,11 @@ from sherf.camera_file import read_cameras
 from sherf.commands import check_options
 from sherf.digest import file_sha256, tensors_sha256
 from sherf.errors import BadInput, SherfError
+from sherf.export.command import check_mesh
 from sherf.export.video import frame_path
 from sherf.framing import CameraPath
-from sherf.motion import read_motion
-from sherf.motion_choice import chosen_motion, is_filmed
+from sherf.motion import builtin_motions, file_and_clip, read_motion
+from sherf.motion_choice import chosen_motion, is_filmed, subject_folder
 from sherf.motion_video import obtain_motion_of_video
 from sherf.options import BatchOutput, MotionOptions, PhotoOptions
 from sherf.output import prepare_output_folder
@@ -51,7 +52,7 @@ class Item:
     frames: int = 0
     """Of a video."""
     key: str = ""
-    """SHA-256 of all that it depends on."""
+    """SHA-256 of all that it depends on, and of its photo's folder."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,8 @@ def shown_frame(job: Job, item: Item) -> Path:
 def plan(wishes: list[Wish], out: Path, shard: str = "") -> list[Job]:
     """Jobs in the order of the wishes; the same photo wanted twice in the same way is one job.
 
+    So are rows that want different things of one photo, where they go together: it is encoded once.
+
     Args:
         shard: as i/n; only this part, which alone is read. A photo's name says where it belongs.
 
@@ -86,13 +89,39 @@ def plan(wishes: list[Wish], out: Path, shard: str = "") -> list[Job]:
     i, n = _part(shard)
     own = [(name, wish) for name, wish in named if int(_hash(name)[:12], 16) % n == i - 1]
     jobs: dict[str, Job] = {}
+    seen: set[str] = set()
     for name, wish in counted(own, len(own), "planning"):
         try:
             job = _job(wish, name, out)
         except SherfError as error:
             raise type(error)(f"{wish.where or wish.source}: {error}") from None
-        jobs.setdefault("".join(item.key for item in job.items), job)
-    return list(jobs.values())
+        alike = "".join(item.key for item in job.items)
+        together = _hash(wish.name, job.items[0].key, repr(job.settings), job.keep_frames)
+        known = jobs.get(together)
+        if alike in seen:
+            continue
+        seen.add(alike)
+        if known is None:
+            jobs[together] = job
+        elif (both := _joined(known, job)) is not None:
+            jobs[together] = both
+        else:
+            jobs[f"{together} {name}"] = job
+    return [_owned(job) for job in jobs.values()]
+
+
+def _joined(first: Job, second: Job) -> Job | None:
+    """One job that makes what both do; None where they call different things by one name."""
+    items = {item.label: item for item in first.items}
+    for item in second.items:
+        if items.setdefault(item.label, item).key != item.key:
+            return None
+    return replace(first, items=tuple(items.values()))
+
+
+def _owned(job: Job) -> Job:
+    """Its items belong to its folder: another job may make the same of the same photo elsewhere."""
+    return replace(job, items=tuple(replace(item, key=_hash(job.name, item.key)) for item in job.items))
 
 
 def _part(shard: str) -> tuple[int, int]:
@@ -124,6 +153,7 @@ def with_motion_files(wishes: list[Wish], out: Path) -> list[Wish]:
 def _job(wish: Wish, name: str, out: Path) -> Job:
     settings = wish.settings
     check_options(settings.render, 1 if wish.frames is None else wish.frames)
+    check_mesh(settings.mesh.triangles, settings.mesh.texture)
     avatar = _hash("avatar", _source_sha256(wish.source), _photo_identity(settings.photo), __version__)
     items = [Item(AVATAR, AVATAR, key=avatar)]
     rendering = {k: v for k, v in asdict(settings.render).items() if k not in ("device", "chunk")}
@@ -183,12 +213,15 @@ def _length(motion: str, moving: MotionOptions, fps: float) -> int:
 
 @cache
 def _motion_identity(motion: str) -> str:
-    if os.path.isfile(motion):
-        return file_sha256(Path(motion))
-    if os.path.isdir(motion):
-        return _folder_sha256(Path(motion))
-    read_motion(motion)
-    return motion
+    if motion in builtin_motions():
+        return motion
+    folder = subject_folder(motion)
+    if folder is not None:
+        return _folder_sha256(folder)
+    path, clip = file_and_clip(motion)
+    if not os.path.isfile(path):
+        read_motion(motion)  # says what there is instead
+    return file_sha256(path) + (f"#{clip}" if clip else "")
 
 
 @cache
@@ -232,7 +265,13 @@ def _file_identity(path: Path) -> str:
 
 
 def _source_sha256(source: Path) -> str:
-    return _folder_sha256(source) if source.is_dir() else file_sha256(source)
+    """A file that cannot be read fails when its turn comes, and stops nothing else."""
+    try:
+        if source.is_dir():
+            return _folder_sha256(source)
+        return file_sha256(source) if source.is_file() else f"no file: {source}"
+    except OSError:
+        return f"unreadable: {source}"
 
 
 def _folder_sha256(folder: Path) -> str:
@@ -247,6 +286,9 @@ def _hash(*parts: Any) -> str:
 
 
 def _stem(source: str) -> str:
+    path, mark, clip = source.partition("#")
+    if mark and not os.path.exists(source) and os.path.exists(path):
+        return _plain(f"{Path(path).stem}-{clip}")
     return _plain(Path(source).stem if os.path.exists(source) else source)
 
 

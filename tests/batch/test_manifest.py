@@ -1,12 +1,14 @@
 """Manifests: the same rows in three formats, mistakes by their lines, and what items depend on."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from sherf.batch import plan as plan_module
 from sherf.batch.manifest import Settings, Wish, read_wishes
 from sherf.batch.plan import plan
 from sherf.errors import BadInput
@@ -116,6 +118,21 @@ def test_what_does_not_exist_is_refused_before_any_work(folder: Path, row: dict,
         plan(read_wishes(path, COMMON), folder / "out")
 
 
+def test_a_built_in_motion_is_meant_whatever_folder_is_called_so(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "walk").mkdir()
+    monkeypatch.chdir(tmp_path)
+    common = replace(COMMON, motions=("walk",))
+    before = [job.items for job in plan(read_wishes(folder, common), folder / "out")]
+    (tmp_path / "walk" / "more").touch()
+    plan_module._motion_identity.cache_clear()
+    assert [job.items for job in plan(read_wishes(folder, common), folder / "out")] == before
+    (tmp_path / "other").mkdir()
+    with pytest.raises(BadInput, match="other is a folder, and no subject of a data set"):
+        plan(read_wishes(folder, replace(common, motions=("other",), frames=3)), folder / "out")
+
+
 def keys(folder: Path, **row: object) -> dict[str, str]:
     path = written(folder, "m.jsonl", json.dumps({"photo": "a.jpg", "outputs": ["video", "glb"], **row}))
     (job,) = plan(read_wishes(path, COMMON), folder / "out")
@@ -125,7 +142,7 @@ def keys(folder: Path, **row: object) -> dict[str, str]:
 def test_an_item_is_new_exactly_when_something_that_it_depends_on_is(folder: Path) -> None:
     before = keys(folder)
     assert keys(folder) == before
-    assert keys(folder, name="other") == before  # a name is no content
+    assert not set(keys(folder, name="other").values()) & set(before.values())  # made anew in another folder
 
     def changed(**row: object) -> set[str]:
         after = keys(folder, **row)
@@ -146,6 +163,43 @@ def test_the_same_photo_twice_is_one_job_and_names_do_not_collide(folder: Path) 
     jobs = plan(read_wishes(path, COMMON), folder / "out")
     assert [job.name for job in jobs] == ["a", "A-2", "etc_a"]
     assert all(job.folder.parent == folder / "out" for job in jobs)
+
+
+def test_rows_that_want_different_things_of_one_photo_share_its_avatar(folder: Path) -> None:
+    """No item of one job is one of another; what has one name and differs stays apart."""
+    rows = [{"photo": "a.jpg", "outputs": ["npz"], "motions": [motion]} for motion in ("walk", "wave", "walk")]
+    rows += [{"photo": "a.jpg", "outputs": ["glb"], "motions": [motion]} for motion in ("walk", "wave")]
+    rows += [{"photo": "a.jpg", "name": "other", "outputs": ["npz"], "motions": ["bow"]}]
+    path = written(folder, "m.jsonl", "\n".join(map(json.dumps, rows)))
+    jobs = plan(read_wishes(path, COMMON), folder / "out")
+    labels = [[item.label for item in job.items] for job in jobs]
+    assert labels == [["avatar", "walk.npz", "wave.npz", "glb"], ["avatar", "glb"], ["avatar", "bow.npz"]]
+    keys = [item.key for job in jobs for item in job.items]
+    assert len(set(keys)) == len(keys)
+
+
+def test_a_batch_does_not_take_its_own_pictures_for_photos(folder: Path) -> None:
+    before = read_wishes(folder, COMMON, folder / "all")
+    made = folder / "all" / "a" / "frames"
+    made.mkdir(parents=True)
+    Image.new("RGB", (20, 30)).save(made / "0000.png")
+    assert read_wishes(folder, COMMON, folder / "all") == before
+    assert len(read_wishes(folder, COMMON)) == len(before) + 1
+
+
+def test_what_cannot_be_read_fails_alone(folder: Path) -> None:
+    """A link to nowhere and a pipe are planned like photos, to fail in their turn; so is what may not be opened."""
+    (folder / "gone.jpg").symlink_to(folder / "nowhere.jpg")
+    os.mkfifo(folder / "pipe.jpg")
+    jobs = plan(read_wishes(folder, COMMON), folder / "out")
+    assert [job.name for job in jobs] == ["a", "b", "gone", "pipe", "sub-a"]
+
+
+@pytest.mark.parametrize(("option", "value"), [("texture", 100_000), ("texture", -1), ("triangles", 1)])
+def test_meshes_of_impossible_sizes_are_refused_with_their_line(folder: Path, option: str, value: int) -> None:
+    path = written(folder, "m.jsonl", json.dumps({"photo": "a.jpg", "outputs": ["glb"], option: value}))
+    with pytest.raises(BadInput, match=f"line 1: --{option} {value}"):
+        plan(read_wishes(path, COMMON), folder / "out")
 
 
 def test_shards_divide_the_photos_and_read_only_their_own(folder: Path) -> None:
