@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import tyro
 
 from sherf import __version__
-from sherf.errors import MissingAsset
+from sherf.errors import BadInput, MissingAsset
 from sherf.exits import USER_ERROR, exits
 from sherf.options import (
     AppOptions,
@@ -57,8 +57,11 @@ def reconstruct(
         photo: JPEG, PNG, WebP, TIFF, BMP or GIF that shows a person, best from head to feet.
         json: print the report as JSON.
     """
+    from sherf.avatar import is_avatar
     from sherf.reconstruct import AVATAR, OVERLAY, obtain_avatar, tell_warnings
 
+    if photo.is_file() and is_avatar(photo):
+        raise BadInput(f"{photo} is an avatar already. Pass it to render, animate or export as it is.")
     avatar, _ = obtain_avatar(photo, output, options)
     if json:
         print(json_module.dumps(avatar.report, indent=2))
@@ -130,7 +133,8 @@ def export(
 
     Args:
         source: a photo, or an avatar.safetensors made before.
-        out: the file, such as me.glb. A photo's avatar is kept in a folder of that name beside it.
+        out: the file, such as me.glb; without a suffix it gets the --format's. A photo's avatar is kept in a folder of
+            that name beside it.
         overwrite: replace the avatar of another photo in that folder.
     """
     from sherf.export.command import export_avatar
@@ -178,7 +182,9 @@ def motions(
     if motion is not None:
         from sherf.motion_choice import chosen_motion
         from sherf.motion_preview import preview_motion
+        from sherf.output import keep_inputs
 
+        keep_inputs([out / f"{Path(motion).stem}.mp4"], [motion])
         played = chosen_motion(motion, moving, out)
         print(f"{played.name}: {len(played)} frames, {played.fps:g} a second, {played.seconds:.1f} s")
         print(preview_motion(played, out))
@@ -322,6 +328,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _print_report(report: dict) -> None:
+    if "verdict" not in report:  # body and camera were given with the picture
+        return
     print(
         f"fit: {report['verdict']} (landmarks off by {report['keypoint_error']:.1f} % of the body's height, "
         f"outline overlap {report['silhouette_iou']:.2f}, {report.get('surface_seen', 0):.0%} of the body seen)"

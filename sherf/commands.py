@@ -17,13 +17,13 @@ from sherf.framing import CameraPath, camera_path
 from sherf.motion import Motion, apply, leg_height, repeated, resample, trim
 from sherf.motion_choice import chosen_motion
 from sherf.options import MotionOptions, OutputOptions, PhotoOptions, RenderOptions
-from sherf.output import write_json
+from sherf.output import keep_inputs, write_json
 from sherf.progress import say
 from sherf.provenance import PROVENANCE, provenance
-from sherf.reconstruct import obtain_avatar, tell_warnings
+from sherf.reconstruct import OVERLAY, REPORT, obtain_avatar, tell_warnings
 from sherf.renderer import Renderer, make_renderer
 from sherf.scene import BodyPose, Camera, Frame
-from sherf.sequence import Shots, write_sequence
+from sherf.sequence import Shots, rendered_files, write_sequence
 
 MIN_SIZE, MAX_SIZE = 16, 2048
 MAX_FRAMES = 20_000
@@ -42,7 +42,10 @@ def render_views(
 ) -> list[Path]:
     """Render an avatar, still, from many sides; return the videos."""
     check_options(options, frames)
+    _keep_inputs(source, output, photo, cameras)
     given = read_cameras(cameras) if cameras else None
+    if given:
+        _check_size(f"{cameras} has pictures of {given.size[1]}x{given.size[0]}: that", *given.size)
     avatar, body, backend = _obtained(source, output, photo, options)
     pose = avatar.bank.subject.pose
     renderer = _renderer(avatar, body, backend, options)
@@ -62,6 +65,7 @@ def render_preview(
     """Write PREVIEW, the person from a few sides in one small picture; return its path."""
     options = replace(options, size=PREVIEW_SIZE)
     check_options(options, PREVIEW_SIDES)
+    keep_inputs([output.out / name for name in (PREVIEW, OVERLAY, REPORT)], [source, *photo.files])
     avatar, body, backend = _obtained(source, output, photo, options)
     pose = avatar.bank.subject.pose
     renderer = make_renderer(avatar, body, backend, options.chunk)
@@ -90,6 +94,7 @@ def animate_motion(
         motion: a built-in one's name, a motion file, or a video of a person, whose motion is kept in the folder.
     """
     check_options(options, frames or 1)
+    _keep_inputs(source, output, photo, motion)
     played = _played(chosen_motion(motion, moving, output.out), frames, options.fps)
     check_options(options, len(played))
     avatar, body, backend = _obtained(source, output, photo, options)
@@ -99,6 +104,11 @@ def animate_motion(
     shots = Shots(_path(path, renderer, avatar, poses, len(played), options), poses)
     identity = {"avatar": _identity(avatar), "motion": _motion_identity(played), "path": path, "frames": len(played)}
     return _written(avatar, renderer, shots, output, options, identity)
+
+
+def _keep_inputs(source: Path, output: OutputOptions, photo: PhotoOptions, other: str | Path | None) -> None:
+    made = [output.out / name for name in (OVERLAY, REPORT)]
+    keep_inputs([*rendered_files(output.out), *made], [source, *photo.files, other])
 
 
 def _written(
@@ -135,14 +145,18 @@ def check_options(options: RenderOptions, frames: int) -> None:
     Raises:
         BadInput: of the size, the number of frames, the rate, the background or the chunk.
     """
-    if not MIN_SIZE <= options.size <= MAX_SIZE:
-        raise BadInput(f"--size {options.size} is not possible: choose {MIN_SIZE} to {MAX_SIZE} pixels.")
+    _check_size(f"--size {options.size}", options.size)
     _check_frames(frames)
     parse_colour(options.background)
     if options.chunk is not None and options.chunk < MIN_CHUNK:
         raise BadInput(f"--chunk {options.chunk} is not possible: choose at least {MIN_CHUNK} points.")
     if not 1 <= options.fps <= 120:
         raise BadInput(f"--fps {options.fps:g} is not possible: choose 1 to 120 pictures a second.")
+
+
+def _check_size(what: str, *sides: int) -> None:
+    if not all(MIN_SIZE <= side <= MAX_SIZE for side in sides):
+        raise BadInput(f"{what} is not possible: choose {MIN_SIZE} to {MAX_SIZE} pixels.")
 
 
 def _check_frames(frames: int) -> None:

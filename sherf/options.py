@@ -39,6 +39,11 @@ class PhotoOptions:
     view: int | None = None
     """Of a data set's subject folder: the camera that takes the photo; the first if not given."""
 
+    @property
+    def files(self) -> tuple[str | Path | None, ...]:
+        """What may name files to read."""
+        return (self.mask, self.edit, self.model, self.body_model)
+
 
 @dataclass(frozen=True)
 class MotionOptions:
@@ -138,7 +143,9 @@ class ExportOptions(MeshOptions):
     posed: Literal["rest", "photo"] = "rest"
     """Of obj and ply: arms out (T-pose), or as in the photo."""
     frame: int | None = None
-    """Of obj and ply: this frame of the --motion instead."""
+    """Of obj and ply: this frame of the --motion instead; its first if not given."""
+    points: int = 0
+    """Of ply: so many coloured points, spread evenly over the surface, instead of a mesh; 0: the mesh."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute."""
 

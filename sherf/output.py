@@ -5,12 +5,12 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sherf.errors import OutputError
+from sherf.errors import BadInput, OutputError
 
 PARTIAL_PREFIX = ".part-"
 """Files that begin with this are unfinished. The rest of the name is short, whatever the final name's length."""
@@ -44,6 +44,26 @@ def explain(error: OSError, path: Path) -> OutputError:
     """Say in words why `path` could not be written."""
     what, remedy = ADVICE.get(error.errno or 0, (error.strerror or str(error), "choose another place"))
     return OutputError(f"cannot write {path}: {what}.\nTo mend it: {remedy}.")
+
+
+def keep_inputs(outputs: Iterable[Path], inputs: Iterable[str | Path | None]) -> None:
+    """Refuse to write over what is read. Call it before any work begins.
+
+    Args:
+        outputs: what will be written or removed.
+        inputs: what the user gave; those that name no file, such as built-in motions, are passed over.
+
+    Raises:
+        BadInput: an output is one of the inputs, under whatever name.
+    """
+    given = [Path(path) for path in inputs if path is not None and os.path.isfile(path)]
+    for output in outputs:
+        for path in given:
+            if os.path.exists(output) and os.path.samefile(output, path):
+                raise BadInput(
+                    f"{path} would be written over: the results include {output}, the same file.\n"
+                    "Choose another --out: another folder or another name."
+                )
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from sherf.digest import file_sha256, tensors_sha256
 from sherf.errors import BadInput, SherfError
 from sherf.export.video import write_png
 from sherf.options import Masker, OutputOptions, PhotoOptions
-from sherf.output import prepare_output_folder, write_json
+from sherf.output import keep_inputs, prepare_output_folder, write_json
 from sherf.photo.detect import Person, choose_person, detect_people
 from sherf.photo.edit import (
     FORMAT,
@@ -185,6 +185,7 @@ def obtain_avatar(
         # The avatar knows its body model by name; one's own file has to be named again.
         body = load_body_model(options.body_model or saved.body_model)
         return restore(saved, body), body
+    keep_inputs([out / OVERLAY, out / REPORT], [source, options.mask])
     model = load_avatar_model(options.model, backend or choose_backend("cpu"), options.personalise)
     view = None
     if source.is_dir():

@@ -13,10 +13,12 @@ from sherf.export.video import frame_path, parse_colour, write_frame, write_vide
 from sherf.options import Layer, OutputOptions, RenderOptions
 from sherf.output import prepare_output_folder, write_json
 from sherf.progress import progress, say
+from sherf.provenance import PROVENANCE
 from sherf.renderer import Renderer
 from sherf.scene import BodyPose, Camera
 
-SETTINGS, FRAMES = "render.json", "frames"
+SETTINGS, CAMERAS, FRAMES = "render.json", "transforms.json", "frames"
+VIDEOS = ("video.mp4", "video.gif", "video.webm")
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,13 @@ class Shots:
     @property
     def moves(self) -> bool:
         return self.poses.joints.ndim == 3
+
+
+def rendered_files(out: Path) -> list[Path]:
+    """All that a rendering into `out` may write or remove there; of pictures, those that are there."""
+    names = (SETTINGS, CAMERAS, PROVENANCE, *VIDEOS)
+    pictures = (path for folder in (FRAMES, *get_args(Layer)) for path in (out / folder).glob("*.png"))
+    return [*(out / name for name in names), *pictures]
 
 
 def write_sequence(
@@ -67,7 +76,7 @@ def write_sequence(
         for layer, folder in folders.items():
             write_layer(frame_path(folder, i), layer, frame, camera.to(frame.depth.device))
         write_frame(frame_path(frames, i), frame, background)
-    write_cameras(out / "transforms.json", shots.cameras)
+    write_cameras(out / CAMERAS, shots.cameras)
     videos = [out / "video.mp4"] + ([out / "video.gif"] if options.gif else [])
     videos += [out / "video.webm"] if background is None else []
     for video in videos:
@@ -103,6 +112,6 @@ def _claim(output: OutputOptions, frames: Path, options: RenderOptions, identity
         for layer in get_args(Layer):
             for path in (output.out / layer).glob("*.png"):
                 path.unlink()
-        for name in ("video.mp4", "video.gif", "video.webm"):
+        for name in VIDEOS:
             (output.out / name).unlink(missing_ok=True)
     write_json(output.out / SETTINGS, settings)

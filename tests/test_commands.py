@@ -262,6 +262,13 @@ def test_an_interrupted_rendering_leaves_whole_frames_and_goes_on(made: Path, tm
     assert _no_leftovers(tmp_path)
 
 
+def test_a_data_sets_subject_becomes_an_avatar(people: Path, tmp_path: Path) -> None:
+    """Its body is given: there is no fit that could be good or poor."""
+    done = here("reconstruct", people / "000009", "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [str(tmp_path / name) for name in ("overlay.png", "avatar.safetensors")]
+
+
 def test_a_photo_with_nobody_is_refused(tmp_path: Path) -> None:
     Image.new("RGB", (300, 400), "white").save(tmp_path / "wall.png")
     done = here("render", tmp_path / "wall.png", "--out", tmp_path / "out")
@@ -281,12 +288,26 @@ def test_a_photo_with_nobody_is_refused(tmp_path: Path) -> None:
         (("reconstruct", "photo.jpg", "--out", "text.jpg/below"), "file, not a folder"),
         (("reconstruct", "photo.jpg", "--mask", "photo.png"), "photo.png"),
         (("reconstruct", "photo.jpg", "--person", "7"), "person number 7"),
+        (("reconstruct", "photo.jpg", "--person", "0"), "from 1 on"),
+        (("reconstruct", "whole.safetensors"), "is an avatar already"),
+        (("reconstruct", "overlay.png", "--out", "."), "overlay.png"),
+        (("reconstruct", "photo.jpg", "--edit", "fit.json", "--person", "2"), "is about person 1"),
         (("reconstruct", "photo.jpg", "--body-model", "gingerbread"), "gingerbread"),
         (("animate", "photo.jpg", "--motion", "wlak"), "walk"),
         (("render", "photo.jpg", "--size", "100000"), "--size"),
         (("render", "photo.jpg", "--frames", "0"), "--frames"),
         (("render", "photo.jpg", "--background", "reddish"), "reddish"),
         (("render", "photo.jpg", "--cameras", "text.jpg"), "text.jpg"),
+        (("render", "photo.jpg", "--cameras", "huge.json"), "16384x16384: that is not possible: choose 16 to 2048"),
+        (("render", "photo.jpg", "--cameras", "transforms.json", "--out", "."), "transforms.json would be written"),
+        (("render", "frames/0000.png", "--out", "."), "0000.png would be written over"),
+        (("render", "preview.png", "--preview", "--out", "."), "preview.png would be written over"),
+        (("animate", "photo.jpg", "--motion", "video.mp4", "--out", "."), "video.mp4 would be written over"),
+        (("animate", "photo.jpg", "--mask", "overlay.png", "--out", "."), "overlay.png would be written over"),
+        (("motions", "video.mp4", "--out", "."), "video.mp4 would be written over"),
+        (("export", "me.png", "--out", "me.obj"), "me.png would be written over"),
+        (("export", "photo.jpg", "--format", "glb", "--out", "photo.jpg"), "photo.jpg would be written over"),
+        (("export", "photo.jpg", "--motion", "walk.bvh", "--out", "walk.bvh"), "walk.bvh would be written over"),
         (("render", "avatar.safetensors"), "damaged"),
         (("render", "photo.jpg", "--path", "corkscrew"), "corkscrew"),
         (("dance",), "dance"),
@@ -297,7 +318,16 @@ def test_a_users_mistake_is_told_in_words(tmp_path: Path, made: Path, arguments:
     (tmp_path / "empty.jpg").write_bytes(b"")
     (tmp_path / "photo.jpg").write_bytes(PHOTO.read_bytes())
     (tmp_path / "truncated.jpg").write_bytes(PHOTO.read_bytes()[:30_000])
-    (tmp_path / "avatar.safetensors").write_bytes((made / "avatar.safetensors").read_bytes()[:50_000])
+    whole = (made / "avatar.safetensors").read_bytes()
+    (tmp_path / "whole.safetensors").write_bytes(whole)
+    (tmp_path / "avatar.safetensors").write_bytes(whole[:50_000])
+    (tmp_path / "fit.json").write_text((made / "fit.json").read_text())
+    shutil.copyfile(made / "overlay.png", tmp_path / "overlay.png")
+    for name in ("video.mp4", "me.png", "overlay.png", "preview.png", "frames/0000.png", "walk.bvh", "transforms.json"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("the user's own")
+    camera = Camera(intrinsics(9e3, (16384, 16384))[None], torch.eye(3)[None], torch.zeros(1, 3), (16384, 16384))
+    write_cameras(tmp_path / "huge.json", camera)
     before = set(tmp_path.rglob("*"))
     done = (process if arguments == ("dance",) else here)(*arguments, cwd=tmp_path)
     assert done.returncode == 1, done.stderr
@@ -305,6 +335,7 @@ def test_a_users_mistake_is_told_in_words(tmp_path: Path, made: Path, arguments:
     assert "Traceback" not in done.stderr
     new = {p.name for p in set(tmp_path.rglob("*")) - before}
     assert new <= {"out"}, "nothing half-written"
+    assert (tmp_path / "video.mp4").read_text() == (tmp_path / "me.png").read_text() == "the user's own"
 
 
 def test_a_full_disk_is_told_and_leaves_nothing_half_written(made: Path, tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from sherf.errors import OutputError
-from sherf.output import atomic_output, prepare_output_folder, write_json, write_text
+from sherf.errors import BadInput, OutputError
+from sherf.output import atomic_output, keep_inputs, prepare_output_folder, write_json, write_text
 
 
 @contextmanager
@@ -154,3 +154,16 @@ def test_json_has_no_word_for_nan(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON"):
         write_json(tmp_path / "report.json", {"score": float("nan")})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_read_is_not_written_over_under_whatever_name(tmp_path: Path) -> None:
+    photo, other = tmp_path / "me.png", tmp_path / "other.png"
+    photo.write_text("a photo")
+    other.write_text("another one")
+    (tmp_path / "link.png").symlink_to(photo)
+    (tmp_path / "twin.png").hardlink_to(photo)
+    (tmp_path / "sub").mkdir()
+    for output in (photo, tmp_path / "sub" / ".." / "me.png", tmp_path / "link.png", tmp_path / "twin.png"):
+        with pytest.raises(BadInput, match=r"me\.png would be written over.*\n.*another --out"):
+            keep_inputs([tmp_path / "new.png", output], [None, "walk", photo])
+    keep_inputs([tmp_path / "new.png", other], [None, "walk", tmp_path / "absent.png", tmp_path, str(photo)])

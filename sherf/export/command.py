@@ -10,24 +10,27 @@ from sherf.avatar import Avatar, is_avatar, read_avatar, restore
 from sherf.body.files import load_body_model
 from sherf.body.model import BodyModel
 from sherf.devices import Backend, choose_backend
+from sherf.digest import file_sha256
 from sherf.errors import BadInput
 from sherf.export.gltf import glb_bytes, write_glb
-from sherf.export.mesh_files import write_obj, write_ply
+from sherf.export.mesh_files import write_obj, write_ply, write_points
 from sherf.export.motion_out import write_bvh, write_poses
 from sherf.export.rigged import RiggedMesh, rigged_mesh
 from sherf.motion import Motion, apply, leg_height, resample
 from sherf.motion_choice import chosen_motion
 from sherf.motion_ground import grounded
 from sherf.options import ExportFormat, ExportOptions, MotionOptions, OutputOptions, PhotoOptions, VrmOptions
-from sherf.output import prepare_output_folder, write_json
+from sherf.output import keep_inputs, prepare_output_folder, write_json
 from sherf.progress import say
 from sherf.provenance import provenance
-from sherf.reconstruct import obtain_avatar, tell_warnings
+from sherf.reconstruct import OVERLAY, REPORT, obtain_avatar, tell_warnings
 from sherf.scene import BodyPose
 
 FORMATS: tuple[str, ...] = get_args(ExportFormat)
 CLIP_FPS = 30.0
-TRIANGLES, TEXTURE = (500, 500_000), (64, 8192)
+TRIANGLES, TEXTURE, POINTS = (500, 500_000), (64, 8192), (0, 10_000_000)
+POSED, SELF_CONTAINED = ("obj", "ply"), ("glb", "vrm")
+"""Kinds of files that hold one pose, and those that say themselves where they come from."""
 
 
 def export_avatar(
@@ -46,19 +49,24 @@ def export_avatar(
         OutputError: a file cannot be written.
     """
     kind = _format(out, options)
-    for name, value, (least, most) in (
-        ("--triangles", options.triangles, TRIANGLES),
-        ("--texture", options.texture, TEXTURE),
-    ):
-        if not least <= value <= most:
-            raise BadInput(f"{name} {value} is not possible: choose {least} to {most}.")
-    motions = [chosen_motion(name, moving, out.with_suffix("")) for name in options.motion]
+    out = _named(out, kind)
+    check_mesh(options.triangles, options.texture, options.points)
+    _check_kind(kind, options)
+    folder, files = out.with_suffix(""), _files(out, kind)
+    keep_inputs([*files, folder / OVERLAY, folder / REPORT], [source, *photo.files, *options.motion])
+    motions = [chosen_motion(name, moving, folder) for name in options.motion]
     _check_frame(options, motions)
-    if kind in ("bvh", "npz") and len(motions) != 1:
-        raise BadInput(f"a .{kind} holds one motion: give one --motion, not {len(motions)}.")
+    if kind == "vrm" and motions:
+        say("warning: a .vrm holds no motion, --motion is left out; export it as .glb, or as .bvh beside the .vrm.")
+    if kind in POSED and motions and options.frame is None:
+        say(f"a .{kind} holds one pose: taking the first frame of {motions[0].name} (--frame takes another).")
     prepare_output_folder(out.parent)
     backend = choose_backend(options.device)
     avatar, body = _avatar(source, out, photo, overwrite)
+    # also where an avatar was given: its photo may lie there
+    keep_inputs(
+        files, [path for path in files if path.is_file() and file_sha256(path) == avatar.report.get("photo_sha256")]
+    )
     tell_warnings(avatar)
     return Exporter(avatar, body, backend, options.triangles, options.texture).write(out, motions, options, vrm)
 
@@ -85,7 +93,7 @@ class Exporter:
             _write_motion(out, kind, self.avatar, self.body, motions[0])
             return [out, _beside(out, provenance(self.avatar))]
         record = provenance(self.avatar, self.mesh.seen)
-        if kind in ("glb", "vrm"):
+        if kind in SELF_CONTAINED:
             betas = self.avatar.bank.subject.pose.betas
             clips = [grounded(resample(motion, CLIP_FPS), self.body, betas) for motion in motions]
             meta = _vrm_meta(out.stem, vrm) if kind == "vrm" else None
@@ -93,16 +101,31 @@ class Exporter:
             write_glb(out, glb_bytes(self.mesh, clips if kind == "glb" else (), record, meta))
             return [out]
         vertices = self.mesh.posed(_pose(self.avatar, self.body, motions, options)).numpy()
-        if kind == "ply":
-            return [*write_ply(out, self.mesh, vertices), _beside(out, record)]
-        return write_obj(out, self.mesh, vertices, ", ".join(f"{key}: {value}" for key, value in record.items()))
+        if options.points:
+            files = write_points(out, self.mesh, vertices, options.points)
+        elif kind == "ply":
+            files = write_ply(out, self.mesh, vertices)
+        else:
+            comment = ", ".join(f"{key}: {value}" for key, value in record.items())
+            files = write_obj(out, self.mesh, vertices, comment)
+        return [*files, _beside(out, record)]
 
 
 def _beside(out: Path, record: dict[str, Any]) -> Path:
     """Where the file itself has no place to say where it comes from."""
-    path = out.with_suffix(f"{out.suffix}.provenance.json")
+    path = _record_path(out)
     write_json(path, record)
     return path
+
+
+def _record_path(out: Path) -> Path:
+    return out.with_suffix(f"{out.suffix}.provenance.json")
+
+
+def _files(out: Path, kind: str) -> list[Path]:
+    """What an export writes beside the avatar."""
+    materials = [out.with_suffix(".mtl"), out.with_suffix(".png")] if kind == "obj" else []
+    return [out, *materials] + ([] if kind in SELF_CONTAINED else [_record_path(out)])
 
 
 def _vrm_meta(name: str, vrm: VrmOptions) -> dict[str, Any]:
@@ -123,9 +146,46 @@ def _format(out: Path, options: ExportOptions) -> str:
     kind = options.format or out.suffix.lower().removeprefix(".")
     if kind not in FORMATS:
         raise BadInput(f"cannot export {out.name}: give --format, or a name that ends in .{', .'.join(FORMATS)}.")
+    return kind
+
+
+def _named(out: Path, kind: str) -> Path:
+    """The file, with its kind's suffix if it has none."""
+    if not out.suffix and out.name not in ("", ".."):
+        out = out.with_name(f"{out.name}.{kind}")
     if out.is_dir():
         raise BadInput(f"{out} is a folder: --out takes the name of the file, such as {out / ('me.' + kind)}.")
-    return kind
+    return out
+
+
+def check_mesh(triangles: int, texture: int, points: int = 0) -> None:
+    """Refuse sizes that no mesh or cloud can have.
+
+    Raises:
+        BadInput: which, and what is possible.
+    """
+    for name, value, (least, most) in (
+        ("--triangles", triangles, TRIANGLES),
+        ("--texture", texture, TEXTURE),
+        ("--points", points, POINTS),
+    ):
+        if not least <= value <= most:
+            raise BadInput(f"{name} {value} is not possible: choose {least} to {most}.")
+
+
+def _check_kind(kind: str, options: ExportOptions) -> None:
+    """Refuse options that a kind of file has no place for."""
+    for name, given, kinds in (
+        (f"--frame {options.frame}", options.frame is not None, POSED),
+        (f"--posed {options.posed}", options.posed != "rest", POSED),
+        (f"--points {options.points}", options.points != 0, ("ply",)),
+    ):
+        if given and kind not in kinds:
+            raise BadInput(f"{name} is of no use for a .{kind}: leave it out, or export .{' or .'.join(kinds)}.")
+    if kind in ("bvh", "npz") and len(options.motion) != 1:
+        raise BadInput(f"a .{kind} holds one motion: give one --motion, not {len(options.motion)}.")
+    if kind in POSED and len(options.motion) + (options.posed != "rest") > 1:
+        raise BadInput(f"a .{kind} holds one pose: give one --motion, or --posed photo, not both or several.")
 
 
 def _check_frame(options: ExportOptions, motions: list[Motion]) -> None:
@@ -148,8 +208,8 @@ def _avatar(source: Path, out: Path, photo: PhotoOptions, overwrite: bool) -> tu
 def _pose(avatar: Avatar, body: BodyModel, motions: list[Motion], options: ExportOptions) -> BodyPose:
     """The pose that a mesh without a skeleton is written in."""
     pose = avatar.bank.subject.pose
-    if options.frame is not None:
-        return apply(motions[0], pose, leg_height_m=_legs(avatar, body))[options.frame]
+    if motions:
+        return apply(motions[0], pose, leg_height_m=_legs(avatar, body))[options.frame or 0]
     if options.posed == "photo":
         return pose
     return body.rest_pose(pose.betas)
@@ -161,10 +221,11 @@ def _legs(avatar: Avatar, body: BodyModel) -> float:
 
 def _write_motion(out: Path, kind: str, avatar: Avatar, body: BodyModel, motion: Motion) -> None:
     """The motion with steps of the avatar's own length, on its ground."""
-    betas = avatar.bank.subject.pose.betas.cpu()
+    subject = avatar.bank.subject
+    betas = subject.pose.betas.cpu()
     own = grounded(motion, body, betas)
     if kind == "npz":
-        write_poses(out, own, betas.numpy(), body.name)
+        write_poses(out, own, betas.numpy(), body.name, subject.camera, subject.pose)
         return
     rest = body.rest_joints(betas).double().numpy()
     ground = float(body.shaped(betas)[:, 1].min())

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from PIL import Image
 from torch import Tensor
 
@@ -42,13 +42,26 @@ def write_layer(path: Path, layer: Layer, frame: Frame, camera: Camera) -> None:
 
 
 def normals(frame: Frame, camera: Camera) -> Float[Tensor, "3 h w"]:
-    """The surface's normals by differences of depth, camera axes (x right, y up, z to the camera), unit length."""
+    """The surface's normals by differences of depth, camera axes (x right, y up, z to the camera), unit length.
+
+    Differences are taken between pixels that have a depth; where the surface is one pixel wide it counts as upright.
+    """
     directions = rays(camera).directions.reshape(*camera.size, 3) @ camera.R.T
     points = (directions / directions[..., 2:] * frame.depth[..., None]).movedim(-1, 0)
-    padded = F.pad(points[None], (1, 1, 1, 1), mode="replicate")[0]
-    across, down = padded[:, 1:-1, 2:] - padded[:, 1:-1, :-2], padded[:, 2:, 1:-1] - padded[:, :-2, 1:-1]
+    there = frame.opacity >= SOLID
+    across = _differences(points, there, points.new_tensor([1.0, 0.0, 0.0]))
+    down = _differences(points.mT, there.mT, points.new_tensor([0.0, 1.0, 0.0])).mT
     towards = torch.linalg.cross(down, across, dim=0)
     return F.normalize(towards, dim=0) * towards.new_tensor([1.0, -1.0, -1.0])[:, None, None]
+
+
+def _differences(
+    points: Float[Tensor, "3 h w"], there: Bool[Tensor, "h w"], otherwise: Float[Tensor, " 3"]
+) -> Float[Tensor, "3 h w"]:
+    """From each pixel's left to its right neighbour, from or to itself where one is missing."""
+    step = (points[..., 1:] - points[..., :-1]) * (there[:, 1:] & there[:, :-1])
+    whole = F.pad(step, (1, 0)) + F.pad(step, (0, 1))
+    return torch.where((whole == 0).all(dim=0), otherwise[:, None, None], whole)
 
 
 def _grey(values: Float[Tensor, "h w"]) -> Image.Image:

@@ -1,14 +1,17 @@
 """Motions out: BVH, and an .npz in SMPL's layout, on an avatar's own skeleton."""
 
 from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
 from sherf.body.skeleton import JOINT_NAMES
 from sherf.motion import Motion, write_motion
 from sherf.output import atomic_output, write_text
+from sherf.scene import BodyPose, Camera
 
 CENTIMETRES = 100.0
 ORDER = "ZXY"
@@ -54,10 +57,40 @@ def write_bvh(path: Path, motion: Motion, rest: Float[np.ndarray, "24 3"], paren
     write_text(path, bvh_text(motion, rest, parents))
 
 
-def write_poses(path: Path, motion: Motion, betas: Float[np.ndarray, " 10"], body_model: str) -> None:
-    """Write the motion with the avatar's shape, as `sherf.motion.write_motion` does."""
+def write_poses(
+    path: Path, motion: Motion, betas: Float[np.ndarray, " 10"], body_model: str, camera: Camera, pose: BodyPose
+) -> None:
+    """Write the motion with the avatar's shape, as `sherf.motion.write_motion` does, and the photo with it.
+
+    Added are, OpenCV's axes (+x right, +y down, +z forward), world space in metres, y up:
+
+    camera_K (3, 3): intrinsics in pixels of the photo as the avatar keeps it, cut to the person; the top left pixel's
+        centre is (0.5, 0.5).
+    camera_R (3, 3), camera_T (3,): x_camera = R x_world + T.
+    camera_size (2,): height and width of that picture, pixels.
+    photo_poses (72,): the joints' rotations in the photo, as in `poses`.
+    photo_R (3, 3), photo_T (3,): the body's place in the photo, x_world = R x_body + T.
+
+    Args:
+        camera: the photo's, without a view axis.
+        pose: the person's in the photo, without a frame axis.
+    """
+    seen = {
+        "camera_K": camera.K,
+        "camera_R": camera.R,
+        "camera_T": camera.T,
+        "camera_size": torch.tensor(camera.size),
+        "photo_poses": pose.joints.reshape(-1),
+        "photo_R": pose.R_world_body,
+        "photo_T": pose.T_world_body,
+    }
     with atomic_output(path) as partial:
         write_motion(partial, motion, betas=betas, body_model=body_model)
+        # an .npz is a ZIP of .npy
+        with ZipFile(partial, "a", ZIP_DEFLATED) as file:
+            for name, values in seen.items():
+                with file.open(f"{name}.npy", "w") as member:
+                    np.lib.format.write_array(member, values.detach().cpu().numpy())
 
 
 def _words(numbers: Float[np.ndarray, " number"]) -> str:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import open3d
 import pygltflib as gltf
 import pytest
 import torch
@@ -17,11 +18,13 @@ from sherf.avatar import Avatar, save_avatar
 from sherf.body.lbs import vertex_normals
 from sherf.body.model import BodyModel
 from sherf.body.skeleton import JOINT_NAMES, PARENTS
+from sherf.camera import project
 from sherf.devices import choose_backend
+from sherf.digest import file_sha256
 from sherf.errors import BadInput
 from sherf.export.command import export_avatar
 from sherf.export.gltf import VRM_BONES, glb_bytes
-from sherf.export.mesh_files import write_obj, write_ply
+from sherf.export.mesh_files import write_obj, write_ply, write_points
 from sherf.export.preview import MeshRenderer
 from sherf.export.rigged import RiggedMesh, baked_texture, rigged_mesh, unwrapped
 from sherf.export.solid import Solid
@@ -31,7 +34,7 @@ from sherf.motion_ground import grounded
 from sherf.options import ExportOptions, VrmOptions
 from sherf.render.sampling import OccupancyGrid
 from sherf.renderer import make_renderer
-from sherf.scene import BodyPose
+from sherf.scene import BodyPose, Camera
 from sherf.template.model import encode
 
 BACKEND = choose_backend("cpu")
@@ -267,6 +270,85 @@ def test_obj_and_ply_are_loaded_with_their_colours(mesh: RiggedMesh, tmp_path: P
     assert np.ptp(np.asarray(coloured.visual.vertex_colors)[:, :3], axis=0).min() > 50
 
 
+def test_points_lie_evenly_on_the_surface_with_its_colours_and_normals(mesh: RiggedMesh, tmp_path: Path) -> None:
+    """Trimesh and Open3D read the same of them; each part has as many as its area's share; twice is the same."""
+    count, vertices = 20_000, mesh.vertices + np.float32([0, 1, 0])
+    (path,) = write_points(tmp_path / "me.ply", mesh, vertices, count)
+    cloud, loaded = open3d.io.read_point_cloud(str(path)), trimesh.load(path)
+    points, normals = np.asarray(cloud.points), np.asarray(cloud.normals)
+    assert points.shape == normals.shape == np.asarray(cloud.colors).shape == (count, 3)
+    assert isinstance(loaded, trimesh.PointCloud) and np.allclose(loaded.vertices, points)
+    assert np.allclose(loaded.colors[:, :3] / 255, cloud.colors, atol=1e-6)
+    surface = trimesh.Trimesh(vertices, mesh.faces, process=False)
+    _, distance, face = trimesh.proximity.closest_point(surface, points[::20])
+    assert distance.max() < 1e-5
+    assert np.allclose(np.linalg.norm(normals, axis=1), 1, atol=1e-5)
+    assert np.quantile((surface.face_normals[face] * normals[::20]).sum(axis=1), 0.05) > 0.5
+    upper = surface.triangles_center[:, 1] > 1.2
+    share = surface.area_faces[upper].sum() / surface.area
+    assert (points[:, 1] > 1.2).mean() == pytest.approx(share, abs=0.01)
+    texture = (mesh.texture * 255).round().astype(np.uint8).reshape(-1, 3)
+    assert set(map(tuple, loaded.colors[::100, :3])) <= set(map(tuple, texture))
+    before = path.read_bytes()
+    assert write_points(path, mesh, vertices, count) == [path] and path.read_bytes() == before
+
+
+def test_points_of_a_file_are_as_many_as_were_asked_for(avatar: Avatar, tmp_path: Path) -> None:
+    save_avatar(avatar, tmp_path / "avatar.safetensors")
+    options = ExportOptions(points=1234, triangles=2000, texture=64)
+    files = export_avatar(tmp_path / "avatar.safetensors", tmp_path / "me.ply", options)
+    assert [path.name for path in files] == ["me.ply", "me.ply.provenance.json"]
+    assert len(trimesh.load(files[0]).vertices) == 1234
+
+
+def test_an_avatars_own_photo_is_not_written_over(avatar: Avatar, tmp_path: Path) -> None:
+    """It lies where the texture would: known by its content, for the avatar alone was given."""
+    photo = tmp_path / "me.png"
+    photo.write_text("the photo")
+    own = replace(avatar, report={"photo_sha256": file_sha256(photo)})
+    save_avatar(own, tmp_path / "avatar.safetensors")
+    with pytest.raises(BadInput, match=r"me\.png would be written over"):
+        export_avatar(tmp_path / "avatar.safetensors", tmp_path / "me.obj")
+    assert photo.read_text() == "the photo"
+
+
+def test_a_name_without_a_suffix_gets_the_formats(avatar: Avatar, tmp_path: Path) -> None:
+    """Also where a folder of that name, the avatar's, is there already."""
+    save_avatar(avatar, tmp_path / "avatar.safetensors")
+    (tmp_path / "person").mkdir()
+    options = ExportOptions(format="bvh", motion=("wave",))
+    files = export_avatar(tmp_path / "avatar.safetensors", tmp_path / "person", options)
+    assert [path.name for path in files] == ["person.bvh", "person.bvh.provenance.json"]
+    for folder in (tmp_path / "..", Path()):
+        with pytest.raises(BadInput, match="is a folder"):
+            export_avatar(tmp_path / "avatar.safetensors", folder, options)
+
+
+def test_a_mesh_in_one_pose_takes_the_motions_first_frame(
+    avatar: Avatar, body: BodyModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_avatar(avatar, tmp_path / "avatar.safetensors")
+    options = ExportOptions(motion=("wave",), triangles=2000, texture=64)
+    files = export_avatar(tmp_path / "avatar.safetensors", tmp_path / "me.obj", options)
+    assert "first frame of wave" in capsys.readouterr().err
+    assert [path.name for path in files] == ["me.obj", "me.mtl", "me.png", "me.obj.provenance.json"]
+    assert json.loads(files[-1].read_text())["photo_sha256"] == "abc"
+    pose = avatar.bank.subject.pose
+    first = apply(read_motion("wave"), pose, leg_height_m=leg_height(body.rest_joints(pose.betas)))[0]
+    there = body.pose(first).vertices
+    wide = float(there[:, 0].max() - there[:, 0].min())
+    found = trimesh.load(files[0], force="mesh", process=False).extents[0]
+    assert found == pytest.approx(wide, abs=0.12)  # skin and clothes; a T-pose is far wider
+
+
+def test_a_vrm_says_that_it_takes_no_motion(avatar: Avatar, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save_avatar(avatar, tmp_path / "avatar.safetensors")
+    options = ExportOptions(motion=("wave",), triangles=2000, texture=64)
+    (path,) = export_avatar(tmp_path / "avatar.safetensors", tmp_path / "me.vrm", options)
+    assert "warning: a .vrm holds no motion" in capsys.readouterr().err
+    assert gltf.GLTF2.load_from_bytes(path.read_bytes()).animations == []
+
+
 def test_export_writes_the_file_that_its_name_asks_for(avatar: Avatar, tmp_path: Path) -> None:
     save_avatar(avatar, tmp_path / "avatar.safetensors")
     options = ExportOptions(motion=("wave",), triangles=2000, texture=64)
@@ -285,6 +367,13 @@ def test_export_writes_the_file_that_its_name_asks_for(avatar: Avatar, tmp_path:
         ("me.glb", ExportOptions(texture=100_000), "texture"),
         ("me.glb", ExportOptions(motion=("moonwalk",)), "moonwalk"),
         ("me.obj", ExportOptions(frame=3), "frame"),
+        ("me.glb", ExportOptions(frame=3, motion=("wave",)), r"--frame 3 .* \.obj or \.ply"),
+        ("me.vrm", ExportOptions(posed="photo"), r"--posed photo .* \.obj or \.ply"),
+        ("me.bvh", ExportOptions(posed="photo", motion=("wave",)), "--posed photo"),
+        ("me.ply", ExportOptions(posed="photo", motion=("wave",)), "one pose"),
+        ("me.obj", ExportOptions(motion=("wave", "walk")), "one pose"),
+        ("me.obj", ExportOptions(points=1000), r"--points 1000 .* export \.ply"),
+        ("me.ply", ExportOptions(points=-1), "--points -1"),
         ("me.obj", ExportOptions(frame=9999, motion=("wave",)), "9999"),
     ],
 )
@@ -326,5 +415,20 @@ def test_a_motion_is_exported_on_the_avatars_own_skeleton(avatar: Avatar, body: 
         assert np.allclose(arrays["betas"], avatar.bank.subject.pose.betas)
         own = grounded(read_motion("walk"), body, avatar.bank.subject.pose.betas)
         assert np.allclose(arrays["trans"], own.translation, atol=1e-5)
+        seen = avatar.bank.subject
+        camera = Camera(
+            *(torch.from_numpy(arrays[f"camera_{name}"]) for name in "KRT"), tuple(arrays["camera_size"].tolist())
+        )
+        assert camera.size == seen.camera.size
+        shown = BodyPose(
+            torch.from_numpy(arrays["betas"]),
+            torch.from_numpy(arrays["photo_poses"]).reshape(24, 3),
+            torch.from_numpy(arrays["photo_R"]),
+            torch.from_numpy(arrays["photo_T"]),
+        )
+        for a, b in zip(
+            project(camera, body.pose(shown).vertices), project(seen.camera, body.pose(seen.pose).vertices), strict=True
+        ):
+            assert torch.allclose(a, b, atol=1e-3)
     with pytest.raises(BadInput, match="one motion"):
         export_avatar(tmp_path / "avatar.safetensors", tmp_path / "none.bvh")
