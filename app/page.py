@@ -8,13 +8,13 @@ from typing import Any
 import gradio as gr
 
 from sherf.app import steps
+from sherf.app.films import MOST_SECONDS
 from sherf.app.fixing import POINTS
 from sherf.app.masks import SIDE, TINT
 from sherf.app.thumbnails import thumbnail
 from sherf.app.turns import HEAVY
-from sherf.app.visit import MOST_SECONDS
 from sherf.app.visits import Visits
-from sherf.app.words import ABOUT, FIX, MASK, MOTION, WELCOME
+from sherf.app.words import ABOUT, DRAWN, FIX, MASK, MOTION, WELCOME
 from sherf.motion import builtin_motions
 
 EXAMPLES = Path(str(files("sherf.examples")))
@@ -71,8 +71,14 @@ def page(minutes: int = 60) -> gr.Blocks:
             with gr.Tab("1  Photo", id="photo"), gr.Row():
                 with gr.Column():
                     photo = gr.Image(
-                        type="filepath", label="Photo", sources=["upload", "webcam"], height=420, alt_text="Your photo"
+                        type="filepath",
+                        image_mode=None,
+                        label="Photo",
+                        sources=["upload", "webcam"],
+                        height=420,
+                        alt_text="Your photo",
                     )
+                    photo.preprocess = _as_uploaded
                     examples = gr.Examples([[str(EXAMPLES / name)] for name in PHOTOS], photo, label="Examples")
                     with gr.Row():
                         person = gr.Number(1, label="Which person", precision=0, minimum=1, scale=1)
@@ -81,7 +87,7 @@ def page(minutes: int = 60) -> gr.Blocks:
                     overlay = _picture(
                         "What was found", "The photo with mask, skeleton and fitted body drawn on it", 420
                     )
-                    told = gr.Markdown("Mask, skeleton and body will be drawn over your photo.", elem_id="verdict")
+                    told = gr.Markdown(DRAWN, elem_id="verdict")
                     to_look = gr.Button("Look around  →", variant="primary", visible=False)
                     with gr.Accordion("Fix the fit", open=False) as fixing:
                         gr.Markdown(FIX)
@@ -161,8 +167,13 @@ def page(minutes: int = 60) -> gr.Blocks:
             button.click(partial(gr.Tabs, selected=where), None, tabs, queue=False, **QUIET)
         found = [overlay, told, to_look, line]
         read, once = partial(steps.find, visits), HEAVY | {"api_name": False}
+        # first of all that a click does, and done when the rest begins: nobody waits for what has just been replaced
+        begin = {"fn": steps.begin, "inputs": visit, "outputs": [overlay, told, to_look], "queue": False} | QUIET
+        for event in (go.click, photo.upload, examples.dataset.click):
+            event(**begin)
+        again.click(steps.stop, visit, None, queue=False, **QUIET)
         corrections = [point, visit], [marked, swapped, focal, height, mask]
-        clicked = photo.select(steps.choose, [photo, visit, person], person, **QUIET)
+        clicked = photo.select(steps.choose, [photo, visit, person], person, trigger_mode="multiple", **QUIET)
         # the API's: the same at once, with a view instead of what is next
         gr.Button(visible=False).click(
             partial(steps.reconstruct, visits), [photo, person, visit], [overlay, told, view, line, visit],
@@ -171,23 +182,18 @@ def page(minutes: int = 60) -> gr.Blocks:
         results = [*found, visit, key]
         refitted = again.click(steps.refit, [swapped, focal, height, mask, painted, visit], results, **once)
         refitted.success(steps.to_fix, *corrections, **QUIET)
-        turns: list[Any] = []
         for begun, name in (
             (go.click(read, [photo, visit, person], results, **once), "build"),
-            (photo.upload(read, [photo, visit], results, **once), False),
+            (photo.upload(read, [photo, visit], results, trigger_mode="multiple", **once), False),
             (examples.load_input_event.success(read, [photo, visit], results, **once), False),
-            (clicked.success(read, [photo, visit, person], results, **once), False),
+            (clicked.success(partial(steps.find_chosen, visits), [photo, visit, person], results, **once), False),
             (refitted, False),
         ):
             turned = begun.success(steps.turn, visit, [view, share], **HEAVY, **QUIET)
-            turns.append(turned)
             turned.success(steps.build, visit, [view, share, visit], api_name=name, show_progress_on=share, **HEAVY)
             begun.success(steps.fold, None, [painting, painted], queue=False, **QUIET)
             if begun is not refitted:
                 begun.success(partial(gr.update, open=False), None, fixing, queue=False, **QUIET)
-        # nobody waits for the views and the mesh of what has just been replaced
-        anew = [go.click, photo.upload, examples.dataset.click, photo.select, again.click]
-        gr.on(anew, steps.stop, visit, None, cancels=turns, queue=False, **QUIET)
         photo.change(steps.number_of, [photo, person, visit], person, **QUIET)
         key.change(None, key, None, js=REMEMBER, api_name=False)
         fixing.expand(steps.to_fix, *corrections, **QUIET)
@@ -213,12 +219,17 @@ def page(minutes: int = 60) -> gr.Blocks:
         filming = film.click(
             steps.move, choices, [video, films, visit], api_name="animate", show_progress_on=video, **HEAVY
         )
-        halt.click(steps.halt, visit, None, cancels=filming, queue=False, **QUIET)
+        halt.click(steps.halt, visit, None, cancels=filming, **QUIET)
         make.click(steps.export, [motion, file, visit], [model, downloads, visit], api_name="export", **HEAVY)
         everything = [photo, person, *found, view, share, video, films, model, downloads, visit, key]
         back = blocks.load(partial(steps.come_back, visits), key, everything, js=RECALL, **QUIET)
         back.success(steps.go_on, visit, [view, share, visit], show_progress_on=share, **once)
     return blocks
+
+
+def _as_uploaded(payload: gr.components.image.ImageData | None) -> str | None:
+    """The photo's file: reading it, and saying what is wrong with it, is the library's."""
+    return payload.path if payload else None
 
 
 def _picture(label: str, alt_text: str, height: int) -> gr.Image:

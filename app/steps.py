@@ -10,11 +10,12 @@ from typing import Any, TypeVar
 import gradio as gr
 import numpy as np
 
+from sherf.app.films import MOST_SECONDS
 from sherf.app.fixing import zoom_of
 from sherf.app.masks import Painting
-from sherf.app.visit import MOST_SECONDS, Stopped, Visit
+from sherf.app.visit import Stopped, Visit
 from sherf.app.visits import Visits
-from sherf.app.words import COARSE, command_lines, on_page, verdict
+from sherf.app.words import COARSE, DRAWN, LATER, command_lines, on_page, verdict
 from sherf.errors import SherfError
 from sherf.framing import CameraPath
 from sherf.motion import builtin_motions
@@ -120,6 +121,9 @@ def turn(visit: Visit | None) -> Iterator[tuple]:
     if started.mesh is None:
         pictures = []
         for picture in started.turning():
+            if started.stopping.is_set():
+                yield gr.skip(), LATER
+                return
             pictures.append(picture)
             yield picture, COARSE
         yield str(started.turned(pictures)), COARSE
@@ -131,8 +135,8 @@ def build(visit: Visit | None) -> tuple:
     started = _started(visit)
     with suppress(Stopped):
         started.build()
-    if started.seen is None:  # another photo came meanwhile
-        return gr.skip(), gr.skip(), started
+    if started.seen is None:
+        return gr.skip(), LATER, started
     return started.view_again(), _share(started), started
 
 
@@ -160,7 +164,7 @@ def move(
     started = _started(visit)
     moving, options = _chosen(file, seconds, speed, loop, in_place, background, size)
     bar(0, desc="the avatar is being made ready")
-    files = started.film(file or name, moving, options, camera, partial(_tell, bar, time.monotonic()))
+    files = started.film(file or name, moving, options, camera, partial(_tell, bar, []))
     return str(files[0]), [str(path) for path in files], started
 
 
@@ -210,25 +214,40 @@ def stop(visit: Visit | None) -> None:
         visit.stopping.set()
 
 
+def begin(visit: Visit | None) -> tuple:
+    """Another photo: what is being made of the last one ends, and nothing says any more what was found there."""
+    stop(visit)
+    return None, DRAWN, gr.update(visible=False)
+
+
 def halt(visit: Visit | None) -> None:
     """End the film, and say so."""
     stop(visit)
     gr.Info("Stopped: nothing of the film was kept.")
 
 
-def number_of(photo: str | None, number: float, visit: Visit | None) -> int:
+def number_of(photo: str | None, number: float | None, visit: Visit | None) -> int:
     """Of another photo's person: the first, until another is asked for."""
-    return int(number) if photo and visit is not None and visit.is_of(Path(photo)) else 1
+    return int(number or 1) if photo and visit is not None and visit.is_of(Path(photo)) else 1
 
 
-def choose(photo: str | None, visit: Visit | None, number: float, click: gr.SelectData) -> int:
+def choose(photo: str | None, visit: Visit | None, number: float | None, click: gr.SelectData) -> int:
     """The number of the person who was clicked on, where the photo is known to show several."""
     if not photo or visit is None or visit.avatar is None or not visit.is_of(Path(photo)):
-        return int(number)
-    x, y = click.index
-    boxes = [person["box"] for person in visit.avatar.report.get("people", [])]
-    inside = (i for i, (x0, y0, x1, y1) in enumerate(boxes, start=1) if x0 <= x <= x1 and y0 <= y <= y1)
-    return next(inside, int(number))
+        return int(number or 1)
+    chosen = visit.person_at(*click.index) or int(number or 1)
+    if chosen != visit.avatar.report["person"]:
+        stop(visit)
+    return chosen
+
+
+@in_words
+def find_chosen(visits: Visits, photo: str | None, visit: Visit | None, person: float | None = None) -> tuple:
+    """`find`, but of whoever is found already nothing is made anew: corrections are kept."""
+    known = photo and visit is not None and visit.avatar is not None and visit.is_of(Path(photo))
+    if known and int(person or 1) == visit.avatar.report["person"]:
+        return (*_found(visit), visit, visit.key)
+    return find(visits, photo, visit, person)
 
 
 def come_back(visits: Visits, key: str | None) -> tuple:
@@ -251,8 +270,10 @@ def come_back(visits: Visits, key: str | None) -> tuple:
 
 def go_on(visit: Visit | None) -> tuple:
     """After a refresh: the mesh, where it was still being made."""
-    begun = visit is not None and visit.avatar is not None
-    return build(visit) if begun else (gr.skip(), gr.skip(), gr.skip())
+    if visit is None or visit.avatar is None:
+        return gr.skip(), gr.skip(), gr.skip()
+    visit.stopping.clear()
+    return build(visit)
 
 
 def _found(visit: Visit) -> tuple:
@@ -293,6 +314,9 @@ def _centimetres(visit: Visit) -> int:
     return round(100 * visit.height)
 
 
-def _tell(bar: gr.Progress, began: float, done: int, count: int) -> None:
-    left = (time.monotonic() - began) / done * (count - done)
-    bar((done, count), desc=f"about {left:.0f} s left", unit="pictures")
+def _tell(bar: gr.Progress, times: list[float], done: int, count: int) -> None:
+    """`times` holds when the pictures before were ready: the mesh and the motion come first, and are not counted."""
+    times.append(time.monotonic())
+    each = (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else 0.0
+    left = f"about {each * (count - done):.0f} s left" if len(times) > 1 else "the first picture is there"
+    bar((done, count), desc=left, unit="pictures")

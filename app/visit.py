@@ -14,10 +14,10 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, UInt8
-from PIL import Image
-from torch import Tensor
+from jaxtyping import Bool, UInt8
+from PIL import Image, ImageOps
 
+from sherf.app.films import Watched, filmed
 from sherf.app.fixing import Fix, small
 from sherf.app.masks import Painting, painting, repainted, whole_mask
 from sherf.avatar import Avatar
@@ -30,9 +30,9 @@ from sherf.export.gltf import glb_bytes, write_glb
 from sherf.export.preview import MeshRenderer
 from sherf.export.rigged import RiggedMesh, rigged_mesh
 from sherf.export.video import compose, parse_colour
-from sherf.framing import CameraPath, camera_path, frame_person
+from sherf.framing import CameraPath, frame_person
 from sherf.image import to_bytes
-from sherf.motion import apply, leg_height, resample
+from sherf.motion import resample
 from sherf.motion_choice import chosen_motion
 from sherf.motion_ground import grounded
 from sherf.options import MotionOptions, OutputOptions, PhotoOptions, RenderOptions
@@ -40,16 +40,13 @@ from sherf.output import write_json
 from sherf.provenance import PROVENANCE, provenance
 from sherf.reconstruct import AVATAR, FIT, OVERLAY, obtain_avatar
 from sherf.renderer import Renderer, make_renderer
-from sherf.scene import BodyPose, Camera, Frame
-from sherf.sequence import FRAMES, Shots, write_sequence
+from sherf.scene import Camera, Frame
 
 VIEW_SIZE, COARSE_SIZE = 512, 160
 FRONT = (30.0, 0.0, 1.0, True)
 """What `view` shows first."""
 SIDES = 6
 TURN_MS = 350
-MOST_SECONDS = 20.0
-"""Of a motion that the page plays."""
 STEEPEST = 60.0
 SEEN, INVENTED = torch.tensor([0.16, 0.63, 0.42]), torch.tensor([0.93, 0.55, 0.20])
 
@@ -91,11 +88,12 @@ class Visit:
     _renderer: MeshRenderer | None = None
     _small: UInt8[np.ndarray, "h w 3"] | None = None
     _making: threading.Lock = field(default_factory=threading.Lock)
+    _filming: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def busy(self) -> bool:
-        """Whether its mesh is being made: whoever waits for that is not idle."""
-        return self._making.locked()
+        """Whether its mesh or a film is being made: whoever waits for that is not idle."""
+        return self._making.locked() or self._filming.locked()
 
     def read(self, photo: Path, person: int | None = None, edit: Path | None = None) -> dict[str, Any]:
         """Make the photo's avatar; returns its report. A fit that is far off is only said to be poor.
@@ -124,6 +122,7 @@ class Visit:
             self._small = None
         self.photo, self.avatar, self.body, self.out = kept, avatar, body, out
         self.corrected, self.used = edit is not None, time.monotonic()
+        self.stopping.clear()
         return avatar.report
 
     def refit(self, mask: Path | None, painted: Painting | None = None) -> dict[str, Any]:
@@ -152,6 +151,20 @@ class Visit:
     def is_of(self, photo: Path) -> bool:
         """Whether it is the photo of this visit, wherever the file lies."""
         return self.photo is not None and photo.is_file() and file_sha256(photo) == file_sha256(self.photo)
+
+    def person_at(self, x: float, y: float) -> int | None:
+        """The number of the person at a pixel of the photo as it is shown, the smallest of several; None: nobody."""
+        avatar, _ = self._known()
+        assert self.photo is not None
+        with Image.open(self.photo) as picture:
+            width = ImageOps.exif_transpose(picture).width
+        scale = self.fit["size"][0] / width  # large photos are reduced before people are looked for
+        found = []
+        for number, person in enumerate(avatar.report.get("people", []), start=1):
+            x0, y0, x1, y1 = person["box"]
+            if x0 <= scale * x <= x1 and y0 <= scale * y <= y1:
+                found.append(((x1 - x0) * (y1 - y0), number))
+        return min(found)[1] if found else None
 
     def points(self, chosen: str) -> UInt8[np.ndarray, "h w 3"]:
         """The photo with what was found and placed on it (`Fix.drawn`)."""
@@ -200,12 +213,8 @@ class Visit:
         """The mesh, made once a photo.
 
         Raises:
-            Stopped: `stopping` was set meanwhile.
+            Stopped: `stopping` was set.
         """
-        self.stopping.clear()
-        return self._built()
-
-    def _built(self) -> RiggedMesh:
         with self._making:
             avatar, body = self._known()
             mesh = self.mesh
@@ -261,30 +270,23 @@ class Visit:
             Stopped: `stopping` was set meanwhile.
             SherfError: of the motion or the options.
         """
-        self.stopping.clear()
-        parse_colour(options.background)
-        mesh = self._built()
-        avatar, body = self._known()
-        renderer = MeshRenderer(mesh)
-        played = resample(chosen_motion(motion, moving, self.out / "video-motion"), options.fps)
-        if played.seconds > MOST_SECONDS:
-            raise BadInput(f"the motion takes {played.seconds:.0f} s; the page plays {MOST_SECONDS:.0f}. Shorten it.")
-        pose = avatar.bank.subject.pose
-        poses = apply(played, pose, leg_height_m=leg_height(body.rest_joints(pose.betas).cpu()))
-        count = len(played)
-        camera = avatar.bank.subject.camera
-        cameras = camera_path(path, renderer.outline, camera, poses, count, options.size)
-        name = f"{played.name}-{abs(hash((motion, moving, options, path))) % 10**8}"
-        out = OutputOptions(self.out / "films" / name, overwrite=True)
-        watched = _Watched(renderer, self._watch, lambda done: self._tell(told, done, count))
-        videos = write_sequence(watched, Shots(cameras, poses), out, options, {"film": name})
-        write_json(out.out / PROVENANCE, provenance(avatar, mesh.seen))
-        shutil.rmtree(out.out / FRAMES, ignore_errors=True)
-        self.films = [*videos, out.out / PROVENANCE]
-        return self.films
+        with self._filming:  # the last one may still be ending
+            self.stopping.clear()
+            parse_colour(options.background)
+            mesh = self.build()
+            avatar, body = self._known()
+            played = resample(chosen_motion(motion, moving, self.out / "video-motion"), options.fps)
+            name = f"{played.name}-{abs(hash((motion, moving, options, path))) % 10**8}"
+            renderer = Watched(MeshRenderer(mesh), self._watch, lambda done: self._tell(told, done, len(played)))
+            out = OutputOptions(self.out / "films" / name, overwrite=True)
+            videos = filmed(renderer, played, avatar, body, path, out, options)
+            write_json(out.out / PROVENANCE, provenance(avatar, mesh.seen))
+            self.films = [*videos, out.out / PROVENANCE]
+            return self.films
 
     def model(self, motion: str, moving: MotionOptions) -> list[Path]:
         """The rigged avatar as GLB with one clip, the avatar's own file, and where they come from."""
+        self.stopping.clear()
         mesh = self.build()
         avatar, body = self._known()
         played = resample(chosen_motion(motion, moving, self.out / "video-motion"), 30.0)
@@ -339,18 +341,3 @@ def _seen_and_invented(frame: Frame) -> UInt8[np.ndarray, "h w 3"]:
     share = (frame.visibility / frame.opacity.clamp_min(1e-6)).clamp(0, 1)
     tint = torch.lerp(INVENTED[:, None, None], SEEN[:, None, None], share) * light
     return to_bytes(tint * frame.opacity + 1 - frame.opacity)
-
-
-class _Watched:
-    """A renderer that counts its frames, and ends when it should."""
-
-    def __init__(self, renderer: MeshRenderer, watch: Callable[[], None], told: Callable[[int], None]) -> None:
-        self.renderer, self.watch, self.told, self.done = renderer, watch, told, 0
-        self.outline = renderer.outline
-
-    def frame(self, camera: Camera, pose: BodyPose, vertices: Float[Tensor, "vertex 3"] | None = None) -> Frame:
-        self.watch()
-        frame = self.renderer.frame(camera, pose, vertices)
-        self.done += 1
-        self.told(self.done)
-        return frame

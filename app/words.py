@@ -30,6 +30,8 @@ VERDICTS = {
     "poor": "The body does not fit well: mend it under *Fix the fit*, or try another photo.",
 }
 COARSE = "A coarse preview. The sharp avatar is being made: about half a minute. You can look around already."
+LATER = "A coarse preview. The sharp avatar is made as soon as you let it move."
+DRAWN = "Mask, skeleton and body will be drawn over your photo."
 INSTEAD = {
     "--mask": "Paint the mask under *Fix the fit*.",
     "--edit": "Put it right under *Fix the fit*.",

@@ -167,6 +167,12 @@ def test_a_wall_is_no_person(browser: "sync.Browser", address: str, tmp_path: Pa
     sync.expect(page.get_by_text("no person was found in the photo")).to_be_visible(timeout=LONG)
     assert "--" not in page.locator("body").inner_text()
     shown(page, "nobody")
+    (tmp_path / "broken.jpg").write_bytes(b"no picture at all")
+    other = opened(browser, address)
+    other.locator("input[type=file]").first.set_input_files(tmp_path / "broken.jpg")
+    sync.expect(other.get_by_text("Use a JPEG, PNG or WebP picture")).to_be_visible(timeout=LONG)
+    assert "/tmp" not in other.locator("body").inner_text()
+    closed(other)
     closed(page)
 
 
@@ -177,11 +183,14 @@ def test_of_two_people_the_one_who_is_clicked_is_taken_and_a_film_can_be_stopped
     both = Image.new("RGB", (people[0].width + people[1].width, people[0].height), "white")
     both.paste(people[0], (0, 0))
     both.paste(people[1], (people[0].width, 0))
-    both.save(tmp_path / "both.jpg")
+    both.resize((2600, round(2600 * both.height / both.width))).save(tmp_path / "both.jpg")  # is reduced to be read
     page, other = opened(browser, address), opened(browser, address)
     page.locator("input[type=file]").first.set_input_files(tmp_path / "both.jpg")
     photo = page.get_by_alt_text("Your photo", exact=True)
     sync.expect(page.get_by_text("2 people: click another")).to_be_visible(timeout=LONG)
+    page.get_by_role("tab", name="2 Look around").click()
+    sync.expect(page.get_by_text("A coarse preview.")).to_be_visible(timeout=LONG)
+    page.get_by_role("tab", name="1 Photo").click()
     overlay = page.get_by_alt_text("The photo with mask, skeleton and fitted body drawn on it")
     number, before = page.get_by_label("Which person"), overlay.get_attribute("src")
     taken = []

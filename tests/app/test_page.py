@@ -119,8 +119,23 @@ def test_whoever_wants_no_more_of_it_need_not_wait_for_the_mesh(visit: Visit, mo
         with pytest.raises(Stopped):
             visit.film("wave", MotionOptions(), RenderOptions(size=64, fast=True), "still")
     assert len(began) == 1 and visit.mesh is None
+    with pytest.raises(Stopped):
+        visit.build()  # until the visitor wants something again
+    visit.stopping.clear()
     assert len(visit.build().vertices) == len(mesh.vertices)
     visit.mesh, visit._renderer = mesh, renderer
+
+
+def test_a_click_finds_the_smallest_person_there_whatever_the_photos_size(tmp_path: Path) -> None:
+    """A child stands before a parent; the photo was reduced to half before anybody was looked for."""
+    visit = Visit(folder=tmp_path)
+    visit.photo, visit.out, visit.body = tmp_path / "photo.png", tmp_path, object()
+    Image.new("RGB", (800, 600)).save(visit.photo)
+    (tmp_path / "fit.json").write_text(json.dumps({"size": [400, 300]}))
+    people = [{"box": [10, 10, 200, 290]}, {"box": [100, 150, 150, 290]}, {"box": [250, 10, 390, 290]}]
+    visit.avatar = SimpleNamespace(report={"people": people})
+    clicks = ((100, 100), (250, 400), (600, 100), (480, 100))
+    assert [visit.person_at(*click) for click in clicks] == [1, 2, 3, None]
 
 
 def test_nobody_fills_the_queue_alone() -> None:
