@@ -72,13 +72,11 @@ def page(minutes: int = 60) -> gr.Blocks:
                 with gr.Column():
                     photo = gr.Image(
                         type="filepath",
-                        image_mode=None,
                         label="Photo",
                         sources=["upload", "webcam"],
                         height=420,
                         alt_text="Your photo",
                     )
-                    photo.preprocess = _as_uploaded
                     examples = gr.Examples([[str(EXAMPLES / name)] for name in PHOTOS], photo, label="Examples")
                     with gr.Row():
                         person = gr.Number(1, label="Which person", precision=0, minimum=1, scale=1)
@@ -225,11 +223,6 @@ def page(minutes: int = 60) -> gr.Blocks:
         back = blocks.load(partial(steps.come_back, visits), key, everything, js=RECALL, **QUIET)
         back.success(steps.go_on, visit, [view, share, visit], show_progress_on=share, **once)
     return blocks
-
-
-def _as_uploaded(payload: gr.components.image.ImageData | None) -> str | None:
-    """The photo's file: reading it, and saying what is wrong with it, is the library's."""
-    return payload.path if payload else None
 
 
 def _picture(label: str, alt_text: str, height: int) -> gr.Image:

@@ -4,10 +4,12 @@ import logging
 import signal
 import sys
 import time
+from typing import Any
 
 import gradio as gr
 import uvicorn
 from fastapi import FastAPI
+from gradio.data_classes import ImageData
 
 from sherf.app.page import CSS, page, theme
 from sherf.app.turns import MOST_WAITING, share
@@ -45,6 +47,7 @@ def _server(options: AppOptions, account: tuple[str, str] | None) -> uvicorn.Ser
     )
     blocks.has_launched = True  # else Gradio reads any file of this machine that a request names
     gr.processing_utils.async_ssrf_protected_download = _no_download
+    gr.image_utils.preprocess_image = _as_uploaded
     say(f"the page is at http://{options.host}:{options.port}  (Ctrl-C ends it)")
     settings = uvicorn.Config(
         app, host=options.host, port=options.port, log_level="warning", timeout_graceful_shutdown=2
@@ -53,6 +56,11 @@ def _server(options: AppOptions, account: tuple[str, str] | None) -> uvicorn.Ser
     # pages that are still open are let go at the end: no error
     logging.getLogger("uvicorn.error").addFilter(lambda record: not server.should_exit)
     return server
+
+
+def _as_uploaded(payload: ImageData | None, **_: Any) -> str | None:
+    """In place of Gradio's reading and writing anew: reading a picture, and saying what is wrong with it, is ours."""
+    return payload.path if payload else None
 
 
 async def _no_download(url: str, cache_dir: str) -> str:

@@ -235,7 +235,7 @@ def choose(photo: str | None, visit: Visit | None, number: float | None, click: 
     """The number of the person who was clicked on, where the photo is known to show several."""
     if not photo or visit is None or visit.avatar is None or not visit.is_of(Path(photo)):
         return int(number or 1)
-    chosen = visit.person_at(*click.index) or int(number or 1)
+    chosen = visit.person_at(*map(float, click.index)) or int(number or 1)
     if chosen != visit.avatar.report["person"]:
         stop(visit)
     return chosen

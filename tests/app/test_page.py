@@ -126,15 +126,16 @@ def test_whoever_wants_no_more_of_it_need_not_wait_for_the_mesh(visit: Visit, mo
     visit.mesh, visit._renderer = mesh, renderer
 
 
-def test_a_click_finds_the_smallest_person_there_whatever_the_photos_size(tmp_path: Path) -> None:
+def test_a_click_finds_the_smallest_person_there_whatever_the_photos_size(
+    visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A child stands before a parent; the photo was reduced to half before anybody was looked for."""
-    visit = Visit(folder=tmp_path)
-    visit.photo, visit.out, visit.body = tmp_path / "photo.png", tmp_path, object()
-    Image.new("RGB", (800, 600)).save(visit.photo)
-    (tmp_path / "fit.json").write_text(json.dumps({"size": [400, 300]}))
+    with Image.open(visit.photo) as photo:
+        size = [photo.width // 2, photo.height // 2]
+    monkeypatch.setattr(Visit, "fit", property(lambda visit: {"size": size}))
     people = [{"box": [10, 10, 200, 290]}, {"box": [100, 150, 150, 290]}, {"box": [250, 10, 390, 290]}]
-    visit.avatar = SimpleNamespace(report={"people": people})
-    clicks = ((100, 100), (250, 400), (600, 100), (480, 100))
+    monkeypatch.setitem(visit.avatar.report, "people", people)
+    clicks = ((100.0, 100.0), (250.0, 400.0), (600.0, 100.0), (480.0, 100.0))
     assert [visit.person_at(*click) for click in clicks] == [1, 2, 3, None]
 
 
