@@ -2,13 +2,17 @@
 
 import threading
 import time
-
-import torch
+from importlib.resources import files
+from pathlib import Path
 
 from sherf.app.visit import Visit
 from sherf.avatar_model import load_avatar_model
+from sherf.body.files import load_body_model
 from sherf.devices import choose_backend
-from sherf.photo.detect import detect_people
+from sherf.photo.detect import choose_person, detect_people
+from sherf.photo.fit import FitOptions, fit_body
+from sherf.photo.read import read_photo
+from sherf.render.open3d_surface import quick_open3d
 
 MOST_VISITS = 64
 """Whose files are kept; beyond, those that were used longest ago go."""
@@ -71,5 +75,8 @@ class Visits:
 
 def _warm_up() -> None:
     """What the first photo needs is loaded while its visitor still chooses it."""
-    detect_people(torch.zeros(3, 64, 64))
+    picture = read_photo(Path(str(files("sherf.examples"))) / "person_1.jpg").image
+    person = choose_person(detect_people(picture))
+    fit_body(load_body_model("openbody"), person, tuple(picture.shape[1:]), None, FitOptions(1, 1))
     load_avatar_model("sherf-small", choose_backend("cpu"))
+    quick_open3d()
