@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -36,7 +37,8 @@ def serve(options: AppOptions) -> None:
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("MALLOC_ARENA_MAX", "2")  # else glibc keeps for each thread what it once needed
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    for ends in (signal.SIGTERM, signal.SIGHUP):  # a terminal that is closed, too
+        signal.signal(ends, lambda *_: sys.exit(0))
     while True:
         began = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="sherf-page-", ignore_cleanup_errors=True) as private:
@@ -66,7 +68,10 @@ def _run(options: AppOptions, account: tuple[str, str] | None, private: str) -> 
     threading.Thread(target=_end_with_parent, daemon=True).start()
     from sherf.app.server import run
 
-    run(options, account)
+    try:
+        run(options, account)
+    finally:  # should the parent have been killed, nobody else deletes it
+        shutil.rmtree(private, ignore_errors=True)
 
 
 def _end_with_parent() -> None:

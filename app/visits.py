@@ -12,7 +12,7 @@ from sherf.devices import choose_backend
 from sherf.photo.detect import choose_person, detect_people
 from sherf.photo.fit import FitOptions, fit_body
 from sherf.photo.read import read_photo
-from sherf.render.open3d_surface import quick_open3d
+from sherf.quick_open3d import quick_open3d
 
 MOST_VISITS = 64
 """Whose files are kept; beyond, those that were used longest ago go."""

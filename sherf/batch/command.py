@@ -102,7 +102,7 @@ def run_batch(
 
 
 def _dry(wishes: list[Wish], options: BatchOptions) -> BatchReport:
-    jobs = plan(wishes, options.out, options.shard)
+    jobs = plan(with_motion_files(wishes, options.out, make=False), options.out, options.shard)
     path = ledger_path(options.out, options.shard)
     with closing(Ledger(Path(":memory:"))) as ledger:
         if path.is_file():

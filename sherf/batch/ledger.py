@@ -131,9 +131,9 @@ def find_done(folder: Path, item: Item) -> Done | None:
     """What an earlier run wrote down of this very item, if all its files are there."""
     try:
         done = Done(**json.loads(_done_path(folder, item.label).read_text(encoding="utf-8")))
+        there = all((folder / name).stat().st_size > 0 for name in done.files)  # a power cut leaves empty files
     except (OSError, ValueError, TypeError):
         return None
-    there = all((folder / name).is_file() for name in done.files)
     return done if done.key == item.key and there else None
 
 

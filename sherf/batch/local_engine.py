@@ -137,7 +137,8 @@ def _work(pipe: Connection, log: Path, share: tuple[int, int, int]) -> None:
 def _take_share(number: int, workers: int, cards: int) -> int:
     """Keep to this worker's card or cores; returns the number of threads."""
     if cards:
-        os.environ["CUDA_VISIBLE_DEVICES"] = str(number % cards)
+        given = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
+        os.environ["CUDA_VISIBLE_DEVICES"] = given[number % len(given)] if given else str(number % cards)
     cores = available_cores()
     own = cores[number % len(cores) :: workers]
     if hasattr(os, "sched_setaffinity"):

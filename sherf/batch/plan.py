@@ -132,15 +132,22 @@ def _part(shard: str) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
-def with_motion_files(wishes: list[Wish], out: Path) -> list[Wish]:
-    """Videos of people become motions, once for all photos; what was made before is taken."""
+def with_motion_files(wishes: list[Wish], out: Path, make: bool = True) -> list[Wish]:
+    """Videos of people become motions, once for all photos; what was made before is taken.
+
+    Args:
+        make: else only what is there is taken, and nothing is written.
+    """
 
     @cache
     def file_of(motion: str, person: int | None) -> str:
         if not is_filmed(motion):
             return motion
         name = f"{Path(motion).stem}-{file_sha256(Path(motion))[:8]}-{person or 1}.npz"
-        kept = prepare_output_folder(out / MOTION_FOLDER) / name
+        kept = out / MOTION_FOLDER / name
+        if not make:
+            return str(kept) if kept.is_file() else motion
+        prepare_output_folder(kept.parent)
         obtain_motion_of_video(Path(motion), kept, load_body_model("openbody"), person)
         return str(kept)
 

@@ -12,8 +12,9 @@ from torch import Tensor
 from sherf.avatar import Avatar
 from sherf.body.lbs import axis_angle_to_matrix, joint_transforms, vertex_normals
 from sherf.body.model import BodyModel
+from sherf.export.flatten import thinned_and_unwrapped
 from sherf.export.solid import Solid, solid_of
-from sherf.export.surface import SPACING_M, decimated, extract_surface
+from sherf.export.surface import SPACING_M, extract_surface
 from sherf.render.backend import Backend
 from sherf.render.open3d_surface import as_open3d, mesh_scene
 from sherf.scene import BodyPose
@@ -74,11 +75,7 @@ def rigged_mesh(
         BadInput: the avatar has no surface.
     """
     solid = replace(solid_of(avatar, body, backend), watch=watch)
-    surface = extract_surface(solid, spacing)
-    watch()
-    vertices, faces = decimated(*surface, triangles)
-    watch()
-    vertices, faces, uv = unwrapped(vertices, faces)
+    vertices, faces, uv = thinned_and_unwrapped(*extract_surface(solid, spacing), triangles, watch)
     picture, shown, seen = baked_texture(solid, vertices, faces, uv, texture)
     joints, weights = skin(solid, body, backend, vertices)
     return RiggedMesh(
@@ -94,16 +91,6 @@ def rigged_mesh(
         parents=body.parents,
         seen=seen,
     )
-
-
-def unwrapped(
-    vertices: Float[np.ndarray, "vertex 3"], faces: Int[np.ndarray, "face 3"]
-) -> tuple[Float[np.ndarray, "uv_vertex 3"], Int[np.ndarray, "face 3"], Float[np.ndarray, "uv_vertex 2"]]:
-    """Cut open and flattened, without overlaps (xatlas). Vertices on cuts come more than once."""
-    import xatlas
-
-    origin, cut, uv = xatlas.parametrize(vertices, faces.astype(np.uint32))
-    return vertices[origin], cut.astype(np.int64), uv.astype(np.float32)
 
 
 def baked_texture(

@@ -1,4 +1,4 @@
-"""The surface of a solid as a mesh: marching cubes, cleaned and decimated."""
+"""The surface of a solid as a mesh: marching cubes, cleaned."""
 
 import numpy as np
 import torch
@@ -9,7 +9,6 @@ from scipy.sparse.csgraph import connected_components
 
 from sherf.errors import BadInput
 from sherf.export.solid import Solid
-from sherf.render.open3d_surface import quick_open3d
 
 SPACING_M = 0.005
 FAR_M = 0.02
@@ -36,21 +35,6 @@ def extract_surface(solid: Solid, spacing: float = SPACING_M) -> Mesh:
         raise BadInput("the avatar has no surface: look at overlay.png, and make it again.")
     vertices, faces, _, _ = marching_cubes(values, 0.0, spacing=(spacing,) * 3)
     return _largest_piece(vertices.astype(np.float32) + low, faces.astype(np.int64)[:, ::-1])
-
-
-def decimated(vertices: Vertices, faces: Faces, triangles: int) -> Mesh:
-    """About so many triangles (quadric error metrics, Garland & Heckbert 1997); fewer stay as they are."""
-    if len(faces) <= triangles:
-        return vertices, faces
-    open3d = quick_open3d()
-    mesh = open3d.geometry.TriangleMesh(
-        open3d.utility.Vector3dVector(vertices.astype(np.float64)),
-        open3d.utility.Vector3iVector(faces.astype(np.int32)),
-    )
-    simple = mesh.simplify_quadric_decimation(triangles)
-    simple.remove_degenerate_triangles()
-    simple.remove_unreferenced_vertices()
-    return np.asarray(simple.vertices, np.float32), np.asarray(simple.triangles, np.int64)
 
 
 def _lattice(solid: Solid, spacing: float) -> tuple[Float[np.ndarray, "3"], Float[np.ndarray, "x y z"]]:

@@ -1,32 +1,17 @@
 """Nearest surface points on the CPU through Open3D's RaycastingScene (Embree): exact, about 1.3 us a point."""
 
-import sys
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from sherf.quick_open3d import quick_open3d
 from sherf.render.mesh import SignedMesh
 from sherf.scene import SurfacePoints
 
 if TYPE_CHECKING:
     import open3d
-
-
-NOTEBOOKS = "open3d.visualization.draw_plotly"
-
-
-def quick_open3d() -> ModuleType:
-    """Open3D, imported on first use, without its drawing in notebooks: that alone takes longer than all the rest."""
-    if "open3d" not in sys.modules:
-        left_out = ModuleType(NOTEBOOKS)
-        vars(left_out).update(get_plotly_fig=None, draw_plotly=None, draw_plotly_server=None)
-        sys.modules[NOTEBOOKS] = left_out
-    import open3d
-
-    return open3d
 
 
 def as_open3d(x: Tensor) -> "open3d.core.Tensor":

@@ -179,6 +179,23 @@ def test_what_is_lost_is_made_again_after_a_dry_run_has_said_so(two: Path, tmp_p
     assert list(out.glob("ledger.sqlite.damaged-*"))
 
 
+def test_a_clock_that_jumps_loses_and_repeats_nothing(
+    two: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second run believes that it is ten years earlier; one video is to be made again."""
+    out = tmp_path / "out"
+    arguments = (two, "--out", out, "--cameras", "still", *SMALL, "--workers", 1)
+    assert batch(*arguments).returncode == 0
+    videos = sorted(out.glob("*/still/video.mp4"))
+    kept = videos[1].stat().st_mtime_ns
+    videos[0].unlink()
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() - 10 * 365 * 86400)
+    done = batch(*arguments)
+    assert done.returncode == 0 and "4 done, 0 failed, 0 waiting" in done.stdout
+    assert videos[0].exists() and videos[1].stat().st_mtime_ns == kept
+
+
 def test_a_folder_that_becomes_another_photos_is_made_anew(two: Path, tmp_path: Path) -> None:
     """Two photos of one name; when the first leaves the list, the second one moves into its folder."""
     out = tmp_path / "out"

@@ -24,7 +24,7 @@ def benchmark(*arguments: str | Path, by: Callable[..., Done] = here) -> Done:
 @pytest.fixture(scope="module")
 def run(people: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Done]:
     out = tmp_path_factory.mktemp("scores") / "run"
-    done = benchmark("--data", people, "--out", out)
+    done = benchmark("--data", people, "--out", out, by=process)
     assert done.returncode == 0, done.stderr
     return out, done
 
@@ -95,7 +95,7 @@ def test_an_interrupted_line_is_scored_again(run: tuple, people: Path, tmp_path:
     out = Path(shutil.copytree(run[0], tmp_path / "cut"))
     whole = (out / "images.csv").read_text()
     (out / "images.csv").write_text(whole[:-40])
-    done = benchmark("--data", people, "--out", out)
+    done = benchmark("--data", people, "--out", out, by=process)
     assert done.returncode == 0 and "4 of 5 pictures are done already" in done.stderr
     scored = [line.rsplit(",", 1)[0] for line in (out / "images.csv").read_text().splitlines()]
     assert scored == [line.rsplit(",", 1)[0] for line in whole.splitlines()]

@@ -21,14 +21,15 @@ from sherf.body.skeleton import JOINT_NAMES, PARENTS
 from sherf.camera import project
 from sherf.devices import choose_backend
 from sherf.digest import file_sha256
-from sherf.errors import BadInput
+from sherf.errors import BadInput, SherfError
 from sherf.export.command import export_avatar
+from sherf.export.flatten import decimated, thinned_and_unwrapped, unwrapped
 from sherf.export.gltf import VRM_BONES, glb_bytes
 from sherf.export.mesh_files import write_obj, write_ply, write_points
 from sherf.export.preview import MeshRenderer
-from sherf.export.rigged import RiggedMesh, baked_texture, rigged_mesh, unwrapped
+from sherf.export.rigged import RiggedMesh, baked_texture, rigged_mesh
 from sherf.export.solid import Solid
-from sherf.export.surface import decimated, extract_surface
+from sherf.export.surface import extract_surface
 from sherf.motion import apply, leg_height, read_motion, resample, scaled
 from sherf.motion_ground import grounded
 from sherf.options import ExportOptions, VrmOptions
@@ -85,6 +86,21 @@ def test_a_balls_surface_is_a_sphere(body: BodyModel) -> None:
     fewer, coarse = decimated(vertices, faces, 500)
     assert 400 <= len(coarse) <= 500
     assert trimesh.Trimesh(fewer, coarse, process=False).volume == pytest.approx(shape.volume, rel=0.05)
+
+
+def test_flattening_elsewhere_is_the_same_and_can_be_stopped(body: BodyModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    mesh = extract_surface(_balls(body, (0.2, (0.0, 0.0, 0.0))), 0.02)
+    for here, there in zip(unwrapped(*decimated(*mesh, 800)), thinned_and_unwrapped(*mesh, 800), strict=True):
+        np.testing.assert_array_equal(here, there)
+
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        thinned_and_unwrapped(*mesh, 800, stop)
+    monkeypatch.setattr("sherf.export.flatten.sys.executable", "/bin/false")
+    with pytest.raises(SherfError, match="flattened"):
+        thinned_and_unwrapped(*mesh, 800)
 
 
 def test_nothing_has_no_surface(body: BodyModel) -> None:
