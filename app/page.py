@@ -1,8 +1,6 @@
 """The page: a photo in, a moving person out. Its layout, and what calls what; the callbacks are in steps.py."""
 
 from functools import partial
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -13,11 +11,10 @@ from sherf.app.fixing import POINTS
 from sherf.app.masks import SIDE, TINT
 from sherf.app.thumbnails import thumbnail
 from sherf.app.turns import HEAVY
-from sherf.app.visits import Visits
+from sherf.app.visits import EXAMPLES, Visits
 from sherf.app.words import ABOUT, DRAWN, FIX, MASK, MOTION, WELCOME
 from sherf.motion import builtin_motions
 
-EXAMPLES = Path(str(files("sherf.examples")))
 PHOTOS = ("person_1.jpg", "person_2.jpg", "darknet_person.jpg")
 BUTTONS = ["download", "fullscreen"]
 CSS = """
@@ -71,11 +68,7 @@ def page(minutes: int = 60) -> gr.Blocks:
             with gr.Tab("1  Photo", id="photo"), gr.Row():
                 with gr.Column():
                     photo = gr.Image(
-                        type="filepath",
-                        label="Photo",
-                        sources=["upload", "webcam"],
-                        height=420,
-                        alt_text="Your photo",
+                        type="filepath", label="Photo", sources=["upload", "webcam"], height=420, alt_text="Your photo"
                     )
                     examples = gr.Examples([[str(EXAMPLES / name)] for name in PHOTOS], photo, label="Examples")
                     with gr.Row():
@@ -166,9 +159,8 @@ def page(minutes: int = 60) -> gr.Blocks:
         found = [overlay, told, to_look, line]
         read, once = partial(steps.find, visits), HEAVY | {"api_name": False}
         # first of all that a click does, and done when the rest begins: nobody waits for what has just been replaced
-        begin = {"fn": steps.begin, "inputs": visit, "outputs": [overlay, told, to_look], "queue": False} | QUIET
         for event in (go.click, photo.upload, examples.dataset.click):
-            event(**begin)
+            event(steps.begin, visit, [overlay, told, to_look], queue=False, **QUIET)
         again.click(steps.stop, visit, None, queue=False, **QUIET)
         corrections = [point, visit], [marked, swapped, focal, height, mask]
         clicked = photo.select(steps.choose, [photo, visit, person], person, trigger_mode="multiple", **QUIET)

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from functools import partial, wraps
+from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -164,7 +164,7 @@ def move(
     started = _started(visit)
     moving, options = _chosen(file, seconds, speed, loop, in_place, background, size)
     bar(0, desc="the avatar is being made ready")
-    files = started.film(file or name, moving, options, camera, partial(_tell, bar, []))
+    files = started.film(file or name, moving, options, camera, _countdown(bar))
     return str(files[0]), [str(path) for path in files], started
 
 
@@ -228,14 +228,15 @@ def halt(visit: Visit | None) -> None:
 
 def number_of(photo: str | None, number: float | None, visit: Visit | None) -> int:
     """Of another photo's person: the first, until another is asked for."""
-    return int(number or 1) if photo and visit is not None and visit.is_of(Path(photo)) else 1
+    return int(number or 1) if _shows(visit, photo) else 1
 
 
 def choose(photo: str | None, visit: Visit | None, number: float | None, click: gr.SelectData) -> int:
     """The number of the person who was clicked on, where the photo is known to show several."""
-    if not photo or visit is None or visit.avatar is None or not visit.is_of(Path(photo)):
-        return int(number or 1)
-    chosen = visit.person_at(*map(float, click.index)) or int(number or 1)
+    asked = int(number or 1)
+    if not _shows(visit, photo):
+        return asked
+    chosen = visit.person_at(*map(float, click.index)) or asked
     if chosen != visit.avatar.report["person"]:
         stop(visit)
     return chosen
@@ -244,8 +245,7 @@ def choose(photo: str | None, visit: Visit | None, number: float | None, click: 
 @in_words
 def find_chosen(visits: Visits, photo: str | None, visit: Visit | None, person: float | None = None) -> tuple:
     """`find`, but of whoever is found already nothing is made anew: corrections are kept."""
-    known = photo and visit is not None and visit.avatar is not None and visit.is_of(Path(photo))
-    if known and int(person or 1) == visit.avatar.report["person"]:
+    if _shows(visit, photo) and int(person or 1) == visit.avatar.report["person"]:
         return (*_found(visit), visit, visit.key)
     return find(visits, photo, visit, person)
 
@@ -281,6 +281,11 @@ def _found(visit: Visit) -> tuple:
     return str(visit.overlay), verdict(visit.avatar.report), gr.update(visible=True), _line(visit)
 
 
+def _shows(visit: Visit | None, photo: str | None) -> bool:
+    """Whether the visit's avatar is of this photo."""
+    return bool(photo) and visit is not None and visit.avatar is not None and visit.is_of(Path(photo))
+
+
 def _started(visit: Visit | None) -> Visit:
     if visit is None or visit.avatar is None:
         raise gr.Error("There is no person yet: drop a photo on the first tab.", print_exception=False)
@@ -314,9 +319,19 @@ def _centimetres(visit: Visit) -> int:
     return round(100 * visit.height)
 
 
-def _tell(bar: gr.Progress, times: list[float], done: int, count: int) -> None:
-    """`times` holds when the pictures before were ready: the mesh and the motion come first, and are not counted."""
-    times.append(time.monotonic())
-    each = (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else 0.0
-    left = f"about {each * (count - done):.0f} s left" if len(times) > 1 else "the first picture is there"
-    bar((done, count), desc=left, unit="pictures")
+def _countdown(bar: gr.Progress) -> Callable[[int, int], None]:
+    """Tells the time left by the pictures alone: the mesh and the motion come before the first, and do not count."""
+    first = 0.0
+
+    def tell(done: int, count: int) -> None:
+        nonlocal first
+        now = time.monotonic()
+        first = first or now
+        left = (now - first) / max(done - 1, 1) * (count - done)
+        bar(
+            (done, count),
+            desc=f"about {left:.0f} s left" if done > 1 else "the first picture is there",
+            unit="pictures",
+        )
+
+    return tell

@@ -14,6 +14,7 @@ from sherf.photo.fit import FitOptions, fit_body
 from sherf.photo.read import read_photo
 from sherf.quick_open3d import quick_open3d
 
+EXAMPLES = Path(str(files("sherf.examples")))
 MOST_VISITS = 64
 """Whose files are kept; beyond, those that were used longest ago go."""
 MOST_AWAKE = 4
@@ -75,7 +76,7 @@ class Visits:
 
 def _warm_up() -> None:
     """What the first photo needs is loaded while its visitor still chooses it."""
-    picture = read_photo(Path(str(files("sherf.examples"))) / "person_1.jpg").image
+    picture = read_photo(EXAMPLES / "person_1.jpg").image
     person = choose_person(detect_people(picture))
     fit_body(load_body_model("openbody"), person, tuple(picture.shape[1:]), None, FitOptions(1, 1))
     load_avatar_model("sherf-small", choose_backend("cpu"))

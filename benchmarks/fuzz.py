@@ -35,10 +35,11 @@ from fuzz_readers import READERS, Reader
 from sherf.errors import SherfError
 
 MOST_SECONDS = 5.0
+"""Of a core, as all seconds here: it does not matter what else the machine does."""
 HANG_SECONDS = 30.0
-"""Of a core: it does not matter what else the machine does."""
-DEADLOCK_SECONDS = 600.0
 """Code that does not return to Python cannot be interrupted: its process is ended."""
+DEADLOCK_SECONDS = 600.0
+"""By the clock: of code that only waits."""
 PREPARING = -1
 """In place of an input's number: imports may take long."""
 MOST_GROWTH_MB = 256

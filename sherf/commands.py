@@ -20,7 +20,7 @@ from sherf.options import MotionOptions, OutputOptions, PhotoOptions, RenderOpti
 from sherf.output import keep_inputs, write_json
 from sherf.progress import say
 from sherf.provenance import PROVENANCE, provenance
-from sherf.reconstruct import OVERLAY, REPORT, obtain_avatar, tell_warnings
+from sherf.reconstruct import obtain_avatar, shown_files, tell_warnings
 from sherf.renderer import Renderer, make_renderer
 from sherf.scene import BodyPose, Camera, Frame
 from sherf.sequence import Shots, rendered_files, write_sequence
@@ -65,7 +65,7 @@ def render_preview(
     """Write PREVIEW, the person from a few sides in one small picture; return its path."""
     options = replace(options, size=PREVIEW_SIZE)
     check_options(options, PREVIEW_SIDES)
-    keep_inputs([output.out / name for name in (PREVIEW, OVERLAY, REPORT)], [source, *photo.files])
+    keep_inputs([output.out / PREVIEW, *shown_files(output.out)], [source, *photo.files])
     avatar, body, backend = _obtained(source, output, photo, options)
     pose = avatar.bank.subject.pose
     renderer = make_renderer(avatar, body, backend, options.chunk)
@@ -107,8 +107,8 @@ def animate_motion(
 
 
 def _keep_inputs(source: Path, output: OutputOptions, photo: PhotoOptions, other: str | Path | None) -> None:
-    made = [output.out / name for name in (OVERLAY, REPORT)]
-    keep_inputs([*rendered_files(output.out), *made], [source, *photo.files, other])
+    made = [*rendered_files(output.out), *shown_files(output.out)]
+    keep_inputs(made, [source, *photo.files, other])
 
 
 def _written(

@@ -6,6 +6,7 @@ Motion space is y up, metres; a motion starts at the origin, facing +z. Readers 
 import difflib
 import os
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,7 @@ class Motion:
         return len(self) / self.fps
 
 
+@cache
 def builtin_motions() -> tuple[str, ...]:
     """Names of the motions that ship."""
     return tuple(sorted(path.stem for path in BUILTIN_FOLDER.glob("*.npz")))

@@ -30,8 +30,8 @@ def chosen_motion(source: str, options: MotionOptions, folder: Path) -> Motion:
         kept = prepare_output_folder(folder) / "motion.npz"
         motion = obtain_motion_of_video(Path(source), kept, load_body_model("openbody"), options.motion_person)
     else:
-        folder = subject_folder(source)
-        motion = read_motion(source) if folder is None else _of_folder(folder)
+        subject = subject_folder(source)
+        motion = read_motion(source) if subject is None else _of_folder(subject)
         if motion.source:
             say(f"{source}: {motion.source}")
     return edited_motion(motion, options)

@@ -185,7 +185,7 @@ def obtain_avatar(
         # The avatar knows its body model by name; one's own file has to be named again.
         body = load_body_model(options.body_model or saved.body_model)
         return restore(saved, body), body
-    keep_inputs([out / OVERLAY, out / REPORT], [source, options.mask])
+    keep_inputs(shown_files(out), [source, options.mask])
     model = load_avatar_model(options.model, backend or choose_backend("cpu"), options.personalise)
     view = None
     if source.is_dir():
@@ -228,6 +228,11 @@ def obtain_avatar(
     save_avatar(result.avatar, out / AVATAR)
     # what is shown is what was saved, so that the same command goes on with it later
     return restore(read_avatar(out / AVATAR), result.body), result.body
+
+
+def shown_files(out: Path) -> list[Path]:
+    """What shows for an avatar that is made in a folder: pictures and records, which replace what is called so."""
+    return [out / OVERLAY, out / REPORT]
 
 
 def tell_warnings(avatar: Avatar) -> None:

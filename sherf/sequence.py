@@ -37,9 +37,13 @@ class Shots:
 
 def rendered_files(out: Path) -> list[Path]:
     """All that a rendering into `out` may write or remove there; of pictures, those that are there."""
-    names = (SETTINGS, CAMERAS, PROVENANCE, *VIDEOS)
+    return [*(out / name for name in (SETTINGS, CAMERAS, PROVENANCE)), *_shown(out)]
+
+
+def _shown(out: Path) -> list[Path]:
+    """Videos, and the pictures of frames and layers that are there."""
     pictures = (path for folder in (FRAMES, *get_args(Layer)) for path in (out / folder).glob("*.png"))
-    return [*(out / name for name in names), *pictures]
+    return [*(out / name for name in VIDEOS), *pictures]
 
 
 def write_sequence(
@@ -107,11 +111,6 @@ def _claim(output: OutputOptions, frames: Path, options: RenderOptions, identity
                 f"{frames} holds {len(existing)} frames of another rendering (different: {', '.join(differing)}).\n"
                 "Choose another --out, or pass --overwrite to replace them."
             )
-        for path in existing:
-            path.unlink()
-        for layer in get_args(Layer):
-            for path in (output.out / layer).glob("*.png"):
-                path.unlink()
-        for name in VIDEOS:
-            (output.out / name).unlink(missing_ok=True)
+        for path in _shown(output.out):
+            path.unlink(missing_ok=True)
     write_json(output.out / SETTINGS, settings)

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from sherf.datasets.subject_folder import data_set_of
 from sherf.errors import BadInput
-from sherf.motion import builtin_motions
+from sherf.motion import builtin_motions, file_and_clip
 from sherf.options import BatchOutput, MeshOptions, MotionOptions, PhotoOptions, RenderOptions
 from sherf.progress import say
 
@@ -151,9 +151,11 @@ def _wish(row: dict[str, Any], where: str, folder: Path, common: Wish) -> Wish:
     for name in ("model", "body_model"):
         if name in given:
             given[name] = _beside(folder, given[name])
-    for name in ("motions", "cameras"):
-        if name in given:
-            given[name] = tuple(_beside(folder, x) for x in given[name])
+    if "motions" in given:
+        builtin = builtin_motions()
+        given["motions"] = tuple(x if x in builtin else _beside(folder, x) for x in given["motions"])
+    if "cameras" in given:
+        given["cameras"] = tuple(_beside(folder, x) for x in given["cameras"])
     own = {key: given[key] for key in OWN if key in given}
     parts = {
         part: replace(options, **{f.name: given[f.name] for f in fields(options) if f.name in given})
@@ -163,13 +165,9 @@ def _wish(row: dict[str, Any], where: str, folder: Path, common: Wish) -> Wish:
 
 
 def _beside(folder: Path, name: str) -> str:
-    """A file's path where there is one, else the name of something built in, or of a clip in a file."""
-    if name in builtin_motions():
-        return name
-    path, mark, clip = name.partition("#")
-    if mark and not os.path.exists(folder / name):
-        return f"{_beside(folder, path)}#{clip}"
-    return str(folder / name) if os.path.exists(folder / name) else name
+    """The path of a file, or of a clip in a file, where there is one, else the name of something built in."""
+    there = folder / name
+    return str(there) if os.path.exists(there) or file_and_clip(there)[1] else name
 
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -96,17 +96,12 @@ def plan(wishes: list[Wish], out: Path, shard: str = "") -> list[Job]:
         except SherfError as error:
             raise type(error)(f"{wish.where or wish.source}: {error}") from None
         alike = "".join(item.key for item in job.items)
-        together = _hash(wish.name, job.items[0].key, repr(job.settings), job.keep_frames)
-        known = jobs.get(together)
         if alike in seen:
             continue
         seen.add(alike)
-        if known is None:
-            jobs[together] = job
-        elif (both := _joined(known, job)) is not None:
-            jobs[together] = both
-        else:
-            jobs[f"{together} {name}"] = job
+        together = _hash(wish.name, job.items[0].key, repr(job.settings), job.keep_frames)
+        both = _joined(jobs.get(together, job), job)
+        jobs[together if both else f"{together} {name}"] = both or job
     return [_owned(job) for job in jobs.values()]
 
 
@@ -293,10 +288,10 @@ def _hash(*parts: Any) -> str:
 
 
 def _stem(source: str) -> str:
-    path, mark, clip = source.partition("#")
-    if mark and not os.path.exists(source) and os.path.exists(path):
-        return _plain(f"{Path(path).stem}-{clip}")
-    return _plain(Path(source).stem if os.path.exists(source) else source)
+    path, clip = file_and_clip(source)
+    if clip:
+        return _plain(f"{path.stem}-{clip}")
+    return _plain(path.stem if os.path.exists(source) else source)
 
 
 def _plain(name: str) -> str:

@@ -112,13 +112,14 @@ def _thumb(job: Job, ledger: Ledger, folder: Path) -> str:
     """
     videos = [item for item in job.items if item.output == "video" and ledger[item].done]
     frames = [shown_frame(job, item) for item in videos[:1]]
-    sources = [path for path in (job.folder / OVERLAY, *frames) if path.is_file()]
-    if not (sources or job.source.is_file()):
+    made = [(path, _opened) for path in (job.folder / OVERLAY, *frames) if path.is_file()]
+    shown = made or [(path, _photo) for path in [job.source] if path.is_file()]
+    if not shown:
         return ""
     path = folder / f"{job.name}.jpg"
-    if not path.exists() or path.stat().st_mtime < max(source.stat().st_mtime for source in sources or [job.source]):
+    if not path.exists() or path.stat().st_mtime < max(source.stat().st_mtime for source, _ in shown):
         try:
-            parts = [_small(_opened(source)) for source in sources] or [_small(_photo(job.source))]
+            parts = [_small(opened(source)) for source, opened in shown]
         except BadInput:
             return ""
         thumb = Image.new("RGB", (sum(part.width for part in parts), 2 * CELL), "white")

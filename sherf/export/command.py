@@ -23,7 +23,7 @@ from sherf.options import ExportFormat, ExportOptions, MotionOptions, OutputOpti
 from sherf.output import keep_inputs, prepare_output_folder, write_json
 from sherf.progress import say
 from sherf.provenance import provenance
-from sherf.reconstruct import OVERLAY, REPORT, obtain_avatar, tell_warnings
+from sherf.reconstruct import obtain_avatar, shown_files, tell_warnings
 from sherf.scene import BodyPose
 
 FORMATS: tuple[str, ...] = get_args(ExportFormat)
@@ -53,7 +53,7 @@ def export_avatar(
     check_mesh(options.triangles, options.texture, options.points)
     _check_kind(kind, options)
     folder, files = out.with_suffix(""), _files(out, kind)
-    keep_inputs([*files, folder / OVERLAY, folder / REPORT], [source, *photo.files, *options.motion])
+    keep_inputs([*files, *shown_files(folder)], [source, *photo.files, *options.motion])
     motions = [chosen_motion(name, moving, folder) for name in options.motion]
     _check_frame(options, motions)
     if kind == "vrm" and motions:

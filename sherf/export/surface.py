@@ -8,14 +8,13 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from sherf.errors import BadInput
+from sherf.export.flatten import Faces, Vertices
 from sherf.export.solid import Solid
 
 SPACING_M = 0.005
 FAR_M = 0.02
 """What is further from the surface counts as so far."""
 
-Vertices = Float[np.ndarray, "vertex 3"]
-Faces = Int[np.ndarray, "face 3"]
 Mesh = tuple[Float[np.ndarray, "kept_vertex 3"], Int[np.ndarray, "kept_face 3"]]
 
 

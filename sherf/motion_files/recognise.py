@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from sherf.body.skeleton import NUM_JOINTS
 from sherf.errors import BadInput
 from sherf.motion import FORMAT_VERSION, Motion, as_tensor, started_at_origin
 from sherf.motion_files.bvh import is_bvh, read_bvh
-from sherf.motion_files.gltf_clip import MOST_DOCUMENT_BYTES, is_gltf, read_gltf
+from sherf.motion_files.gltf_clip import MOST_DOCUMENT_BYTES, MOST_NAMED, is_gltf, read_gltf
 from sherf.motion_files.retarget import SkeletonClip, retarget
 from sherf.motion_files.smpl_arrays import arrays_of_json, arrays_of_pickle, smpl_arrays
 from sherf.motion_npz import MAX_DISTANCE_M, frame_rate, frames_of, numbers, path_of, read_npy, read_npz
@@ -24,10 +25,11 @@ HEAD_BYTES = 4096
 LONGEST_TEXT = 200
 LONGEST_NAME = 60
 """Letters: of four bytes each they are a name that every disk takes."""
-MOST_NAMED = 12
-"""Clips of a file, in a message."""
 MOST_UNITS = 1e9
 """Of any length in a skeleton."""
+PICKLES = (b"\x80", b"(", b"}", b"c")
+"""What pickles begin with, those of today first."""
+Kind = Literal["glTF", ".npz", ".npy", "BVH", "JSON", "pickle"]
 KNOWN = (
     "Known are SMPL's parameters (AMASS, AIST++, SMPL-H, SMPL-X) as .npz, .npy, .json or .pkl, BVH, rigged glTF "
     "animations (.glb), and videos of a person."
@@ -41,7 +43,22 @@ def is_motion_file(path: Path) -> bool:
             head = file.read(HEAD_BYTES)
     except OSError:
         return False
-    return head.startswith((b"PK", b"\x93NUMPY", b"\x80", b"glTF")) or head.lstrip()[:1] == b"{" or is_bvh(head)
+    return _kind(head) not in (None, "pickle") or head.startswith(PICKLES[0])  # the others are plain letters
+
+
+def _kind(head: bytes) -> Kind | None:
+    """Which of the known kinds a file's first bytes are of."""
+    if is_gltf(head):
+        return "glTF"
+    if head.startswith(b"PK"):
+        return ".npz"
+    if head.startswith(b"\x93NUMPY"):
+        return ".npy"
+    if is_bvh(head):
+        return "BVH"
+    if head.lstrip().startswith(b"{"):
+        return "JSON"
+    return "pickle" if head.startswith(PICKLES) else None
 
 
 def read_motion_file(path: Path, clip: str = "") -> Motion:
@@ -74,23 +91,24 @@ def _read(path: Path, clip: str) -> Motion:
         raise BadInput(
             f"{path} has {size / 2**20:.0f} MB; a motion has at most {MOST_BYTES >> 20}. Cut it into pieces."
         )
-    if clip and not is_gltf(head):
+    kind = _kind(head)
+    if clip and kind != "glTF":
         raise BadInput(f"{path} is no glTF file: it has no clip {clip!r} to choose. Leave out #{clip}.")
-    if head[:2] == b"PK":
-        return _from_arrays(path, read_npz(path), ".npz")
-    if head[:6] == b"\x93NUMPY":
-        return _from_arrays(path, {"pose": read_npy(path)}, ".npy")
-    content = path.read_bytes()
-    if is_bvh(head):
-        return _from_skeleton(path, read_bvh(path, content.decode("utf-8", "replace")), "BVH")
-    if is_gltf(head):
-        return _from_skeleton(path, read_gltf(path, content, clip or None), "glTF", clip)
-    if head.lstrip()[:1] == b"{":
-        if size > MOST_DOCUMENT_BYTES:
-            raise BadInput(f"{path} has {size >> 20} MB of JSON. Give a motion of this length as .npz.")
-        return _from_arrays(path, arrays_of_json(path, content), "JSON")
-    if head[:1] in (b"\x80", b"(", b"}", b"c"):
-        return _from_arrays(path, arrays_of_pickle(path, content), "pickle")
+    match kind:
+        case ".npz":
+            return _from_arrays(path, read_npz(path), kind)
+        case ".npy":
+            return _from_arrays(path, {"pose": read_npy(path)}, kind)
+        case "BVH":
+            return _from_skeleton(path, read_bvh(path, path.read_bytes().decode("utf-8", "replace")), kind)
+        case "glTF":
+            return _from_skeleton(path, read_gltf(path, path.read_bytes(), clip or None), kind, clip)
+        case "JSON":
+            if size > MOST_DOCUMENT_BYTES:
+                raise BadInput(f"{path} has {size >> 20} MB of JSON. Give a motion of this length as .npz.")
+            return _from_arrays(path, arrays_of_json(path, path.read_bytes()), kind)
+        case "pickle":
+            return _from_arrays(path, arrays_of_pickle(path, path.read_bytes()), kind)
     raise BadInput(f"cannot read motion {path}: it is of no known kind (it begins with {head[:12]!r}).\n{KNOWN}")
 
 

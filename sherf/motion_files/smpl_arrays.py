@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sherf.body.pickles import read_pickle, resolve_array
 from sherf.body.skeleton import NUM_JOINTS
 from sherf.errors import BadInput
-from sherf.motion_files.conventions import length_unit, up_axis
+from sherf.motion_files.conventions import AIST, length_unit, up_axis
 from sherf.motion_npz import MAX_UNPACKED_BYTES, frame_rate, frames_of, numbers, path_of
 
 SMPL_FAMILY = {72: 24, 156: 22, 165: 22, 63: 21, 69: 23, 66: 22}
@@ -80,7 +80,7 @@ def _rate(path: Path, arrays: Mapping[str, NDArray], kind: str) -> tuple[float, 
     rate_key = next((key for key in RATES if key in arrays), None)
     if rate_key is not None:
         return frame_rate(path, numbers(path, dict(arrays), rate_key)), kind
-    if "smpl_poses" in arrays:
+    if AIST in arrays:
         return AIST_FPS, kind
     if "poses" in arrays and "trans" in arrays:
         found = ", ".join(sorted(arrays))
