@@ -14,8 +14,9 @@ from sherf.digest import file_sha256, tensors_sha256
 from sherf.errors import BadInput
 from sherf.export.video import parse_colour, write_frame
 from sherf.framing import CameraPath, camera_path
-from sherf.motion import Motion, apply, leg_height, repeated, resample, trim
+from sherf.motion import Motion, apply, repeated, resample, trim
 from sherf.motion_choice import chosen_motion
+from sherf.motion_ground import VERSION, grounded
 from sherf.options import MotionOptions, OutputOptions, PhotoOptions, RenderOptions
 from sherf.output import keep_inputs, write_json
 from sherf.progress import say
@@ -99,7 +100,7 @@ def animate_motion(
     check_options(options, len(played))
     avatar, body, backend = _obtained(source, output, photo, options)
     pose = avatar.bank.subject.pose
-    poses = apply(played, pose, leg_height_m=leg_height(body.rest_joints(pose.betas)))
+    poses = apply(grounded(played, body, pose.betas), pose)
     renderer = _renderer(avatar, body, backend, options)
     shots = Shots(_path(path, renderer, avatar, poses, len(played), options), poses)
     identity = {"avatar": _identity(avatar), "motion": _motion_identity(played), "path": path, "frames": len(played)}
@@ -187,4 +188,4 @@ def _identity(avatar: Avatar) -> str:
 
 
 def _motion_identity(motion: Motion) -> str:
-    return f"{motion.name} {tensors_sha256(motion.joints, motion.translation)[:16]}"
+    return f"{motion.name} {tensors_sha256(motion.joints, motion.translation)[:16]} grounded {VERSION}"

@@ -46,6 +46,8 @@ class Motion:
     licence: str = ""
     source: str = ""
     """What a file was recognised as, in words."""
+    pace: float = 1.0
+    """How many times as fast it plays as somebody moved: what is slow and quick about it is told by that."""
 
     def __len__(self) -> int:
         """Number of frames."""

@@ -44,7 +44,9 @@ def edited_motion(motion: Motion, options: MotionOptions) -> Motion:
         motion = looped(motion)
     if options.in_place:
         motion = on_the_spot(motion)
-    return motion if options.speed == 1 else replace(motion, fps=motion.fps * options.speed)
+    if options.speed == 1:
+        return motion
+    return replace(motion, fps=motion.fps * options.speed, pace=motion.pace * options.speed)
 
 
 def smoothed(motion: Motion, seconds: float) -> Motion:

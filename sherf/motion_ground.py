@@ -1,4 +1,4 @@
-"""A motion on somebody's own body: steps as long as their legs make them, and what touches the ground on it."""
+"""A motion on somebody's own body: steps as long as their legs make them, on its ground, with feet that stand."""
 
 from dataclasses import replace
 
@@ -8,7 +8,11 @@ from torch import Tensor
 
 from sherf.body.model import BodyModel
 from sherf.motion import Motion, apply, leg_height, scaled
+from sherf.motion_feet import planted, stride
+from sherf.motion_legs import legs_of
 
+VERSION = 2
+"""Raised whenever other numbers come out."""
 MOST_FRAMES = 200
 """Looked at, evenly spread."""
 STRIDE = 4
@@ -18,13 +22,30 @@ TOUCHING = 0.02
 
 
 def grounded(motion: Motion, body: BodyModel, betas: Float[Tensor, " 10"]) -> Motion:
-    """The motion scaled to a body's legs, moved up or down as a whole so that its lowest moments are on the ground.
+    """The motion on a body of this shape: scaled to its legs, on its ground, and where feet stand, they stand.
 
-    Ground is where the body's soles are at rest. A jump stays a jump; bent knees do not float.
+    Ground is where the body's soles are at rest. A jump stays a jump; bent knees do not float. What comes of it is
+    played as it is: `apply` without a leg's height.
 
     Args:
         betas: of the body's shape, on its device.
     """
+    mean = torch.zeros_like(betas)
+    source = _on_its_ground(motion, body, mean)
+    like = legs_of(source, body, mean)
+    share = stride(like, source)
+    if share != 1:
+        motion = replace(motion, translation=motion.translation * share)
+        source = _on_its_ground(motion, body, mean)
+        like = legs_of(source, body, mean)
+    if not betas.any():
+        return planted(source, like, like)
+    own = _on_its_ground(motion, body, betas)
+    return planted(own, legs_of(own, body, betas), like)
+
+
+def _on_its_ground(motion: Motion, body: BodyModel, betas: Float[Tensor, " 10"]) -> Motion:
+    """Scaled to the body's legs, and moved up or down as a whole so that its lowest moments are on the ground."""
     legs = leg_height(body.rest_joints(betas).cpu())
     some = torch.arange(0, len(body.v_template), STRIDE, device=body.device)
     frames = torch.linspace(0, len(motion) - 1, min(len(motion), MOST_FRAMES)).round().long()

@@ -599,5 +599,5 @@ def test_feet_are_on_the_ground_whoever_moves(name: str, body: BodyModel) -> Non
     assert abs(float(lowest.quantile(0.02) - sole)) < 0.01
     legs = leg_height(body.rest_joints(betas))
     moved = own.translation - scaled(motion, legs).translation
-    assert float((moved - moved[0]).abs().max()) < 1e-6, "as a whole"
+    assert float((moved - moved.median(dim=0).values).abs().max()) < 0.03, "as a whole, but for what feet need to stand"
     assert float(moved[:, [0, 2]].abs().max()) < 1e-6, "up or down only"

@@ -16,7 +16,7 @@ from sherf.export.gltf import glb_bytes, write_glb
 from sherf.export.mesh_files import write_obj, write_ply, write_points
 from sherf.export.motion_out import write_bvh, write_poses
 from sherf.export.rigged import RiggedMesh, rigged_mesh
-from sherf.motion import Motion, apply, leg_height, resample
+from sherf.motion import Motion, apply, resample
 from sherf.motion_choice import chosen_motion
 from sherf.motion_ground import grounded
 from sherf.options import ExportFormat, ExportOptions, MotionOptions, OutputOptions, PhotoOptions, VrmOptions
@@ -209,14 +209,10 @@ def _pose(avatar: Avatar, body: BodyModel, motions: list[Motion], options: Expor
     """The pose that a mesh without a skeleton is written in."""
     pose = avatar.bank.subject.pose
     if motions:
-        return apply(motions[0], pose, leg_height_m=_legs(avatar, body))[options.frame or 0]
+        return apply(grounded(motions[0], body, pose.betas), pose)[options.frame or 0]
     if options.posed == "photo":
         return pose
     return body.rest_pose(pose.betas)
-
-
-def _legs(avatar: Avatar, body: BodyModel) -> float:
-    return leg_height(body.rest_joints(avatar.bank.subject.pose.betas).cpu())
 
 
 def _write_motion(out: Path, kind: str, avatar: Avatar, body: BodyModel, motion: Motion) -> None:

@@ -19,6 +19,7 @@ from sherf.body.lbs import vertex_normals
 from sherf.body.model import BodyModel
 from sherf.body.skeleton import JOINT_NAMES, PARENTS
 from sherf.camera import project
+from sherf.commands import animate_motion
 from sherf.devices import choose_backend
 from sherf.digest import file_sha256
 from sherf.errors import BadInput, SherfError
@@ -30,12 +31,13 @@ from sherf.export.preview import MeshRenderer
 from sherf.export.rigged import RiggedMesh, baked_texture, rigged_mesh
 from sherf.export.solid import Solid
 from sherf.export.surface import extract_surface
-from sherf.motion import apply, leg_height, read_motion, resample, scaled
+from sherf.motion import Motion, apply, leg_height, read_motion, resample, scaled
 from sherf.motion_ground import grounded
-from sherf.options import ExportOptions, VrmOptions
+from sherf.options import ExportOptions, OutputOptions, VrmOptions
 from sherf.render.sampling import OccupancyGrid
 from sherf.renderer import make_renderer
 from sherf.scene import BodyPose, Camera
+from sherf.sequence import Shots
 from sherf.template.model import encode
 
 BACKEND = choose_backend("cpu")
@@ -417,6 +419,26 @@ def test_a_vrm_carries_the_licence_that_was_chosen(avatar: Avatar, tmp_path: Pat
 def test_parents_come_first() -> None:
     """What the reader above relies on, and players need not."""
     assert all(parent < joint for joint, parent in enumerate(PARENTS))
+
+
+def test_what_is_exported_is_what_is_rendered(
+    avatar: Avatar, mesh: RiggedMesh, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same steps and the same feet on the ground in pictures, in a motion's file, in a GLB."""
+    save_avatar(avatar, tmp_path / "avatar.safetensors")
+    shown: list[Shots] = []
+    monkeypatch.setattr("sherf.commands.write_sequence", lambda _, shots, *__: shown.append(shots) or [])
+    animate_motion(tmp_path / "avatar.safetensors", "squat", None, "still", OutputOptions(tmp_path / "film"))
+    export_avatar(tmp_path / "avatar.safetensors", tmp_path / "squat.npz", ExportOptions(motion=("squat",)))
+    clips: list[Motion] = []
+    monkeypatch.setattr("sherf.export.command.rigged_mesh", lambda *_: mesh)
+    monkeypatch.setattr("sherf.export.command.glb_bytes", lambda _, moves, *__: clips.extend(moves) or b"")
+    export_avatar(tmp_path / "avatar.safetensors", tmp_path / "squat.glb", ExportOptions(motion=("squat",)))
+    moved, exported = shown[0].poses, read_motion(tmp_path / "squat.npz")
+    placed = apply(exported, avatar.bank.subject.pose)
+    for motion in (placed, apply(clips[0], avatar.bank.subject.pose)):
+        torch.testing.assert_close(motion.joints, moved.joints, atol=1e-5, rtol=0)
+        torch.testing.assert_close(motion.T_world_body.diff(dim=0), moved.T_world_body.diff(dim=0), atol=1e-5, rtol=0)
 
 
 def test_a_motion_is_exported_on_the_avatars_own_skeleton(avatar: Avatar, body: BodyModel, tmp_path: Path) -> None:
