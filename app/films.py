@@ -12,7 +12,8 @@ from sherf.body.model import BodyModel
 from sherf.errors import BadInput
 from sherf.export.preview import MeshRenderer
 from sherf.framing import CameraPath, camera_path
-from sherf.motion import Motion, apply, leg_height
+from sherf.motion import Motion, apply
+from sherf.motion_ground import grounded
 from sherf.options import OutputOptions, RenderOptions
 from sherf.scene import BodyPose, Camera, Frame
 from sherf.sequence import FRAMES, Shots, write_sequence
@@ -55,7 +56,7 @@ def filmed(
     if motion.seconds > MOST_SECONDS:
         raise BadInput(f"the motion takes {motion.seconds:.0f} s; the page plays {MOST_SECONDS:.0f}. Shorten it.")
     pose, camera = avatar.bank.subject.pose, avatar.bank.subject.camera
-    poses = apply(motion, pose, leg_height_m=leg_height(body.rest_joints(pose.betas).cpu()))
+    poses = apply(grounded(motion, body, pose.betas), pose)
     cameras = camera_path(path, renderer.outline, camera, poses, len(motion), options.size)
     videos = write_sequence(renderer, Shots(cameras, poses), out, options, {"film": out.out.name})
     shutil.rmtree(out.out / FRAMES, ignore_errors=True)

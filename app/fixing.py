@@ -1,11 +1,10 @@
-"""Corrections of a fit, as the page collects them: points that were clicked, swapped sides, another lens."""
+"""Corrections of a fit, as the page collects them: landmarks that were moved, swapped sides, another lens."""
 
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
@@ -14,15 +13,15 @@ from torch import Tensor
 
 from sherf.body.model import BodyModel
 from sherf.body.skeleton import mirrored_name
+from sherf.errors import BadInput
 from sherf.image import to_bytes
 from sherf.photo.landmarks import LANDMARKS
 from sherf.photo.read import read_photo
 
-POINTS = tuple(mark.name for mark in LANDMARKS)
-FOUND, PLACED, HIDDEN = (70, 160, 255), (40, 200, 90), (150, 150, 150)
+NAMES = frozenset(mark.name for mark in LANDMARKS)
 VISIBLE = 0.5
 LONGEST = 1200
-"""Side of the picture that is clicked on, pixels."""
+"""Side of the picture that is shown, pixels."""
 
 
 @dataclass
@@ -37,6 +36,27 @@ class Fix:
     """Times the focal length that was taken."""
     height: float | None = None
     """Of the person, metres, where the visitor knows it: one photo cannot tell tall and far from short and near."""
+
+    def say(self, message: Any, fit: dict[str, Any]) -> None:
+        """Take what the browser says of one landmark; anything may come from there.
+
+        Args:
+            message: {"name": "left_wrist", "place": [x, y]}; null: nobody can see it; no "place": as it was found.
+            fit: of the photo that it was said of.
+
+        Raises:
+            BadInput: it is no such message.
+        """
+        name = message.get("name") if isinstance(message, dict) else None
+        if not isinstance(name, str) or name not in NAMES:
+            raise BadInput("a point was moved that no body has: nothing was changed. Load the page anew.")
+        if "place" not in message:
+            self.landmarks.pop(name, None)
+            return
+        place = message["place"]
+        if place is not None and not _is_within(place, fit["size"]):
+            raise BadInput(f"the {spoken(name)} was moved out of the photo: nothing was changed. Drop it on the photo.")
+        self.landmarks[name] = None if place is None else [float(number) for number in place]
 
     def places(self, found: dict[str, Any]) -> dict[str, list[float] | None]:
         """Where all points that are not as found should be."""
@@ -61,22 +81,14 @@ class Fix:
         path.write_text(json.dumps({**fit, "fit": start, "edits": edits}))
         return path
 
-    def drawn(
-        self, picture: UInt8[np.ndarray, "h w 3"], fit: dict[str, Any], chosen: str
-    ) -> UInt8[np.ndarray, "h w 3"]:
-        """The photo (`small`) with its points: blue as found, green as placed, grey where none is seen."""
-        zoom, canvas, radius = zoom_of(fit), picture.copy(), max(3, round(max(picture.shape[:2]) / 160))
+    def marks(self, fit: dict[str, Any]) -> list[dict[str, Any]]:
+        """What landmarks.js draws: where each was found, whether it was seen there, and where it is said to be."""
         placed = self.places(fit["landmarks"])
-        for name, found in fit["landmarks"].items():
-            place = placed.get(name, found["pixel"])
-            colour = PLACED if name in placed else FOUND if found["visibility"] > VISIBLE else HIDDEN
-            x, y = (round(zoom * number) for number in place or found["pixel"])
-            colour = HIDDEN if place is None else colour
-            cv2.circle(canvas, (x, y), radius, colour, -1, cv2.LINE_AA)
-            if name == chosen:
-                cv2.circle(canvas, (x, y), 2 * radius, (255, 255, 255), 2, cv2.LINE_AA)
-                cv2.circle(canvas, (x, y), 2 * radius + 2, (0, 0, 0), 1, cv2.LINE_AA)
-        return canvas
+        return [
+            {"name": name, "found": found["pixel"], "seen": found["visibility"] > VISIBLE}
+            | ({"place": placed[name]} if name in placed else {})
+            for name, found in fit["landmarks"].items()
+        ]
 
 
 def of_height(body: BodyModel, betas: Float[Tensor, " 10"], height: float) -> Float[Tensor, " 10"]:
@@ -86,16 +98,21 @@ def of_height(body: BodyModel, betas: Float[Tensor, " 10"], height: float) -> Fl
     return betas + (height - before) / rise.square().sum() * rise
 
 
-def zoom_of(fit: dict[str, Any]) -> float:
-    """Pixels of the picture that is clicked on in one of the photo's."""
-    return min(1.0, LONGEST / max(fit["size"]))
-
-
 def small(photo: Path) -> UInt8[np.ndarray, "h w 3"]:
-    """The picture that is clicked on."""
+    """The picture that landmarks are moved on, and the mask is painted on."""
     picture = Image.fromarray(to_bytes(read_photo(photo).image))
-    zoom = zoom_of({"size": picture.size})
+    zoom = min(1.0, LONGEST / max(picture.size))
     return np.array(picture.resize([round(zoom * side) for side in picture.size]))
+
+
+def spoken(name: str) -> str:
+    """A landmark's name as people say it."""
+    return name.replace("_", " ")
+
+
+def _is_within(place: Any, size: list[int]) -> bool:
+    plain = isinstance(place, list) and len(place) == 2 and all(type(number) in (int, float) for number in place)
+    return plain and all(0 <= number <= side for number, side in zip(place, size, strict=True))
 
 
 def _seen(found: dict[str, Any]) -> list[float] | None:

@@ -1,18 +1,18 @@
 """The page: a photo in, a moving person out. Its layout, and what calls what; the callbacks are in steps.py."""
 
 from functools import partial
+from importlib.resources import files
 from typing import Any
 
 import gradio as gr
 
 from sherf.app import steps
 from sherf.app.films import MOST_SECONDS
-from sherf.app.fixing import POINTS
 from sherf.app.masks import SIDE, TINT
 from sherf.app.thumbnails import thumbnail
 from sherf.app.turns import HEAVY
 from sherf.app.visits import EXAMPLES, Visits
-from sherf.app.words import ABOUT, DRAWN, FIX, MASK, MOTION, WELCOME
+from sherf.app.words import ABOUT, AS_FOUND, DRAWN, FIX, MASK, MOTION, WELCOME
 from sherf.motion import builtin_motions
 
 PHOTOS = ("person_1.jpg", "person_2.jpg", "darknet_person.jpg")
@@ -20,10 +20,14 @@ BUTTONS = ["download", "fullscreen"]
 CSS = """
 .gradio-container {width: 100% !important; max-width: 1180px !important; margin: auto}
 .gradio-container main, .gradio-container .tabs {width: 100%; min-width: 100%}
+.dark {--color-accent: var(--primary-400)}
+.toast-close {opacity: 1 !important}
 footer {display: none !important}
 #verdict {min-height: 3.2em}
+#share .pending {opacity: 1 !important}
 #motions .grid-wrap {height: auto; min-height: 0; max-height: none; padding: 0}
 #motions .caption-label {font-size: 12px}
+#points .html-container {padding: 0}
 [data-testid="status-tracker"]:has(.error) {display: none}
 """
 REMEMBER = "(key) => { if (key) sessionStorage.setItem('sherf-visit', key) }"
@@ -43,13 +47,32 @@ QUIET: dict[str, Any] = {"api_name": False, "show_progress": "hidden"}
 
 
 def theme() -> gr.Theme:
-    """Quiet, with one accent."""
-    return gr.themes.Soft(
+    """Quiet, with one accent. Texts stand out from what is behind them by 4.5 to 1 or more; Soft's own do not."""
+    accent, subdued = "*primary_700", "*neutral_600"
+    soft = gr.themes.Soft(
         primary_hue="teal",
         neutral_hue="slate",
         radius_size="lg",
         font=["system-ui", "sans-serif"],
         font_mono=["monospace"],
+    )
+    return soft.set(
+        background_fill_primary="*neutral_50",  # Soft's own: set() forgets this one
+        color_accent=accent,
+        block_label_text_color=accent,
+        block_title_text_color=accent,
+        block_label_background_fill_dark=accent,
+        button_primary_background_fill=accent,
+        button_primary_background_fill_dark=accent,
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_background_fill_hover_dark="*primary_800",
+        button_secondary_background_fill_hover_dark=accent,
+        checkbox_border_color="*neutral_500",
+        checkbox_label_background_fill_selected=accent,
+        checkbox_label_background_fill_selected_dark=accent,
+        body_text_color_subdued=subdued,
+        block_info_text_color=subdued,
+        link_text_color_dark="*secondary_300",
     )
 
 
@@ -82,13 +105,12 @@ def page(minutes: int = 60) -> gr.Blocks:
                     to_look = gr.Button("Look around  →", variant="primary", visible=False)
                     with gr.Accordion("Fix the fit", open=False) as fixing:
                         gr.Markdown(FIX)
-                        point = gr.Dropdown(
-                            [(name.replace("_", " "), name) for name in POINTS], value="left_wrist", label="Point"
-                        )
-                        marked = _picture("Click where it is", "The photo with the points of the body on it", 420)
-                        with gr.Row():
-                            unseen = gr.Button("It cannot be seen")
-                            swapped = gr.Checkbox(False, label="Left and right are swapped")
+                        points = gr.HTML(
+                            label="Points", html_template="", apply_default_css=False, elem_id="points",
+                            css_template=_beside("landmarks.css"), js_on_load=_beside("landmarks.js"),
+                        )  # fmt: skip
+                        corrected = gr.Markdown(AS_FOUND)
+                        swapped = gr.Checkbox(False, label="Left and right are swapped")
                         focal = gr.Slider(0.5, 2, 1, step=0.05, label="Lens: times the focal length that was taken")
                         height = gr.Slider(
                             120, 220, 170, step=1, label="Height, cm",
@@ -109,7 +131,7 @@ def page(minutes: int = 60) -> gr.Blocks:
             with gr.Tab("2  Look around", id="look"), gr.Row():
                 with gr.Column(scale=2):
                     view = _picture("The avatar", "The avatar from where the sliders stand", 540)
-                    share = gr.Markdown("Make an avatar first.")
+                    share = gr.Markdown("Make an avatar first.", elem_id="share")
                 with gr.Column():
                     azimuth = gr.Slider(-180, 180, 30, step=5, label="Around, degrees")
                     elevation = gr.Slider(-60, 60, 0, step=5, label="From above, degrees")
@@ -150,19 +172,19 @@ def page(minutes: int = 60) -> gr.Blocks:
                     downloads = gr.File(
                         label="Files: GLB, avatar, provenance", file_count="multiple", interactive=False
                     )
-                    line = gr.Code("", language="shell", label="The same on the command line", wrap_lines=True)
+                    line = gr.Code("", language=None, label="The same on the command line", wrap_lines=True)
             with gr.Tab("About", id="about"):
                 gr.Markdown(ABOUT.format(minutes=minutes))
 
         for button, where in ((to_look, "look"), (to_move, "move"), (to_files, "files")):
             button.click(partial(gr.Tabs, selected=where), None, tabs, queue=False, **QUIET)
-        found = [overlay, told, to_look, line]
+        found = [overlay, told, to_look, fixing, line]
         read, once = partial(steps.find, visits), HEAVY | {"api_name": False}
         # first of all that a click does, and done when the rest begins: nobody waits for what has just been replaced
         for event in (go.click, photo.upload, examples.dataset.click):
             event(steps.begin, visit, [overlay, told, to_look], queue=False, **QUIET)
         again.click(steps.stop, visit, None, queue=False, **QUIET)
-        corrections = [point, visit], [marked, swapped, focal, height, mask]
+        corrections = visit, [points, corrected, swapped, focal, height, mask]
         clicked = photo.select(steps.choose, [photo, visit, person], person, trigger_mode="multiple", **QUIET)
         # the API's: the same at once, with a view instead of what is next
         gr.Button(visible=False).click(
@@ -179,20 +201,16 @@ def page(minutes: int = 60) -> gr.Blocks:
             (clicked.success(partial(steps.find_chosen, visits), [photo, visit, person], results, **once), False),
             (refitted, False),
         ):
+            begun.success(steps.fold, None, [painting, painted], queue=False, **QUIET)
             turned = begun.success(steps.turn, visit, [view, share], **HEAVY, **QUIET)
             turned.success(steps.build, visit, [view, share, visit], api_name=name, show_progress_on=share, **HEAVY)
-            begun.success(steps.fold, None, [painting, painted], queue=False, **QUIET)
-            if begun is not refitted:
-                begun.success(partial(gr.update, open=False), None, fixing, queue=False, **QUIET)
         photo.change(steps.number_of, [photo, person, visit], person, **QUIET)
         key.change(None, key, None, js=REMEMBER, api_name=False)
         fixing.expand(steps.to_fix, *corrections, **QUIET)
         # an editor lays a picture out only while it is seen: it is there only while somebody paints
         painting.expand(steps.to_paint, visit, painted, **QUIET)
         gr.on([painting.collapse, fixing.collapse], steps.fold, None, [painting, painted], queue=False, **QUIET)
-        point.change(steps.points, [point, visit], marked, **QUIET)
-        marked.select(steps.place, [point, visit], marked, **QUIET)
-        unseen.click(steps.hide, [point, visit], marked, **QUIET)
+        points.input(steps.place, visit, corrected, trigger_mode="multiple", **QUIET)
         for control in (azimuth, elevation, zoom, show):
             control.change(
                 steps.look,
@@ -215,6 +233,11 @@ def page(minutes: int = 60) -> gr.Blocks:
         back = blocks.load(partial(steps.come_back, visits), key, everything, js=RECALL, **QUIET)
         back.success(steps.go_on, visit, [view, share, visit], show_progress_on=share, **once)
     return blocks
+
+
+def _beside(name: str) -> str:
+    """What a file of this package says."""
+    return (files("sherf.app") / name).read_text(encoding="utf-8")
 
 
 def _picture(label: str, alt_text: str, height: int) -> gr.Image:

@@ -11,11 +11,10 @@ import gradio as gr
 import numpy as np
 
 from sherf.app.films import MOST_SECONDS
-from sherf.app.fixing import zoom_of
 from sherf.app.masks import Painting
 from sherf.app.visit import Stopped, Visit
 from sherf.app.visits import Visits
-from sherf.app.words import COARSE, DRAWN, LATER, command_lines, on_page, verdict
+from sherf.app.words import COARSE, DRAWN, LATER, command_lines, corrections, on_page, verdict
 from sherf.errors import SherfError
 from sherf.framing import CameraPath
 from sherf.motion import builtin_motions
@@ -47,7 +46,7 @@ def in_words(action: Callable[..., Result]) -> Callable[..., Result]:
 
 @in_words
 def find(visits: Visits, photo: str | None, visit: Visit | None, person: float | None = None) -> tuple:
-    """Photo → overlay, verdict, what comes next, the command line, the visit, and its key."""
+    """Photo → overlay, verdict, what comes next, corrections folded, the command line, the visit, and its key."""
     if not photo:
         raise gr.Error("Drop a photo first, or click one of the examples.", print_exception=False)
     visit = visit if visit is not None and visits.find(visit.key) else visits.new()
@@ -67,19 +66,29 @@ def reconstruct(visits: Visits, photo: str | None, person: float | None, visit: 
 def refit(
     swapped: bool, focal: float, height: float, mask: str | None, painted: Painting | None, visit: Visit | None
 ) -> tuple:
-    """The corrections → overlay, verdict, what comes next, the command line, the visit, and its key."""
+    """The corrections → what `find` returns, but they stay open."""
     started = _started(visit)
     started.fix.swapped, started.fix.focal = swapped, focal
     started.fix.height = height / 100 if abs(height - _centimetres(started)) > 0.5 else None
     started.refit(Path(mask) if mask else None, painted)
-    return (*_found(started), started, started.key)
+    return (*_found(started, keep_open=True), started, started.key)
 
 
 @in_words
-def to_fix(point: str, visit: Visit | None) -> tuple:
+def to_fix(visit: Visit | None) -> tuple:
     """What can be corrected, as it is now: points, sides, lens, height; no mask of the visitor's own."""
     started = _started(visit)
-    return started.points(point), False, 1.0, _centimetres(started), None
+    photo, fit = gr.FileData(path=str(started.small_photo())).model_dump(), started.fit
+    points = {"photo": photo, "size": fit["size"], "marks": started.fix.marks(fit)}
+    return points, corrections(started.fix.landmarks), False, 1.0, _centimetres(started), None
+
+
+@in_words
+def place(visit: Visit | None, moved: gr.EventData) -> str:
+    """A point is where the visitor dropped it, or cannot be seen, or is put back (`Fix.say`)."""
+    started = _started(visit)
+    started.fix.say(moved._data, started.fit)
+    return corrections(started.fix.landmarks)
 
 
 @in_words
@@ -91,28 +100,6 @@ def to_paint(visit: Visit | None) -> dict:
 def fold() -> tuple[dict, dict]:
     """The mask's part closed, without its editor."""
     return gr.update(open=False), gr.update(value=None, visible=False)
-
-
-@in_words
-def points(point: str, visit: Visit | None) -> np.ndarray:
-    """The photo with the points that were found and placed."""
-    return _started(visit).points(point)
-
-
-@in_words
-def place(point: str, visit: Visit | None, click: gr.SelectData) -> np.ndarray:
-    """The point is where the visitor clicked."""
-    started = _started(visit)
-    started.fix.landmarks[point] = [number / zoom_of(started.fit) for number in click.index]
-    return started.points(point)
-
-
-@in_words
-def hide(point: str, visit: Visit | None) -> np.ndarray:
-    """Nobody can see the point."""
-    started = _started(visit)
-    started.fix.landmarks[point] = None
-    return started.points(point)
 
 
 def turn(visit: Visit | None) -> Iterator[tuple]:
@@ -255,9 +242,9 @@ def come_back(visits: Visits, key: str | None) -> tuple:
     visit = visits.find(key) if key else None
     if visit is None or visit.avatar is None:
         visit = visit or visits.new()
-        return (*[gr.skip()] * 12, visit, visit.key)
+        return (*[gr.skip()] * 13, visit, visit.key)
     films, models = ([str(path) for path in paths] or None for paths in (visit.films, visit.models))
-    share = gr.skip() if visit.seen is None else _share(visit)
+    share = COARSE if visit.seen is None else _share(visit)
     results = (
         str(visit.photo),
         visit.avatar.report["person"],
@@ -276,9 +263,11 @@ def go_on(visit: Visit | None) -> tuple:
     return build(visit)
 
 
-def _found(visit: Visit) -> tuple:
+def _found(visit: Visit, keep_open: bool = False) -> tuple:
     assert visit.avatar is not None
-    return str(visit.overlay), verdict(visit.avatar.report), gr.update(visible=True), _line(visit)
+    # together with the verdict: later, it would close under the hands of whoever has opened it
+    fixing = gr.skip() if keep_open else gr.update(open=False)
+    return str(visit.overlay), verdict(visit.avatar.report), gr.update(visible=True), fixing, _line(visit)
 
 
 def _shows(visit: Visit | None, photo: str | None) -> bool:

@@ -166,9 +166,12 @@ class Visit:
                 found.append(((x1 - x0) * (y1 - y0), number))
         return min(found)[1] if found else None
 
-    def points(self, chosen: str) -> UInt8[np.ndarray, "h w 3"]:
-        """The photo with what was found and placed on it (`Fix.drawn`)."""
-        return self.fix.drawn(self._picture(), self.fit, chosen)
+    def small_photo(self) -> Path:
+        """The picture that landmarks are moved on."""
+        path = self.out / "small.jpg"
+        if not path.exists():
+            Image.fromarray(self._picture()).save(path, quality=90)
+        return path
 
     def mask_to_paint(self) -> Painting:
         """The photo with the mask that was taken."""

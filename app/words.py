@@ -5,6 +5,7 @@ import shlex
 from dataclasses import fields
 from typing import Any
 
+from sherf.app.fixing import spoken
 from sherf.framing import CameraPath
 from sherf.options import MotionOptions, RenderOptions
 
@@ -19,8 +20,9 @@ people only: the map *seen / invented* shows which is which. It is no likeness t
 
 **Model card and licence**: `checkpoints/sherf-small/README.md`; the weights, the body model and the motions are CC0.
 Of files that you make, `provenance` says which photo and model they come from."""
-FIX = """Left and right are the person's own. Choose a point and click where it really is, as often as you like.
-Blue: as found; green: as you placed it; grey: not seen. Then *Fit again*."""
+FIX = """Drag the points to where they really are, or choose one and click there; arrow keys move it too. Left and right
+are the person's own. Blue: as found; green: as you placed it; hollow: cannot be seen. Then *Fit again*."""
+AS_FOUND = "All points are as they were found."
 MASK = """What is tinted is taken for the person: paint what is missing, erase what is too much. Or bring a mask of your
 own below, white on black."""
 MOTION = """Choose a motion, or bring one: a video of somebody, or a file of BVH, AMASS, AIST++, SMPL or GLB."""
@@ -71,6 +73,14 @@ def verdict(report: dict[str, Any]) -> str:
     if len(people) > 1:
         lines.append(f"- {len(people)} people: click another in the photo, or type 1 to {len(people)}.")
     return "\n".join(lines)
+
+
+def corrections(landmarks: dict[str, list[float] | None]) -> str:
+    """Which landmarks the visitor has placed, and which cannot be seen."""
+    placed = [spoken(name) for name, place in landmarks.items() if place is not None]
+    unseen = [spoken(name) for name, place in landmarks.items() if place is None]
+    said = [("Placed", placed), ("Cannot be seen", unseen)]
+    return " ".join(f"**{what}:** {', '.join(names)}." for what, names in said if names) or AS_FOUND
 
 
 def command_lines(

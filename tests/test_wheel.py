@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 SITE_PACKAGES = Path(sysconfig.get_paths()["purelib"])
 MOST_BYTES, MOST_FILE_BYTES = 100 * 2**20, 32 * 2**20
-DATA = (".npz", ".tflite", ".safetensors", ".html", ".webp", "SHA256SUMS")
+DATA = (".npz", ".tflite", ".safetensors", ".html", ".webp", ".js", ".css", "SHA256SUMS")
 """Endings of files that programs read: where the repository has one in a package, the wheel has it too."""
 PACKAGES = {"sherf": "sherf", "app": "sherf/app", "datasets": "sherf/datasets", "checkpoints": "sherf/checkpoints"}
 PHOTO = "sherf/examples/person_1.jpg"

@@ -1,10 +1,13 @@
 """A visit in a real browser: what someone sees who has never opened a terminal. Pictures of it: out/browser/."""
 
+import json
+import math
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fits import fitted
 from PIL import Image
 from serving import served
 
@@ -13,14 +16,22 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
 SHOTS = Path(__file__).parents[2] / "out" / "browser"
 EXAMPLES = Path(__file__).parents[2] / "examples"
+CONTRAST = (Path(__file__).parent / "contrast.js").read_text()
+LEAST_CONTRAST = 4.5
 SOON, LONG = 30_000, 240_000
 """Milliseconds."""
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of the page's server."""
+    return tmp_path_factory.mktemp("app")
+
+
+@pytest.fixture(scope="module")
+def address(folder: Path) -> Iterator[str]:
     """Where the page is served by its own process."""
-    with served(tmp_path_factory.mktemp("app")) as address:
+    with served(folder) as address:
         yield address
 
 
@@ -35,7 +46,7 @@ def browser() -> Iterator["sync.Browser"]:
 
 def opened(browser: "sync.Browser", address: str, width: int = 1440, height: int = 1000) -> "sync.Page":
     """The page in a session of its own; `closed` fails when it asked anybody else."""
-    page = browser.new_context(viewport={"width": width, "height": height}).new_page()
+    page = browser.new_context(viewport={"width": width, "height": height}, has_touch=width < 500).new_page()
     page.strangers = []
     page.on(
         "request", lambda r: None if r.url.startswith((address, "data:", "blob:")) else page.strangers.append(r.url)
@@ -69,6 +80,74 @@ def for_the_readme() -> None:
     sheet.save(SHOTS / "page.jpg", quality=80)
 
 
+def readable(page: "sync.Page", name: str) -> None:
+    """All texts that are seen now are, by WCAG's measure for small ones; pictures in the dark and in the light."""
+    for scheme, shot in (("dark", f"dark {name}"), ("light", name)):
+        page.emulate_media(color_scheme=scheme)
+        sync.expect(page.locator("body.dark")).to_have_count(int(scheme == "dark"), timeout=SOON)
+        page.wait_for_timeout(300)  # colours fade
+        shown(page, shot)
+        assert page.evaluate(CONTRAST, LEAST_CONTRAST) == [], shot
+
+
+def points(page: "sync.Page") -> "sync.Locator":
+    """*Fix the fit*, opened: the photo with the points on it."""
+    page.get_by_role("button", name="Fix the fit").click()
+    photo = page.get_by_alt_text("The photo with the points of the body on it")
+    sync.expect(photo).to_be_visible(timeout=SOON)
+    photo.scroll_into_view_if_needed()
+    return photo
+
+
+def point(page: "sync.Page", name: str) -> "sync.Locator":
+    return page.get_by_role("button", name=name, exact=True)
+
+
+def middle(dot: "sync.Locator") -> tuple[float, float]:
+    box = dot.bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def dragged_by_touch(page: "sync.Page", dot: "sync.Locator", right: float, down: float) -> None:
+    (x, y), screen = middle(dot), page.context.new_cdp_session(page)
+    for kind, share in (
+        ("touchStart", 0),
+        ("touchMove", 0.3),
+        ("touchMove", 0.6),
+        ("touchMove", 1),
+        ("touchEnd", None),
+    ):
+        at = [] if share is None else [{"x": x + share * right, "y": y + share * down}]
+        screen.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": at})
+
+
+def moved_with_mouse_and_keys(page: "sync.Page") -> None:
+    """The left wrist is dragged, and put back; the right knee is moved by a key, the right wrist by a click."""
+    points(page)
+    wrist = point(page, "left wrist")
+    x, y = middle(wrist)
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 30, y - 40, steps=4)
+    page.mouse.up()
+    sync.expect(page.get_by_text("Placed: left wrist.")).to_be_visible(timeout=SOON)
+    assert middle(wrist) == pytest.approx((x + 30, y - 40), abs=1)
+    page.get_by_role("button", name="As it was found").click()
+    sync.expect(page.get_by_text("All points are as they were found.")).to_be_visible(timeout=SOON)
+    sync.expect(wrist).to_have_attribute("data-state", "found")
+    point(page, "right knee").focus()
+    page.keyboard.press("Shift+ArrowRight")
+    sync.expect(page.get_by_text("Placed: right knee.")).to_be_visible(timeout=SOON)
+    point(page, "right ear").focus()
+    page.keyboard.press("Delete")
+    sync.expect(page.get_by_text("Cannot be seen: right ear.")).to_be_visible(timeout=SOON)
+    point(page, "right wrist").click()
+    x, y = middle(point(page, "right wrist"))
+    page.mouse.click(x - 30, y - 25)
+    sync.expect(page.get_by_text("Placed: right knee, right wrist.")).to_be_visible(timeout=SOON)
+    assert middle(point(page, "right wrist")) == pytest.approx((x - 30, y - 25), abs=1)
+
+
 def painted(page: "sync.Page") -> None:
     """A stroke with the brush, near the head."""
     page.get_by_role("button", name="Paint the mask").click()
@@ -88,19 +167,15 @@ def painted(page: "sync.Page") -> None:
 def test_a_whole_visit(browser: "sync.Browser", address: str) -> None:
     """Its pictures page.jpg and visit.webp stand in the README."""
     page = opened(browser, address)
-    shown(page, "empty")
+    readable(page, "empty")
     page.locator(".gallery-item").first.click()
     sync.expect(page.get_by_text("The body fits the photo well.")).to_be_visible(timeout=LONG)
     sync.expect(page.get_by_alt_text("Your photo", exact=True)).to_be_visible()
-    shown(page, "found")
-    page.get_by_role("button", name="Fix the fit").click()
-    points = page.get_by_alt_text("The photo with the points of the body on it")
-    sync.expect(points).to_be_visible(timeout=SOON)
-    found = points.get_attribute("src")
-    points.click(position={"x": 100, "y": 100})
-    sync.expect(points).not_to_have_attribute("src", found or "", timeout=SOON)
+    readable(page, "found")
+    moved_with_mouse_and_keys(page)
     painted(page)
-    shown(page, "fix")
+    page.get_by_role("button", name="Fix the fit").evaluate("button => button.scrollIntoView()")
+    readable(page, "fix")
     page.get_by_role("button", name="Paint the mask").click()
     sync.expect(page.locator("canvas:visible")).to_have_count(0)
     page.get_by_role("button", name="Look around").click()
@@ -108,13 +183,13 @@ def test_a_whole_visit(browser: "sync.Browser", address: str) -> None:
     view = page.get_by_alt_text("The avatar from where the sliders stand")
     sync.expect(view).to_be_visible(timeout=SOON)
     page.wait_for_timeout(500)
-    shown(page, "coarse")
+    readable(page, "coarse")
     sync.expect(page.get_by_text("The photo saw")).to_be_visible(timeout=LONG)
     page.wait_for_timeout(500)  # the view comes with it
     before = view.get_attribute("src")
     page.get_by_label("seen / invented").check()
     sync.expect(view).not_to_have_attribute("src", before or "", timeout=SOON)
-    shown(page, "around")
+    readable(page, "around")
     page.get_by_role("button", name="Let it move →").click()
     motion = page.get_by_role("button", name="wave", exact=True)
     motion.focus()
@@ -122,10 +197,11 @@ def test_a_whole_visit(browser: "sync.Browser", address: str) -> None:
     sync.expect(page.get_by_text("wave will be played")).to_be_visible(timeout=SOON)
     page.get_by_role("button", name="Let it move", exact=True).click()
     sync.expect(page.get_by_text("s left").first).to_be_visible(timeout=LONG)
-    shown(page, "being filmed")
+    readable(page, "being filmed")
     sync.expect(page.locator("video:visible").first).to_be_visible(timeout=LONG)
     page.wait_for_function("document.querySelector('video').readyState >= 2", timeout=LONG)
     assert page.evaluate("document.querySelector('video').duration") > 0.5
+    readable(page, "moves")
     for i in range(4):
         shown(page, f"moves {i}")
     page.get_by_role("button", name="3D and files →").click()
@@ -137,7 +213,7 @@ def test_a_whole_visit(browser: "sync.Browser", address: str) -> None:
         link.click()
     assert Path(download.value.path()).read_bytes()[:4] == b"glTF"
     page.wait_for_timeout(4000)
-    shown(page, "files")
+    readable(page, "files")
     for_the_readme()
     it_is_all_there_again(page)
     stranger = opened(browser, address)
@@ -166,7 +242,7 @@ def test_a_wall_is_no_person(browser: "sync.Browser", address: str, tmp_path: Pa
     page.locator("input[type=file]").first.set_input_files(tmp_path / "wall.png")
     sync.expect(page.get_by_text("no person was found in the photo")).to_be_visible(timeout=LONG)
     assert "--" not in page.locator("body").inner_text()
-    shown(page, "nobody")
+    readable(page, "nobody")
     (tmp_path / "broken.jpg").write_bytes(b"no picture at all")
     other = opened(browser, address)
     other.locator("input[type=file]").first.set_input_files(tmp_path / "broken.jpg")
@@ -177,7 +253,7 @@ def test_a_wall_is_no_person(browser: "sync.Browser", address: str, tmp_path: Pa
 
 
 def test_of_two_people_the_one_who_is_clicked_is_taken_and_a_film_can_be_stopped(
-    browser: "sync.Browser", address: str, tmp_path: Path
+    browser: "sync.Browser", address: str, folder: Path, tmp_path: Path
 ) -> None:
     people = [Image.open(EXAMPLES / f"person_{i}.jpg").convert("RGB") for i in (1, 2)]
     both = Image.new("RGB", (people[0].width + people[1].width, people[0].height), "white")
@@ -188,6 +264,9 @@ def test_of_two_people_the_one_who_is_clicked_is_taken_and_a_film_can_be_stopped
     page.locator("input[type=file]").first.set_input_files(tmp_path / "both.jpg")
     photo = page.get_by_alt_text("Your photo", exact=True)
     sync.expect(page.get_by_text("2 people: click another")).to_be_visible(timeout=LONG)
+    corner, nose, fit = points(page).bounding_box(), middle(point(page, "nose")), json.loads(newest(folder).read_text())
+    across = (nose[0] - corner["x"]) / corner["width"] * fit["size"][0]
+    assert across == pytest.approx(fit["landmarks"]["nose"]["pixel"][0], abs=5), "in pixels of the photo as it was read"
     page.get_by_role("tab", name="2 Look around").click()
     sync.expect(page.get_by_text("A coarse preview.")).to_be_visible(timeout=LONG)
     page.get_by_role("tab", name="1 Photo").click()
@@ -214,7 +293,9 @@ def test_of_two_people_the_one_who_is_clicked_is_taken_and_a_film_can_be_stopped
     closed(other)
 
 
-def test_nothing_is_wider_than_a_phone_and_the_fit_is_mended_there(browser: "sync.Browser", address: str) -> None:
+def test_nothing_is_wider_than_a_phone_and_the_fit_is_mended_there(
+    browser: "sync.Browser", address: str, folder: Path
+) -> None:
     page = opened(browser, address, 390, 844)
     shown(page, "phone")
     for name in ("1 Photo", "2 Look around", "3 Move", "4 3D and files", "About"):
@@ -225,21 +306,45 @@ def test_nothing_is_wider_than_a_phone_and_the_fit_is_mended_there(browser: "syn
         tab.click()
         sync.expect(page.locator("[role=tabpanel]:visible")).to_have_count(1, timeout=SOON)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    shown(page, "phone about")
+    readable(page, "phone about")
     page.get_by_role("tab", name="1 Photo").click()
     page.locator(".gallery-item").nth(1).click()
     sync.expect(page.get_by_text("The body fits the photo well.")).to_be_visible(timeout=LONG)
-    page.get_by_role("button", name="Fix the fit").click()
-    sync.expect(page.get_by_alt_text("The photo with the points of the body on it")).to_be_visible(timeout=SOON)
+    photo = points(page)
+    before = newest(folder)
+    found, (width, _) = fitted(before, "left_wrist"), json.loads(before.read_text())["size"]
+    wrist = point(page, "left wrist")
+    wrist.tap()
+    page.get_by_role("button", name="Larger").click()
+    drag = (40, -34)
+    dragged_by_touch(page, wrist, *drag)
+    sync.expect(page.get_by_text("Placed: left wrist.")).to_be_visible(timeout=SOON)
+    shown(page, "phone points")
+    wanted = [
+        at + shift * width / photo.bounding_box()["width"]
+        for at, shift in zip(json.loads(before.read_text())["landmarks"]["left_wrist"]["pixel"], drag, strict=True)
+    ]
+    point(page, "right toe").tap()
     page.get_by_role("button", name="It cannot be seen").click()
+    sync.expect(page.get_by_text("Cannot be seen: right toe.")).to_be_visible(timeout=SOON)
     painted(page)
     shown(page, "phone fix")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     overlay = page.get_by_alt_text("The photo with mask, skeleton and fitted body drawn on it")
-    before = overlay.get_attribute("src")
+    shown_before = overlay.get_attribute("src")
     page.get_by_role("button", name="Fit again").click()
-    sync.expect(overlay).not_to_have_attribute("src", before or "", timeout=LONG)
+    sync.expect(overlay).not_to_have_attribute("src", shown_before or "", timeout=LONG)
+    after = newest(folder)
+    assert json.loads(after.read_text())["edits"]["landmarks"]["left_wrist"] == pytest.approx(wanted, abs=3)
+    assert math.dist(fitted(after, "left_wrist"), wanted) < 0.3 * math.dist(found, wanted)
+    sync.expect(page.get_by_text("All points are as they were found.")).to_be_visible(timeout=SOON)
+    sync.expect(wrist).to_have_attribute("data-state", "found")
     page.locator(".overflow-menu > button").click()
     page.locator(".overflow-dropdown").get_by_text("4 3D and files").click()
     sync.expect(page.get_by_text("sherf animate avatar.safetensors")).to_be_visible(timeout=SOON)
     closed(page)
+
+
+def newest(folder: Path) -> Path:
+    """The fit that was made last."""
+    return max(folder.rglob("fit.json"), key=lambda path: path.stat().st_mtime)

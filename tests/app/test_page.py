@@ -13,19 +13,14 @@ from typing import Any
 import numpy as np
 import pygltflib
 import pytest
-import torch
 from PIL import Image
-from serving import asked, served
 
-from sherf.app.fixing import Fix, zoom_of
-from sherf.app.masks import painting, repainted
 from sherf.app.serve import serve
 from sherf.app.thumbnails import FOLDER, SIDE, made_of, thumbnail
 from sherf.app.turns import MOST_WAITING, share
 from sherf.app.visit import VIEW_SIZE, Stopped, Visit
 from sherf.app.visits import MOST_AWAKE, Visits
 from sherf.app.words import command_lines, on_page
-from sherf.body.files import load_body_model
 from sherf.cli import main
 from sherf.digest import file_sha256
 from sherf.errors import BadInput, NoPerson
@@ -158,67 +153,6 @@ def test_nobody_fills_the_queue_alone() -> None:
     assert told[2][1] == "2 of your requests are waiting already. Let them end first."
 
 
-def test_the_fit_is_corrected_by_clicks(visit: Visit) -> None:
-    own = Visit()
-    before = own.read(PHOTO)
-    wrist = own.fit["landmarks"]["left_wrist"]["pixel"]
-    picture, zoom = own.points("left_wrist"), zoom_of(own.fit)
-    x, y = (round(zoom * number) for number in wrist)
-    assert tuple(picture[y, x]) == (70, 160, 255), "a blue point where it was found"
-    own.fix.landmarks |= {"left_wrist": [wrist[0] + 12, wrist[1] - 30], "right_knee": None}
-    placed = own.points("nose")[round(zoom * (wrist[1] - 30)), round(zoom * (wrist[0] + 12))]
-    assert tuple(placed) == (40, 200, 90), "a green one where it was put"
-    painted = own.mask_to_paint()
-    layer = painted["layers"][0]
-    rows = np.nonzero(layer[..., 3])[0]
-    layer[rows.max() - 20 :, :, 3] = 0
-    own.fix.height = wanted = own.height + 0.15
-    after = own.refit(None, painted)
-    assert after["photo_sha256"] == before["photo_sha256"] and own.fit["edits"]["landmarks"]["right_knee"] is None
-    assert own.fit["edits"]["mask"] is not None and own.corrected
-    erased = own.mask_to_paint()["layers"][0]
-    assert np.nonzero(erased[..., 3])[0].max() < rows.max() - 17, "what was erased is no part of the mask any more"
-    assert own.height == pytest.approx(wanted, abs=0.06), "the fit keeps most of the height"
-    moved = own.fit["landmarks"]["left_wrist"]["pixel"]
-    assert moved == pytest.approx([wrist[0] + 12, wrist[1] - 30], abs=0.01)
-    assert own.fix.landmarks == {} and own.mesh is None
-    own.close()
-
-
-def test_swapped_sides_and_another_lens_are_written_for_the_fit(tmp_path: Path) -> None:
-    found = {
-        "nose": {"pixel": [50.0, 10.0], "visibility": 0.9},
-        "left_hip": {"pixel": [60.0, 50.0], "visibility": 0.9},
-        "right_hip": {"pixel": [40.0, 50.0], "visibility": 0.1},
-    }
-    camera = {"focal_px": 400.0, "pitch": 0.1, "translation": [0.1, 0.2, 3.0]}
-    begun = {"camera": camera, "betas": [0.0] * 10}
-    fit = {"fit": begun, "landmarks": found, "edits": {"landmarks": {}, "joints": {}, "mask": None}}
-    body = load_body_model("openbody")
-    swapped = json.loads(Fix(swapped=True).write(fit, body, None, tmp_path / "a.json").read_text())
-    assert swapped["fit"] is None and swapped["edits"]["landmarks"] == {"left_hip": None, "right_hip": [60, 50]}
-    longer = json.loads(Fix(focal=1.5).write(fit, body, None, tmp_path / "b.json").read_text())
-    assert longer["fit"]["camera"] == {"focal_px": 600.0, "pitch": 0.1, "translation": [0.1, 0.2, 4.5]}
-    assert longer["edits"]["landmarks"] == {}
-    before = body.height(torch.zeros(10))
-    taller = json.loads(Fix(height=1.1 * before).write(fit, body, None, tmp_path / "c.json").read_text())["fit"]
-    assert body.height(torch.tensor(taller["betas"])) == pytest.approx(1.1 * before, abs=0.005)
-    assert taller["camera"]["translation"] == pytest.approx([0.11, 0.22, 3.3], rel=1e-4), "as large in the picture"
-
-
-def test_painting_adds_erasing_removes_and_nothing_is_nothing() -> None:
-    mask = np.zeros((1000, 800), dtype=bool)
-    mask[301:700, 203:600] = True
-    shown = painting(np.zeros((1000, 800, 3), np.uint8), mask)
-    layer = shown["layers"][0]
-    assert layer.shape == (640, 640, 4) and repainted(mask, shown) is None and repainted(mask, None) is None
-    layer[:100, :, 3] = 255  # beside the photo as well
-    layer[300:, :, 3] = 0
-    other = repainted(mask, shown)
-    assert other[:155].all() and not other[475:].any() and not other[160:300].any()
-    assert ((other[165:460] > 0) == mask[165:460]).all(), "at the photo's own resolution"
-
-
 def test_visits_do_not_mix(visit: Visit, tmp_path: Path) -> None:
     other = Visit()
     assert other.folder != visit.folder and other.avatar is None
@@ -258,7 +192,7 @@ def test_a_refresh_brings_back_what_was_made(visit: Visit) -> None:
     *_, opened, key = come_back(visits, "somebody else's")
     assert (opened, key) == (visit, visit.key)
     visits.find = {visit.key: visit}.get
-    photo, person, overlay, _, _, line, view, share, *_, again, key = come_back(visits, visit.key)
+    photo, person, overlay, *_, line, view, share, _, _, _, _, again, key = come_back(visits, visit.key)
     assert Path(photo).read_bytes() == PHOTO.read_bytes() and Path(overlay).exists() and view is visit.shown
     assert person == 1 and "sherf animate person_1.jpg" in line and "photo saw" in share and again is visit
     assert find(visits, str(PHOTO), visit)[-2:] == (visit, visit.key), "the same visit goes on"
@@ -339,11 +273,3 @@ def test_mistakes_are_sentences_on_the_page() -> None:
 def test_it_does_not_open_itself_to_others(options: AppOptions, says: str) -> None:
     with pytest.raises(BadInput, match=says):
         serve(options)
-
-
-def test_the_server_answers_and_stops(tmp_path: Path) -> None:
-    with served(tmp_path) as address:
-        assert json.loads(asked(f"{address}/health"))["status"] == "ok"
-        assert "SHERF" in asked(f"{address}/")
-        with pytest.raises(BadInput, match="cannot be served"):
-            serve(AppOptions(port=int(address.rpartition(":")[2])))
