@@ -19,6 +19,7 @@ from sherf.errors import SherfError
 from sherf.framing import CameraPath
 from sherf.motion import builtin_motions
 from sherf.options import MotionOptions, RenderOptions
+from sherf.progress import Hear
 
 BACKGROUNDS = {
     "white": "white",
@@ -151,7 +152,7 @@ def move(
     started = _started(visit)
     moving, options = _chosen(file, seconds, speed, loop, in_place, background, size)
     bar(0, desc="the avatar is being made ready")
-    files = started.film(file or name, moving, options, camera, _countdown(bar))
+    files = started.film(file or name, moving, options, camera, _countdown(bar), _told_on(bar))
     return str(files[0]), [str(path) for path in files], started
 
 
@@ -174,10 +175,10 @@ def line(
 
 
 @in_words
-def export(name: str, file: str | None, visit: Visit | None) -> tuple:
+def export(name: str, file: str | None, visit: Visit | None, bar: gr.Progress = gr.Progress()) -> tuple:
     """The rigged avatar, for the viewer and to take away."""
     started = _started(visit)
-    files = [str(path) for path in started.model(file or name, MotionOptions())]
+    files = [str(path) for path in started.model(file or name, MotionOptions(), _told_on(bar))]
     return files[0], files, started
 
 
@@ -306,6 +307,11 @@ def _share(visit: Visit) -> str:
 
 def _centimetres(visit: Visit) -> int:
     return round(100 * visit.height)
+
+
+def _told_on(bar: gr.Progress) -> Hear:
+    """Tells how far the motion of a video is."""
+    return lambda what, done, count: bar((done, count), desc=what, unit="pictures" if "person" in what else "steps")
 
 
 def _countdown(bar: gr.Progress) -> Callable[[int, int], None]:

@@ -32,11 +32,12 @@ from sherf.export.rigged import RiggedMesh, rigged_mesh
 from sherf.export.video import compose, parse_colour
 from sherf.framing import CameraPath, frame_person
 from sherf.image import to_bytes
-from sherf.motion import resample
+from sherf.motion import Motion, resample
 from sherf.motion_choice import chosen_motion
 from sherf.motion_ground import grounded
 from sherf.options import MotionOptions, OutputOptions, PhotoOptions, RenderOptions
 from sherf.output import write_json
+from sherf.progress import Hear, heard_by
 from sherf.provenance import PROVENANCE, provenance
 from sherf.reconstruct import AVATAR, FIT, OVERLAY, obtain_avatar
 from sherf.renderer import Renderer, make_renderer
@@ -263,11 +264,13 @@ class Visit:
         options: RenderOptions,
         path: CameraPath,
         told: Callable[[int, int], None] = lambda done, count: None,
+        hear: Hear = lambda what, done, count: None,
     ) -> list[Path]:
         """A video of the avatar's mesh while it moves; returns the videos and where they come from.
 
         Args:
             told: hears how many frames of how many are done.
+            hear: hears how far the motion of a video is, before that.
 
         Raises:
             Stopped: `stopping` was set meanwhile.
@@ -278,7 +281,7 @@ class Visit:
             parse_colour(options.background)
             mesh = self.build()
             avatar, body = self._known()
-            played = resample(chosen_motion(motion, moving, self.out / "video-motion"), options.fps)
+            played = self._played(motion, moving, options.fps, hear)
             name = f"{played.name}-{abs(hash((motion, moving, options, path))) % 10**8}"
             renderer = Watched(MeshRenderer(mesh), self._watch, lambda done: self._tell(told, done, len(played)))
             out = OutputOptions(self.out / "films" / name, overwrite=True)
@@ -287,12 +290,16 @@ class Visit:
             self.films = [*videos, out.out / PROVENANCE]
             return self.films
 
-    def model(self, motion: str, moving: MotionOptions) -> list[Path]:
-        """The rigged avatar as GLB with one clip, the avatar's own file, and where they come from."""
+    def model(self, motion: str, moving: MotionOptions, hear: Hear = lambda what, done, count: None) -> list[Path]:
+        """The rigged avatar as GLB with one clip, the avatar's own file, and where they come from.
+
+        Args:
+            hear: hears how far the motion of a video is.
+        """
         self.stopping.clear()
         mesh = self.build()
         avatar, body = self._known()
-        played = resample(chosen_motion(motion, moving, self.out / "video-motion"), 30.0)
+        played = self._played(motion, moving, 30.0, hear)
         clip = grounded(played, body, avatar.bank.subject.pose.betas)
         path = self.out / "avatar.glb"
         record = provenance(avatar, mesh.seen)
@@ -300,6 +307,15 @@ class Visit:
         write_json(self.out / PROVENANCE, record)
         self.models = [path, self.avatar_file, self.out / PROVENANCE]
         return self.models
+
+    def _played(self, motion: str, moving: MotionOptions, fps: float, hear: Hear) -> Motion:
+        def heard(what: str, done: int, count: int | None) -> None:
+            self._watch()
+            self.used = time.monotonic()
+            hear(what, done, count)
+
+        with heard_by(heard):
+            return resample(chosen_motion(motion, moving, self.out / "video-motion"), fps)
 
     def rest(self) -> None:
         """Give memory back that work can win again: the mesh and the renderers."""

@@ -18,7 +18,7 @@ from sherf.progress import counted, say
 LEAST_SHARE = 0.2
 """Of the pictures that have to show the person."""
 LEAST_PICTURES = 3
-VERSION = 1
+VERSION = 2
 """Raised whenever other numbers come out."""
 
 

@@ -3,13 +3,29 @@
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TypeVar
 
 from tqdm import tqdm
 
 T = TypeVar("T")
 QUIET_SECONDS = 10.0  # between lines where there is no terminal
+
+Hear = Callable[[str, int, int | None], None]
+"""Is told what is being done, how many are done, and of how many, before each; may raise, to end it."""
+_heard_by: ContextVar[Hear | None] = ContextVar("heard by", default=None)
+
+
+@contextmanager
+def heard_by(hear: Hear) -> Iterator[None]:
+    """Tell somebody else than the terminal too, in this thread."""
+    before = _heard_by.set(hear)
+    try:
+        yield
+    finally:
+        _heard_by.reset(before)
 
 
 def say(line: str) -> None:
@@ -24,6 +40,9 @@ def progress(items: Sequence[T], what: str) -> Iterator[T]:
 
 def counted(items: Iterable[T], count: int | None, what: str) -> Iterator[T]:
     """Likewise of items whose number is not known, or only roughly."""
+    hear = _heard_by.get()
+    if hear is not None:
+        items = _telling(items, count, what, hear)
     if sys.stderr.isatty():
         # Terminals that do not know their size (0 x 0) would get no bar: shutil then says 80 x 24.
         columns, rows = shutil.get_terminal_size()
@@ -37,3 +56,9 @@ def counted(items: Iterable[T], count: int | None, what: str) -> Iterator[T]:
             last = now
             left = "" if count is None else f" of {count}, about {(now - start) / done * (count - done):.0f} s left"
             say(f"{what}: {done}{left}")
+
+
+def _telling(items: Iterable[T], count: int | None, what: str, hear: Hear) -> Iterator[T]:
+    for done, item in enumerate(items):
+        hear(what, done, count)
+        yield item

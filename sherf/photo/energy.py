@@ -11,6 +11,7 @@ from sherf.body.lbs import axis_angle_to_matrix
 from sherf.body.model import BodyModel
 from sherf.image import in_frame
 from sherf.photo import landmarks as marks
+from sherf.photo.bone_directions import along_bones, bone_directions
 from sherf.photo.detect import Sighting
 from sherf.photo.outline import robust
 from sherf.photo.pose_prior import pose_energy
@@ -23,7 +24,7 @@ NEAREST_M = 0.1  # to the camera
 
 # Weights of the energy's terms, in three phases: the directions of the bones lead, the landmarks take over, and
 # where there is an outline it is trusted more than landmarks, which are off by 1 to 2 % of the height.
-DIRECTIONS = (8.0, 0.5, 0.5)
+DIRECTIONS = (1.0, 0.25, 0.25)
 LANDMARKS = (1500.0, 1500.0, 300.0)
 LANDMARK_SCALE = (0.3, 0.08, 0.08)  # an error beyond this is believed to be a mistake
 POSE, SHAPE, BALANCE = 0.012, 0.03, 60.0
@@ -41,6 +42,7 @@ class Evidence:
     directions: Float[Tensor, "*frame bone 3"]
     """Of the bones, camera axes, unit length."""
     direction_weight: Float[Tensor, "*frame bone"]
+    """1 / (2 variance), radians."""
     focal: float
     """px."""
     centre: Float[Tensor, " 2"]
@@ -86,18 +88,19 @@ def gather(
     firm[[marks.INDEX[name] for name in placed]] = True
     # Hidden landmarks are guesses of the detector, and those outside the photo more so: there the prior speaks.
     certainty = ((marks.observed(person.visibility) - UNSEEN) / (SEEN - UNSEEN)).clamp(0.0, 1.0)
-    trust = certainty * torch.where(in_frame(target, size) | firm, 1.0, 0.05) * marks.known_on(body)
-    metric = marks.observed(person.world)
+    inside = torch.where(in_frame(target, size) | firm, 1.0, 0.05) * marks.known_on(body)
+    trust = certainty * inside
+    directions, spread = bone_directions(person, size, focal)
     starts, ends = marks.BONE_STARTS, marks.BONE_ENDS
     # where the detector was wrong about a landmark it is about its bones
-    believed = torch.minimum(trust[starts], trust[ends]) * ~(firm[starts] | firm[ends])
+    believed = torch.minimum(inside[starts], inside[ends]) * ~(firm[starts] | firm[ends])
     ankles = [marks.INDEX["left_ankle"], marks.INDEX["right_ankle"]]
     return Evidence(
         target=target,
         weight=marks.WEIGHTS * trust.clamp_min(1e-4) * torch.where(firm, FIRM, 1.0),
         firm=firm,
-        directions=unit(metric[ends] - metric[starts]),
-        direction_weight=believed,
+        directions=directions,
+        direction_weight=believed / (2 * spread.square()),
         focal=focal,
         centre=torch.tensor([size[1] / 2, size[0] / 2]),
         height=person_height(target),
@@ -124,7 +127,7 @@ def body_energy(
     squared = error.square().sum(dim=-1)
     misses = torch.where(evidence.firm, squared, robust(squared, LANDMARK_SCALE[phase]))
     total = LANDMARKS[phase] * (evidence.weight * misses).sum(dim=-1)
-    bones = unit(points[..., marks.BONE_ENDS, :] - points[..., marks.BONE_STARTS, :]) @ R.T
+    bones = along_bones(points) @ R.T
     turns = (bones - evidence.directions).square().sum(dim=-1)
     total = total + DIRECTIONS[phase] * (evidence.direction_weight * turns).sum(dim=-1)
     total = total + POSE * pose_energy(unknowns.joints) + SHAPE * unknowns.betas.square().sum()

@@ -20,6 +20,7 @@ from sherf.photo.detect import Sighting
 from sherf.photo.fit_video import fit_video
 from sherf.photo.track import track
 from sherf.photo.video import is_video, read_video, video_info
+from sherf.progress import heard_by
 
 PHOTO = Path(__file__).parents[2] / "examples" / "person_1.jpg"
 SIZE = (400, 300)
@@ -144,6 +145,22 @@ def test_a_motion_out_of_a_video_is_kept(
     monkeypatch.setattr("sherf.motion_video.motion_of_video", lambda *_: read_motion("idle"))
     other = obtain_motion_of_video(_video(tmp_path / "b.mp4", walking_by[1:]), tmp_path / "motion.npz", body)
     assert len(other) == len(read_motion("idle"))
+
+
+def test_who_hears_of_a_video_can_end_it(body: BodyModel, tmp_path: Path, walking_by: list[np.ndarray]) -> None:
+    """Both parts of the work are told of; nothing is kept of what was ended."""
+    path, told = _video(tmp_path / "by.mp4", walking_by), []
+
+    def hear(what: str, done: int, count: int | None) -> None:
+        told.append((what, done, count))
+        if what == "fitting the motion" and done == 3:
+            raise KeyboardInterrupt
+
+    with heard_by(hear), pytest.raises(KeyboardInterrupt):
+        obtain_motion_of_video(path, tmp_path / "motion.npz", body)
+    assert told[: len(walking_by)] == [("following the person", i, len(walking_by)) for i in range(len(walking_by))]
+    assert [done for what, done, _ in told if what == "fitting the motion"] == [0, 1, 2, 3]
+    assert [file.name for file in tmp_path.iterdir()] == ["by.mp4"]
 
 
 def _seen(body: BodyModel, frames: int, noise: float = 0.0) -> tuple[list[Sighting | None], torch.Tensor]:
