@@ -65,8 +65,7 @@ def similarity_between(source: Float[Tensor, "point 3"], target: Float[Tensor, "
     return Similarity(scale, R.float(), T.float())
 
 
-def driven(estimated: BodyPose, target: BodyPose, body: BodyModel) -> BodyPose:
-    """The target's pose on the estimated shape, its pelvis where the target's is."""
+def driven(estimated: BodyPose, target: BodyPose, body: BodyModel) -> tuple[BodyPose, Similarity]:
+    """The target's pose on the estimated shape, and how that lies to the target, which alone tells its height."""
     pose = replace(target, betas=estimated.betas)
-    shift = body.pose(target).joints[0] - body.pose(pose).joints[0]
-    return replace(pose, T_world_body=pose.T_world_body + shift)
+    return pose, similarity_between(body.pose(pose).joints, body.pose(target).joints)

@@ -179,9 +179,10 @@ class _Runner:
         if self._estimate is not None:
             own, vertices = self._estimate.subject.pose, None
             if item.kind == "novel_view":
-                pose, camera = own, self._estimate.similarity.seen_by(camera)
+                pose, similarity = own, self._estimate.similarity
             else:
-                pose = driven(own, pose, self.model.body)
+                pose, similarity = driven(own, pose, self.model.body)
+            camera = similarity.seen_by(camera)
         if self._pose is None or self._pose[0] != place:
             self._pose = (place, pose)
         assert self._renderer is not None
