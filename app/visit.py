@@ -20,6 +20,7 @@ from PIL import Image, ImageOps
 from sherf.app.films import Watched, filmed
 from sherf.app.fixing import Fix, small
 from sherf.app.masks import Painting, painting, repainted, whole_mask
+from sherf.app.tints import seen_and_invented
 from sherf.avatar import Avatar
 from sherf.body.model import BodyModel
 from sherf.camera import around
@@ -37,19 +38,17 @@ from sherf.motion_choice import chosen_motion
 from sherf.motion_ground import grounded
 from sherf.options import MotionOptions, OutputOptions, PhotoOptions, RenderOptions
 from sherf.output import write_json
-from sherf.progress import Hear, heard_by
+from sherf.progress import Hear, heard_by, nobody
 from sherf.provenance import PROVENANCE, provenance
 from sherf.reconstruct import AVATAR, FIT, OVERLAY, obtain_avatar
 from sherf.renderer import Renderer, make_renderer
-from sherf.scene import Camera, Frame
+from sherf.scene import Camera
 
 VIEW_SIZE, COARSE_SIZE = 512, 160
 FRONT = (30.0, 0.0, 1.0, True)
 """What `view` shows first."""
-SIDES = 6
-TURN_MS = 350
+SIDES, TURN_MS = 6, 350
 STEEPEST = 60.0
-SEEN, INVENTED = torch.tensor([0.16, 0.63, 0.42]), torch.tensor([0.93, 0.55, 0.20])
 
 
 class Stopped(SherfError):
@@ -249,7 +248,7 @@ class Visit:
         K[:2, :2] *= zoom
         frame = renderer.frame(Camera(K, camera.R, camera.T, camera.size), pose)
         self._looked = (azimuth, elevation, zoom, colours)
-        picture = to_bytes(compose(frame, torch.ones(3))) if colours else _seen_and_invented(frame)
+        picture = to_bytes(compose(frame, torch.ones(3))) if colours else seen_and_invented(frame)
         self.shown = cv2.resize(picture, (VIEW_SIZE, VIEW_SIZE), interpolation=cv2.INTER_CUBIC)
         return self.shown
 
@@ -264,7 +263,7 @@ class Visit:
         options: RenderOptions,
         path: CameraPath,
         told: Callable[[int, int], None] = lambda done, count: None,
-        hear: Hear = lambda what, done, count: None,
+        hear: Hear = nobody,
     ) -> list[Path]:
         """A video of the avatar's mesh while it moves; returns the videos and where they come from.
 
@@ -290,12 +289,8 @@ class Visit:
             self.films = [*videos, out.out / PROVENANCE]
             return self.films
 
-    def model(self, motion: str, moving: MotionOptions, hear: Hear = lambda what, done, count: None) -> list[Path]:
-        """The rigged avatar as GLB with one clip, the avatar's own file, and where they come from.
-
-        Args:
-            hear: hears how far the motion of a video is.
-        """
+    def model(self, motion: str, moving: MotionOptions, hear: Hear = nobody) -> list[Path]:
+        """The rigged avatar as GLB with one clip, its own file, and where they come from; of `hear` see `film`."""
         self.stopping.clear()
         mesh = self.build()
         avatar, body = self._known()
@@ -353,10 +348,3 @@ class Visit:
     def _tell(self, told: Callable[[int, int], None], done: int, count: int) -> None:
         self.used = time.monotonic()
         told(done, count)
-
-
-def _seen_and_invented(frame: Frame) -> UInt8[np.ndarray, "h w 3"]:
-    light = 0.55 + 0.45 * (frame.rgb.mean(dim=0) / frame.opacity.clamp_min(1e-6))
-    share = (frame.visibility / frame.opacity.clamp_min(1e-6)).clamp(0, 1)
-    tint = torch.lerp(INVENTED[:, None, None], SEEN[:, None, None], share) * light
-    return to_bytes(tint * frame.opacity + 1 - frame.opacity)

@@ -1,5 +1,6 @@
 """A motion out of a video of a person."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -59,15 +60,21 @@ def obtain_motion_of_video(path: Path, kept: Path, body: BodyModel, person: int 
     """The motion out of a file that an earlier run kept, or made and kept there.
 
     Raises:
-        As `motion_of_video`; OutputError where it cannot be kept.
+        As `motion_of_video`, and where `kept` is somebody's file; OutputError where it cannot be kept.
     """
     source = f"{file_sha256(path)} {person or 1} {body.name} {VERSION}"
     if kept.is_file():
         try:
-            if str(read_npz(kept).get("source", np.array(""))) == source:
+            found = str(read_npz(kept).get("source", np.array("")))
+            if found == source:
                 return read_motion(kept)
-        except BadInput:
-            pass
+        except BadInput:  # damaged
+            found = source
+        if not re.fullmatch(r"[0-9a-f]{64} \d+ \S+ \d+", found):
+            raise BadInput(
+                f"{kept} is there, and no earlier motion of a video: it would be lost.\n"
+                "Move it away, or choose another folder with --out."
+            )
     motion = motion_of_video(path, body, person)
     with atomic_output(kept) as partial:
         write_motion(partial, motion, source)

@@ -12,10 +12,13 @@ from tqdm import tqdm
 
 T = TypeVar("T")
 QUIET_SECONDS = 10.0  # between lines where there is no terminal
-
 Hear = Callable[[str, int, int | None], None]
 """Is told what is being done, how many are done, and of how many, before each; may raise, to end it."""
 _heard_by: ContextVar[Hear | None] = ContextVar("heard by", default=None)
+
+
+def nobody(what: str, done: int, count: int | None) -> None:
+    """Hear, and do nothing."""
 
 
 @contextmanager

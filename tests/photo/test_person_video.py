@@ -147,6 +147,19 @@ def test_a_motion_out_of_a_video_is_kept(
     assert len(other) == len(read_motion("idle"))
 
 
+def test_somebodys_motion_is_not_replaced_by_a_videos(body: BodyModel, tmp_path: Path) -> None:
+    """Though it is called as the video's would be; a damaged one is no loss."""
+    path, kept = _video(tmp_path / "empty.mp4", [_grey(128, (128, 128))] * 3), tmp_path / "motion.npz"
+    write_motion(kept, read_motion("idle"), "my own")
+    before = kept.read_bytes()
+    with pytest.raises(BadInput, match="would be lost"):
+        obtain_motion_of_video(path, kept, body)
+    assert kept.read_bytes() == before
+    kept.write_bytes(before[:100])
+    with pytest.raises(NoPerson):
+        obtain_motion_of_video(path, kept, body)
+
+
 def test_who_hears_of_a_video_can_end_it(body: BodyModel, tmp_path: Path, walking_by: list[np.ndarray]) -> None:
     """Both parts of the work are told of; nothing is kept of what was ended."""
     path, told = _video(tmp_path / "by.mp4", walking_by), []
