@@ -29,6 +29,7 @@ from sherf.photo.bone_directions import (
     LAYERS,
     along_bones,
     bones_in_mirror,
+    extent,
     features,
     landmarks_in_mirror,
     of_each,
@@ -41,7 +42,7 @@ from sherf.progress import progress
 MEMBERS, WIDTH = 4, 256
 BATCH, RATE, DECAY = 256, 1e-3, 0.05
 POINT_NOISE, WORLD_NOISE_M = 0.02, 0.01
-"""Of landmarks, in spreads of the person's landmarks, and metres."""
+"""Of landmarks, in extents of the person's landmarks, and metres."""
 ROLL, ANY_ROLL = 0.15, 0.15
 """Pictures are turned by so many radians, as a standard deviation, and so large a share by any angle: who lies."""
 DROPPED = 0.1
@@ -168,8 +169,7 @@ def disturbed(points: Tensor, world: Tensor, seen: Tensor, truth: Tensor) -> tup
     angle = torch.where(torch.rand(flip.shape) < ANY_ROLL, 2 * np.pi * torch.rand(flip.shape), angle)
     c, s, o, i = angle.cos(), angle.sin(), torch.zeros_like(angle), torch.ones_like(angle)
     R = torch.stack([c, -s, o, s, c, o, o, o, i], dim=-1).unflatten(-1, (3, 3)).mT
-    size = (points - points.mean(dim=-2, keepdim=True)).square().sum(dim=-1).mean(dim=-1).sqrt()[..., None, None]
-    points = points @ R[..., :2, :2] + POINT_NOISE * size * torch.randn_like(points)
+    points = points @ R[..., :2, :2] + POINT_NOISE * extent(points) * torch.randn_like(points)
     return points, world @ R + WORLD_NOISE_M * torch.randn_like(world), seen, truth @ R
 
 

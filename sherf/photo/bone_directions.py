@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from sherf.body.skeleton import mirrored_name
 from sherf.photo import landmarks as marks
 from sherf.photo.detect import Sighting
 
@@ -22,6 +23,12 @@ Weights = Mapping[str, Tensor]
 LAYERS = 4
 LEAST_SPREAD = 0.1
 """Radians: no answer is believed to be nearer than that."""
+MIRROR = torch.tensor([-1.0, 1.0, 1.0])
+POINTS_OF_OTHER_SIDE = [marks.INDEX[mirrored_name(mark.name)] for mark in marks.LANDMARKS]
+_OTHERS = [(mirrored_name(start), mirrored_name(end)) for start, end in marks.BONES]
+# a bone across the body is its own mirror image, from its end to its start
+BONES_OF_OTHER_SIDE = [marks.BONES.index(bone if bone in marks.BONES else bone[::-1]) for bone in _OTHERS]
+BONE_SIGNS = torch.tensor([1.0 if bone in marks.BONES else -1.0 for bone in _OTHERS])
 
 
 def bone_directions(
@@ -88,8 +95,13 @@ def features(
 ) -> Float[Tensor, "*person feature"]:
     """What the networks see: landmarks about their middle, in their own spread, as it were a weak perspective."""
     centred = points - points.mean(dim=-2, keepdim=True)
-    spread = centred.square().sum(dim=-1).mean(dim=-1).sqrt().clamp_min(1e-6)[..., None, None]
-    return torch.cat([(centred / spread).flatten(-2), world.flatten(-2), seen], dim=-1)
+    return torch.cat([(centred / extent(points)).flatten(-2), world.flatten(-2), seen], dim=-1)
+
+
+def extent(points: Float[Tensor, "*person landmark 2"]) -> Float[Tensor, "*person 1 1"]:
+    """Root of the mean squared distance from their middle, px."""
+    centred = points - points.mean(dim=-2, keepdim=True)
+    return centred.square().sum(dim=-1).mean(dim=-1).sqrt().clamp_min(1e-6)[..., None, None]
 
 
 def along_bones(points: Float[Tensor, "*person landmark 3"]) -> Float[Tensor, "*person bone 3"]:
@@ -103,26 +115,13 @@ def landmarks_in_mirror(
     seen: Float[Tensor, "*person landmark"],
 ) -> tuple[Float[Tensor, "*person landmark 2"], Float[Tensor, "*person landmark 3"], Float[Tensor, "*person landmark"]]:
     """What is found in the mirrored picture; px from its middle."""
-    order = [marks.INDEX[other_side(mark.name)] for mark in marks.LANDMARKS]
-    return points[..., order, :] * MIRROR[:2], world[..., order, :] * MIRROR, seen[..., order]
+    points, world = points[..., POINTS_OF_OTHER_SIDE, :] * MIRROR[:2], world[..., POINTS_OF_OTHER_SIDE, :] * MIRROR
+    return points, world, seen[..., POINTS_OF_OTHER_SIDE]
 
 
 def bones_in_mirror(directions: Float[Tensor, "*person bone 3"]) -> Float[Tensor, "*person bone 3"]:
     """Where the bones point in the mirrored picture."""
     return directions[..., BONES_OF_OTHER_SIDE, :] * BONE_SIGNS[:, None] * MIRROR
-
-
-def other_side(name: str) -> str:
-    """The landmark on the body's other side."""
-    side, _, part = name.partition("_")
-    return {"left": f"right_{part}", "right": f"left_{part}"}.get(side, name)
-
-
-MIRROR = torch.tensor([-1.0, 1.0, 1.0])
-_OTHERS = [(other_side(start), other_side(end)) for start, end in marks.BONES]
-# a bone across the body is its own mirror image, from its end to its start
-BONES_OF_OTHER_SIDE = [marks.BONES.index(bone if bone in marks.BONES else bone[::-1]) for bone in _OTHERS]
-BONE_SIGNS = torch.tensor([1.0 if bone in marks.BONES else -1.0 for bone in _OTHERS])
 
 
 def ray_frame(towards: Float[Tensor, " 3"]) -> Float[Tensor, "3 3"]:

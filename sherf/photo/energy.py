@@ -155,8 +155,3 @@ def camera_rotation(pitch: Float[Tensor, ""]) -> Float[Tensor, "3 3"]:
 def camera_pitch(R: Float[Tensor, "3 3"]) -> Float[Tensor, ""]:
     """Return by how much a camera of `camera_rotation` looks down, radians."""
     return torch.atan2(-R[2, 1], -R[1, 1])
-
-
-def unit(x: Float[Tensor, "*point 3"]) -> Float[Tensor, "*point 3"]:
-    """Of length 1."""
-    return x / x.norm(dim=-1, keepdim=True).clamp_min(1e-6)

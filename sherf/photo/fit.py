@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import cv2
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -25,7 +26,6 @@ from sherf.photo.energy import (
     camera_rotation,
     gather,
     on_picture,
-    unit,
 )
 from sherf.photo.outline import Outline, outline_energy, outline_of
 from sherf.photo.prior import STANCE, thickness
@@ -179,9 +179,9 @@ def _rate(step: int, options: FitOptions) -> float:
 def initial_orientation(world: Float[Tensor, "33 3"]) -> Float[Tensor, " 3"]:
     """Return the trunk's axis-angle in a y-up world, from BlazePose's metric landmarks (camera axes)."""
     points = world * Y_UP
-    up = unit((points[11] + points[12]) - (points[23] + points[24]))
+    up = F.normalize((points[11] + points[12]) - (points[23] + points[24]), dim=0, eps=1e-6)
     left = (points[11] - points[12]) + (points[23] - points[24])
-    left = unit(left - (left @ up) * up)
+    left = F.normalize(left - (left @ up) * up, dim=0, eps=1e-6)
     rotation = torch.stack([left, up, torch.linalg.cross(left, up)], dim=1)
     vector, _ = cv2.Rodrigues(rotation.double().numpy())
     return torch.from_numpy(vector[:, 0]).float()
