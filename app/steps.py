@@ -152,7 +152,7 @@ def move(
     started = _started(visit)
     moving, options = _chosen(file, seconds, speed, loop, in_place, background, size)
     bar(0, desc="the avatar is being made ready")
-    files = started.film(file or name, moving, options, camera, _countdown(bar), _told_on(bar))
+    files = started.film(file or name, moving, options, camera, _told_on(bar))
     return str(files[0]), [str(path) for path in files], started
 
 
@@ -310,23 +310,12 @@ def _centimetres(visit: Visit) -> int:
 
 
 def _told_on(bar: gr.Progress) -> Hear:
-    """Tells how far the motion of a video is."""
-    return lambda what, done, count: bar((done, count), desc=what, unit="pictures" if "person" in what else "steps")
+    """Tells how far the work is, and about how long the rest of it will take."""
+    began: dict[str, float] = {}
 
-
-def _countdown(bar: gr.Progress) -> Callable[[int, int], None]:
-    """Tells the time left by the pictures alone: the mesh and the motion come before the first, and do not count."""
-    first = 0.0
-
-    def tell(done: int, count: int) -> None:
-        nonlocal first
-        now = time.monotonic()
-        first = first or now
-        left = (now - first) / max(done - 1, 1) * (count - done)
-        bar(
-            (done, count),
-            desc=f"about {left:.0f} s left" if done > 1 else "the first picture is there",
-            unit="pictures",
-        )
+    def tell(what: str, done: int, count: int | None) -> None:
+        took = time.monotonic() - began.setdefault(what, time.monotonic())
+        left = f", about {took / done * (count - done):.0f} s left" if done and count else ""
+        bar((done, count), desc=what + left, unit="")
 
     return tell

@@ -6,7 +6,8 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import torch
 from jaxtyping import Bool, UInt8
 from PIL import Image, ImageOps
 
-from sherf.app.films import Watched, filmed
+from sherf.app.films import filmed
 from sherf.app.fixing import Fix, small
 from sherf.app.masks import Painting, painting, repainted, whole_mask
 from sherf.app.tints import seen_and_invented
@@ -262,29 +263,26 @@ class Visit:
         moving: MotionOptions,
         options: RenderOptions,
         path: CameraPath,
-        told: Callable[[int, int], None] = lambda done, count: None,
         hear: Hear = nobody,
     ) -> list[Path]:
         """A video of the avatar's mesh while it moves; returns the videos and where they come from.
 
         Args:
-            told: hears how many frames of how many are done.
-            hear: hears how far the motion of a video is, before that.
+            hear: hears how far the motion of a video is, then how many frames are done.
 
         Raises:
             Stopped: `stopping` was set meanwhile.
             SherfError: of the motion or the options.
         """
-        with self._filming:  # the last one may still be ending
+        with self._filming, self._heard(hear):  # the last one may still be ending
             self.stopping.clear()
             parse_colour(options.background)
             mesh = self.build()
             avatar, body = self._known()
-            played = self._played(motion, moving, options.fps, hear)
+            played = self._played(motion, moving, options.fps)
             name = f"{played.name}-{abs(hash((motion, moving, options, path))) % 10**8}"
-            renderer = Watched(MeshRenderer(mesh), self._watch, lambda done: self._tell(told, done, len(played)))
             out = OutputOptions(self.out / "films" / name, overwrite=True)
-            videos = filmed(renderer, played, avatar, body, path, out, options)
+            videos = filmed(MeshRenderer(mesh), played, avatar, body, path, out, options)
             write_json(out.out / PROVENANCE, provenance(avatar, mesh.seen))
             self.films = [*videos, out.out / PROVENANCE]
             return self.films
@@ -294,8 +292,8 @@ class Visit:
         self.stopping.clear()
         mesh = self.build()
         avatar, body = self._known()
-        played = self._played(motion, moving, 30.0, hear)
-        clip = grounded(played, body, avatar.bank.subject.pose.betas)
+        with self._heard(hear):
+            clip = grounded(self._played(motion, moving, 30.0), body, avatar.bank.subject.pose.betas)
         path = self.out / "avatar.glb"
         record = provenance(avatar, mesh.seen)
         write_glb(path, glb_bytes(mesh, [clip], record))
@@ -303,14 +301,20 @@ class Visit:
         self.models = [path, self.avatar_file, self.out / PROVENANCE]
         return self.models
 
-    def _played(self, motion: str, moving: MotionOptions, fps: float, hear: Hear) -> Motion:
+    def _played(self, motion: str, moving: MotionOptions, fps: float) -> Motion:
+        return resample(chosen_motion(motion, moving, self.out / "video-motion"), fps)
+
+    @contextmanager
+    def _heard(self, hear: Hear) -> Iterator[None]:
+        """Work that `stopping` ends, and that counts as use of the visit."""
+
         def heard(what: str, done: int, count: int | None) -> None:
             self._watch()
             self.used = time.monotonic()
             hear(what, done, count)
 
         with heard_by(heard):
-            return resample(chosen_motion(motion, moving, self.out / "video-motion"), fps)
+            yield
 
     def rest(self) -> None:
         """Give memory back that work can win again: the mesh and the renderers."""
@@ -344,7 +348,3 @@ class Visit:
     def _watch(self) -> None:
         if self.stopping.is_set():
             raise Stopped("stopped: nothing of the film was kept.")
-
-    def _tell(self, told: Callable[[int, int], None], done: int, count: int) -> None:
-        self.used = time.monotonic()
-        told(done, count)
