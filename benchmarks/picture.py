@@ -15,7 +15,8 @@ from sherf.camera import turntable
 from sherf.devices import choose_backend
 from sherf.export.video import compose
 from sherf.framing import frame_person
-from sherf.motion import apply, leg_height, read_motion
+from sherf.motion import apply, read_motion
+from sherf.motion_ground import grounded
 from sherf.options import OutputOptions
 from sherf.photo.read import read_photo
 from sherf.reconstruct import AVATAR, obtain_avatar
@@ -37,7 +38,7 @@ def row(photo: Path, motion: str) -> Tensor:
     renderer = make_renderer(avatar, body, choose_backend("cpu"))
     base, centre = frame_person(renderer.outline(pose), avatar.bank.subject.camera, (HEIGHT, HEIGHT))
     sides = [renderer.frame(turntable(base, centre, 6)[i], pose) for i in (0, 1, 2, 3, 5)]
-    moves = apply(read_motion(motion), pose, leg_height_m=leg_height(body.rest_joints(pose.betas)))
+    moves = apply(grounded(read_motion(motion), body, pose.betas), pose)
     for i in (12, 30, 48):
         posed = moves[i % len(moves)]
         camera, middle = frame_person(renderer.outline(posed), avatar.bank.subject.camera, (HEIGHT, HEIGHT))
