@@ -67,8 +67,8 @@ def main() -> None:
         seconds, memory = run("reconstruct", PHOTO, "--out", out / "a")
         rows.append(("photo → avatar, cold process", f"{seconds:.1f} s", f"{memory:.2f} GB", "15 s"))
         still, moving = warm_frame(out / "a" / "avatar.safetensors")
-        rows.append(("template frame 512², warm, same pose", f"{still:.2f} s", "", "1.5 s"))
-        rows.append(("template frame 512², warm, new pose", f"{moving:.2f} s", "", "1.5 s"))
+        rows.append(("frame 512², warm, same pose", f"{still:.2f} s", "", "1.5 s"))
+        rows.append(("frame 512², warm, new pose", f"{moving:.2f} s", "", "1.5 s"))
         seconds, memory = run("render", PHOTO, "--size", "512", "--frames", "60", "--out", out / "b")
         rows.append(
             ("`sherf render PHOTO --size 512 --frames 60`, cold", f"{seconds:.0f} s", f"{memory:.2f} GB", "180 s, 3 GB")

@@ -19,7 +19,7 @@ from sherf.progress import counted, say
 LEAST_SHARE = 0.2
 """Of the pictures that have to show the person."""
 LEAST_PICTURES = 3
-VERSION = 2
+VERSION = 3
 """Raised whenever other numbers come out."""
 
 

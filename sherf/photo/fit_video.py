@@ -22,7 +22,10 @@ from sherf.scene import BodyPose
 STEPS = 240
 ACCELERATION = 12.0  # m/s^2: what a landmark of a moving person does
 TURNING = 60.0  # rad/s^2: likewise a joint
-SMOOTH = 6.0  # weight of both, beside the photo's terms
+SMOOTH = (0.1, 5.0)
+"""Weight of both beside the photo's terms, at first and in the end: pictures that hold each other do not get far."""
+RISES = (0.33, 0.8)
+"""The shares of the steps between which it grows."""
 RATES = {"joints": 0.04, "betas": 0.03, "translation": 0.02, "pitch": 0.01}
 
 
@@ -55,7 +58,7 @@ def fit_video(body: BodyModel, sightings: Sequence[Sighting | None], size: tuple
             for group, rate in zip(optimiser.param_groups, RATES.values(), strict=True):
                 group["lr"] = rate * (0.02 + 0.98 * (1 + math.cos(math.pi * step / STEPS)) / 2)
             optimiser.zero_grad()
-            _energy(body, unknowns, evidence, fps, int(step > STEPS // 3)).backward()
+            _energy(body, unknowns, evidence, fps, step / STEPS).backward()
             optimiser.step()
     R = camera_rotation(unknowns.pitch.detach())
     pose = unknowns.pose
@@ -92,13 +95,14 @@ def _prepared(
     return evidence, Unknowns(joints, torch.zeros(10), torch.from_numpy(translation).float(), torch.zeros(())), seen
 
 
-def _energy(body: BodyModel, unknowns: Unknowns, evidence: Evidence, fps: float, phase: int) -> Tensor:
+def _energy(body: BodyModel, unknowns: Unknowns, evidence: Evidence, fps: float, done: float) -> Tensor:
     points, _ = marks.on_body(body, unknowns.pose)
-    total = body_energy(unknowns, points, evidence, phase).mean()
+    total = body_energy(unknowns, points, evidence, int(done > RISES[0])).mean()
+    smooth = float(np.exp(np.interp(done, RISES, np.log(SMOOTH))))
     in_camera = points @ camera_rotation(unknowns.pitch).T + unknowns.translation[:, None]
     moved = _acceleration(in_camera, fps) / ACCELERATION
     turned = _acceleration(axis_angle_to_matrix(unknowns.joints), fps) / TURNING
-    return total + SMOOTH * (moved.square().sum(dim=-1).sum() / 23 + turned.square().sum() / 24) / len(points)
+    return total + smooth * (moved.square().sum(dim=-1).sum() / 23 + turned.square().sum() / 24) / len(points)
 
 
 def _acceleration(x: Float[Tensor, "frame *axis"], fps: float) -> Tensor:

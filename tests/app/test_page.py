@@ -33,13 +33,14 @@ import fastapi  # noqa: E402
 from gradio.queueing import EventQueue, Queue  # noqa: E402
 
 PHOTO = Path(__file__).parents[2] / "examples" / "person_1.jpg"
+coarse_mesh = partial(rigged_mesh, triangles=3000, texture=128, spacing=0.012)
 
 
 @pytest.fixture(scope="module")
 def visit() -> Visit:
     """A visit with the shipped example, its mesh a coarse one."""
     patch = pytest.MonkeyPatch()
-    patch.setattr("sherf.app.visit.rigged_mesh", partial(rigged_mesh, triangles=3000, texture=128, spacing=0.012))
+    patch.setattr("sherf.app.visit.rigged_mesh", coarse_mesh)
     visit = Visit()
     report = visit.read(PHOTO)
     assert report["verdict"] == "good"
@@ -106,7 +107,7 @@ def test_whoever_wants_no_more_of_it_need_not_wait_for_the_mesh(visit: Visit, mo
             visit.stopping.set()
             watch()
 
-        return rigged_mesh(*arguments, watch=stop)
+        return coarse_mesh(*arguments, watch=stop)
 
     visit.mesh = visit._renderer = None
     with monkeypatch.context() as patch:
