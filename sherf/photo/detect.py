@@ -13,9 +13,16 @@ from torch import Tensor
 from sherf.errors import BadInput, NoPerson
 from sherf.image import to_bytes
 from sherf.photo.mediapipe_detector import Candidate, find_candidates
-from sherf.photo.mediapipe_landmarks import Accuracy, Pose, Roi, estimate_pose, estimate_pose_twice
+from sherf.photo.mediapipe_landmarks import (
+    MIN_PRESENCE,
+    Accuracy,
+    Pose,
+    Roi,
+    estimate_pose,
+    estimate_pose_twice,
+    steadied,
+)
 
-MIN_PRESENCE = 0.5  # below it the landmark model says: not a person (a handbag passes the detector at .62)
 MIN_ON_MASK = 0.8  # share of landmarks on the model's own mask; people have .9 to 1, motorcycles .7
 MIN_QUALITY = 0.4  # all evidence multiplied; whole people have .75 to .95, half ones .4 to .5, a motorcycle .36
 MIN_ROI = 72  # px: a person of 50 px; below it anything looks like one
@@ -92,7 +99,7 @@ def detect_people(
     """
     pixels = to_bytes(image)
     size = pixels.shape[:2]
-    people = [_to_person(pose, size) for pose in find_poses(pixels, accuracy, thorough)]
+    people = [_to_person(steadied(pixels, pose, accuracy), size) for pose in find_poses(pixels, accuracy, thorough)]
     return sorted(people, key=lambda person: -_prominence(person, size))[:max_people]
 
 

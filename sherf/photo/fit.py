@@ -37,9 +37,9 @@ SURFACE_STRIDE = 4  # every fourth vertex is compared with the outline
 
 @dataclass(frozen=True)
 class FitOptions:
-    landmark_steps: int = 220
+    landmark_steps: int = 180
     """Optimiser steps on landmarks alone; half as many where there is a fit to begin with."""
-    silhouette_steps: int = 110
+    silhouette_steps: int = 90
     """Further steps with the outline of the mask."""
 
 

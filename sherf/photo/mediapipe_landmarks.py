@@ -4,7 +4,7 @@ Follows MediaPipe's graph pose_landmark_by_roi_cpu.pbtxt: rotated 256 x 256 crop
 refinement, projection back by the crop's rotation. Its crops are half a crop pixel off on CPUs; these are not.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import cv2
@@ -18,9 +18,12 @@ CROP_SIDE = 256
 ROI_SCALE = 1.25  # of the circle around the body
 HEATMAP_KERNEL = 7
 HEATMAP_MIN_CONFIDENCE = 0.5
+MIN_PRESENCE = 0.5  # below it the model says: not a person (a handbag passes the detector at .62)
 MIRROR_TOLERANCE = 0.06  # of the body's height, mean over landmarks; beyond it left and right were confused
 # Landmark i of a mirrored person is landmark MIRRORED[i] of the person; the last six have no side.
 MIRRORED = [0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9, *(i + 1 if i % 2 else i - 1 for i in range(11, 33)), *range(33, 39)]
+STEADYING = (0.87, 1.13)
+"""Sides of further crops whose answers are taken into the mean."""
 HIPS, CIRCLE = 33, 34  # auxiliary landmarks: what the detector's alignment points are, seen closer
 
 Accuracy = Literal["heavy", "full"]
@@ -97,8 +100,7 @@ def estimate_pose_twice(image: UInt8[np.ndarray, "h w 3"], roi: Roi, accuracy: A
     """
     crop = _crop(image, roi)
     plain, mirrored = _run(crop, accuracy), _mirror(_run(crop[:, ::-1], accuracy))
-    apart = np.hypot(*(plain.points[:33] - mirrored.points[:33]).T).mean()
-    if apart > MIRROR_TOLERANCE * np.ptp(plain.points[:33], axis=0).max():
+    if _apart(plain, mirrored) > MIRROR_TOLERANCE:
         return _in_image(plain, roi)
     return _in_image(
         _Answer(
@@ -112,6 +114,19 @@ def estimate_pose_twice(image: UInt8[np.ndarray, "h w 3"], roi: Roi, accuracy: A
     )
 
 
+def steadied(image: UInt8[np.ndarray, "h w 3"], pose: Pose, accuracy: Accuracy = "heavy") -> Pose:
+    """A pose with the mean of the landmarks that the model sees in its crop, a smaller and a larger one, if they agree."""
+    poses = [pose]
+    for scale in STEADYING:
+        other = estimate_pose_twice(image, replace(pose.roi, side=scale * pose.roi.side), accuracy)
+        if other.presence >= MIN_PRESENCE and _apart(pose, other) < MIRROR_TOLERANCE:
+            poses.append(other)
+    points, visibility, world = (
+        np.mean([getattr(one, name) for one in poses], axis=0) for name in ("points", "visibility", "world")
+    )
+    return replace(pose, points=points, visibility=visibility, world=world)
+
+
 @dataclass(frozen=True)
 class _Answer:
     """The model's answer in the crop's own coordinates; the fields are Pose's."""
@@ -121,6 +136,12 @@ class _Answer:
     visibility: Float[np.ndarray, "39"]
     world: Float[np.ndarray, "39 3"]
     mask: Float[np.ndarray, "256 256"]
+
+
+def _apart(a: "_Answer | Pose", b: "_Answer | Pose") -> float:
+    """Mean distance of two answers' landmarks, in heights of the body."""
+    distance = np.hypot(*(a.points[:33] - b.points[:33]).T).mean()
+    return float(distance / np.ptp(a.points[:33], axis=0).max())
 
 
 def _crop(image: UInt8[np.ndarray, "h w 3"], roi: Roi) -> UInt8[np.ndarray, "256 256 3"]:
