@@ -115,7 +115,7 @@ def estimate_pose_twice(image: UInt8[np.ndarray, "h w 3"], roi: Roi, accuracy: A
 
 
 def steadied(image: UInt8[np.ndarray, "h w 3"], pose: Pose, accuracy: Accuracy = "heavy") -> Pose:
-    """A pose with the mean of the landmarks that the model sees in its crop, a smaller and a larger one, if they agree."""
+    """A pose with the mean of what the model says of its crop, a smaller and a larger one, as far as they agree."""
     poses = [pose]
     for scale in STEADYING:
         other = estimate_pose_twice(image, replace(pose.roi, side=scale * pose.roi.side), accuracy)
