@@ -64,7 +64,7 @@ class OffsetHead(nn.Module):
             seen,
         ]
         hidden = F.relu(rows[:, 1:] + self.point(torch.cat(inputs, dim=1)))
-        further = self.out(F.relu(self.hidden(hidden)))[:, 0]
+        further = self.out(F.relu(self.hidden(hidden)))[:, 0].float()
         if not self.anchored:
             return SCALE_M * (further - 0.2)
         return self.base_m(rows) + FURTHER_M * torch.tanh(further) - distance

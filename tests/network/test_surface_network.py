@@ -25,8 +25,10 @@ from sherf.render.march import MarchOptions
 from sherf.render.sampling import OccupancyGrid
 from sherf.render.torch_backend import BruteForceSurface
 from sherf.renderer import make_renderer
-from sherf.scene import Subject
+from sherf.scene import Frame, Subject
 from sherf.surface_field import SurfaceField
+from sherf.training.objective import Objective
+from sherf.training.options import TrainingOptions
 
 TINY = dataclasses.replace(
     SMALL, encoder_width=8, plane_resolution=64, unwrap_width=8, token_width=8, decoder_width=16,
@@ -254,11 +256,19 @@ def test_a_saved_avatar_renders_the_same_frame(
     ],
 )
 def test_each_improvement_may_be_off(subject: Subject, body: BodyModel, changes: dict) -> None:
+    """In single precision, and as training computes in half precision."""
     model = network(dataclasses.replace(TINY, **changes))
     backend = choose_backend("cpu")
+
     made = NetworkModel(model, backend, "x").encode(subject, body, {})
-    frame = make_renderer(made, body, backend).frame(camera_in_front((64, 64)), standing())
-    assert frame.rgb.isfinite().all() and frame.opacity.max() > 0.8
+
+    def frame() -> Frame:
+        return make_renderer(made, body, backend).frame(camera_in_front((32, 32)), standing())
+
+    exact = frame()
+    assert exact.rgb.isfinite().all() and exact.opacity.max() > 0.8
+    Objective(model, body, backend, TrainingOptions(model.config), half=True)
+    assert 0 < (frame().rgb - exact.rgb).abs().mean() < 0.01
 
 
 def test_gradients_reach_every_weight(avatar: Avatar, subject: Subject, body: BodyModel) -> None:
