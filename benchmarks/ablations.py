@@ -13,6 +13,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -67,6 +68,8 @@ VARIANTS: dict[str, dict] = {
 }
 PEOPLE = 4
 METRICS = (("psnr", 2), ("ssim", 3), ("lpips_vgg", 3), ("lpips_alex", 3))
+STOP = threading.Event()
+"""Set, it ends all trainings."""
 ONE_CORE = os.environ | {"OMP_NUM_THREADS": "1"}
 
 
@@ -85,8 +88,13 @@ def main() -> None:
     print("| variant | steps | PSNR | SSIM | LPIPS-VGG | LPIPS-Alex | novel pose PSNR |\n|---|---|---|---|---|---|---|")
     one = partial(row, out=options.out, data=options.data, subjects=subjects, seconds=60 * options.minutes)
     with ThreadPoolExecutor(options.jobs) as pool:
-        for line in pool.map(one, options.only or VARIANTS):
-            print(line, flush=True)
+        try:
+            for line in pool.map(one, options.only or VARIANTS):
+                print(line, flush=True)
+        except BaseException:
+            STOP.set()
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def bake(out: Path, data: Path) -> None:
@@ -142,7 +150,7 @@ def train_for(seconds: float, start: Callable[[], psutil.Popen], spent: Path) ->
         return
     training, taken = start(), 0.0
     try:
-        while training.poll() is None and before + taken < seconds:
+        while training.poll() is None and before + taken < seconds and not STOP.is_set():
             time.sleep(1.0)
             with suppress(psutil.NoSuchProcess):
                 taken = sum(training.cpu_times()[:2])
@@ -152,6 +160,8 @@ def train_for(seconds: float, start: Callable[[], psutil.Popen], spent: Path) ->
         if training.wait() not in (0, 130):
             sys.exit(f"the training ended with {training.returncode}; see {spent.with_name('log')}")
         spent.write_text(json.dumps(before + taken))
+    if before + taken < seconds:
+        sys.exit("interrupted; the same command continues")
 
 
 if __name__ == "__main__":
