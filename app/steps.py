@@ -19,7 +19,7 @@ from sherf.errors import SherfError
 from sherf.framing import CameraPath
 from sherf.motion import builtin_motions
 from sherf.options import MotionOptions, RenderOptions
-from sherf.progress import Hear
+from sherf.progress import Hear, time_left
 
 BACKGROUNDS = {
     "white": "white",
@@ -315,7 +315,7 @@ def _told_on(bar: gr.Progress) -> Hear:
 
     def tell(what: str, done: int, count: int | None) -> None:
         took = time.monotonic() - began.setdefault(what, time.monotonic())
-        left = f", about {took / done * (count - done):.0f} s left" if done and count else ""
+        left = f", {time_left(took, done, count)}" if done and count else ""
         bar((done, count), desc=what + left, unit="")
 
     return tell

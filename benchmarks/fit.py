@@ -91,12 +91,8 @@ def one(seed: int, pictures: Path | None) -> dict[str, Any]:
     true_body, fit_body_ = body.pose(truth), body.pose(fit.pose)
     # what the cameras show of it: the world of the fit is its own
     similarity = similarity_between(fit_body_.joints, true_body.joints)
-
-    def aligned(points: torch.Tensor) -> torch.Tensor:
-        return similarity.scale * points @ similarity.R.T + similarity.T
-
-    joint_error = (aligned(fit_body_.joints) - true_body.joints).norm(dim=1)
-    vertex_error = (aligned(fit_body_.vertices) - true_body.vertices).norm(dim=1)
+    joint_error = (similarity.carry(fit_body_.joints) - true_body.joints).norm(dim=1)
+    vertex_error = (similarity.carry(fit_body_.vertices) - true_body.vertices).norm(dim=1)
     pixels, _ = project(camera, true_body.joints)
     found_pixels, _ = project(fit.camera, fit_body_.joints)
     rows = project(camera, true_body.vertices)[0][:, 1]

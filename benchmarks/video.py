@@ -20,10 +20,11 @@ from sherf.body.model import BodyModel
 from sherf.devices import choose_backend
 from sherf.export.preview import MeshRenderer
 from sherf.export.rigged import rigged_mesh
-from sherf.motion import Motion, apply, read_motion, resample, trim
+from sherf.motion import Motion, apply, read_motion, resample
+from sherf.motion_edit import edited_motion
 from sherf.motion_ground import grounded
 from sherf.motion_video import motion_of_video
-from sherf.options import OutputOptions, RenderOptions
+from sherf.options import MotionOptions, OutputOptions, RenderOptions
 from sherf.reconstruct import AVATAR, obtain_avatar
 
 PHOTO = Path(__file__).parent.parent / "examples" / "person_1.jpg"
@@ -39,8 +40,7 @@ def joints_of(motion: Motion, body: BodyModel) -> torch.Tensor:
 
 def error_mm(found: torch.Tensor, true: torch.Tensor) -> float:
     """Mean distance of a picture's joints from the truth."""
-    similarity = similarity_between(found, true)
-    return 1000 * float((similarity.scale * found @ similarity.R.T + similarity.T - true).norm(dim=1).mean())
+    return 1000 * float((similarity_between(found, true).carry(found) - true).norm(dim=1).mean())
 
 
 def main() -> None:
@@ -53,8 +53,7 @@ def main() -> None:
         avatar = load_avatar(out / AVATAR, body)
         renderer = MeshRenderer(rigged_mesh(avatar, body, backend))
         for name in MOTIONS:
-            known = read_motion(name)
-            known = resample(trim(known, 0, round(SECONDS * known.fps)), SHOWN.fps)
+            known = resample(edited_motion(read_motion(name), MotionOptions(end=SECONDS)), SHOWN.fps)
             video, *_ = filmed(renderer, known, avatar, body, "still", OutputOptions(out / name), SHOWN)
             began = time.perf_counter()
             found = motion_of_video(video, body)

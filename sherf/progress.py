@@ -57,8 +57,13 @@ def counted(items: Iterable[T], count: int | None, what: str) -> Iterator[T]:
         now = time.monotonic()
         if now - last > QUIET_SECONDS and (count is None or done < count):
             last = now
-            left = "" if count is None else f" of {count}, about {(now - start) / done * (count - done):.0f} s left"
+            left = "" if count is None else f" of {count}, {time_left(now - start, done, count)}"
             say(f"{what}: {done}{left}")
+
+
+def time_left(took: float, done: int, count: int) -> str:
+    """In words, after so many seconds."""
+    return f"about {took / done * (count - done):.0f} s left"
 
 
 def _telling(items: Iterable[T], count: int | None, what: str, hear: Hear) -> Iterator[T]:

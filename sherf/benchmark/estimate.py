@@ -21,6 +21,10 @@ class Similarity:
     R: Float[Tensor, "3 3"]
     T: Float[Tensor, "3"]
 
+    def carry(self, points: Float[Tensor, "point 3"]) -> Float[Tensor, "point 3"]:
+        """Estimated points where they lie in the true world."""
+        return self.scale * points @ self.R.T + self.T
+
     def seen_by(self, camera: Camera) -> Camera:
         """The camera that shows the estimated world as `camera` shows the true one."""
         return replace(camera, R=camera.R @ self.R, T=(camera.R @ self.T + camera.T) / self.scale)

@@ -4,8 +4,9 @@ Follows MediaPipe's graph pose_landmark_by_roi_cpu.pbtxt: rotated 256 x 256 crop
 refinement, projection back by the crop's rotation. Its crops are half a crop pixel off on CPUs; these are not.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -102,16 +103,7 @@ def estimate_pose_twice(image: UInt8[np.ndarray, "h w 3"], roi: Roi, accuracy: A
     plain, mirrored = _run(crop, accuracy), _mirror(_run(crop[:, ::-1], accuracy))
     if _apart(plain, mirrored) > MIRROR_TOLERANCE:
         return _in_image(plain, roi)
-    return _in_image(
-        _Answer(
-            presence=(plain.presence + mirrored.presence) / 2,
-            points=(plain.points + mirrored.points) / 2,
-            visibility=(plain.visibility + mirrored.visibility) / 2,
-            world=(plain.world + mirrored.world) / 2,
-            mask=(plain.mask + mirrored.mask) / 2,
-        ),
-        roi,
-    )
+    return _in_image(_Answer(**_means([plain, mirrored], "presence", "points", "visibility", "world", "mask")), roi)
 
 
 def steadied(image: UInt8[np.ndarray, "h w 3"], pose: Pose, accuracy: Accuracy = "heavy") -> Pose:
@@ -121,10 +113,7 @@ def steadied(image: UInt8[np.ndarray, "h w 3"], pose: Pose, accuracy: Accuracy =
         other = estimate_pose_twice(image, replace(pose.roi, side=scale * pose.roi.side), accuracy)
         if other.presence >= MIN_PRESENCE and _apart(pose, other) < MIRROR_TOLERANCE:
             poses.append(other)
-    points, visibility, world = (
-        np.mean([getattr(one, name) for one in poses], axis=0) for name in ("points", "visibility", "world")
-    )
-    return replace(pose, points=points, visibility=visibility, world=world)
+    return replace(pose, **_means(poses, "points", "visibility", "world"))
 
 
 @dataclass(frozen=True)
@@ -136,6 +125,11 @@ class _Answer:
     visibility: Float[np.ndarray, "39"]
     world: Float[np.ndarray, "39 3"]
     mask: Float[np.ndarray, "256 256"]
+
+
+def _means(answers: "Sequence[_Answer | Pose]", *names: str) -> dict[str, Any]:
+    """Of several answers, field by field."""
+    return {name: np.mean([getattr(one, name) for one in answers], axis=0) for name in names}
 
 
 def _apart(a: "_Answer | Pose", b: "_Answer | Pose") -> float:

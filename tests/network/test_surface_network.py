@@ -259,11 +259,10 @@ def test_each_improvement_may_be_off(subject: Subject, body: BodyModel, changes:
     """In single precision, and as training computes in half precision."""
     model = network(dataclasses.replace(TINY, **changes))
     backend = choose_backend("cpu")
-
     made = NetworkModel(model, backend, "x").encode(subject, body, {})
 
     def frame() -> Frame:
-        return make_renderer(made, body, backend).frame(camera_in_front((32, 32)), standing())
+        return make_renderer(made, body, backend).frame(camera_in_front((64, 64)), standing())
 
     exact = frame()
     assert exact.rgb.isfinite().all() and exact.opacity.max() > 0.8
