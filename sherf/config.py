@@ -59,6 +59,8 @@ class SherfConfig:
     """Colour is a learned mixture of what the look-ups found and a generated colour; else it is generated."""
     unwrap_width: int = 48
     """Channels of the network that completes the photo unwrapped onto the body."""
+    unwrap_depth: int = 1
+    """Its residual blocks at each resolution on the way down, and on the way up."""
 
     @property
     def style_width(self) -> int:

@@ -11,7 +11,7 @@ from sherf.errors import BadInput
 LARGEST_OPTION = 2**16
 """No width, depth or size in a configuration is larger; the published ones reach 32768."""
 MOST_LAYERS = 256
-LAYER_OPTIONS = frozenset({"mapping_depth", "fusion_depth", "decoder_depth"})
+LAYER_OPTIONS = frozenset({"mapping_depth", "fusion_depth", "decoder_depth", "unwrap_depth"})
 OPTIONAL_LAYERS = frozenset({"mapping_depth", "fusion_depth"})
 LONGEST_TEXT = 100
 REMEDY = "Make the file again, or take it once more from where it came from."

@@ -44,7 +44,7 @@ def estimate(subject: Subject, body: BodyModel) -> Estimate:
     Raises:
         BadInput: nobody is found in the picture.
     """
-    picture = subject.image + (1 - subject.mask)  # people before a wall, as photos show them
+    picture = subject.image * subject.mask + (1 - subject.mask)  # people before a wall, as photos show them
     try:
         person = choose_person(detect_people(picture.clamp(0, 1)))
     except NoPerson as error:

@@ -10,7 +10,8 @@ from itertools import product
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
+from torch import Tensor
 
 from sherf.datasets.multiview import View
 from sherf.scene import BodyPose, Camera
@@ -53,8 +54,9 @@ class PublishedInputs:
     """One observation and one target, as the published network receives them."""
 
     observed_image: Float[np.ndarray, "3 h w"]
-    """Masked by the person's mask."""
-    observed_mask: Bool[np.ndarray, "h w"]
+    """Black outside of the person's mask."""
+    observed_mask: Float[np.ndarray, "h w"]
+    """0 or 1 in the published data sets; OpenPeople's knows how much of a pixel is the person's."""
     observed_camera: PublishedCamera
     observed_pose: BodyPose
     observed_vertices: Float[np.ndarray, "vertex 3"]
@@ -77,8 +79,8 @@ def published_inputs(
         scale: the published image_scaling: 1 for 512 x 512 THuman pictures, 1/2 for ZJU-MoCap, 1/3 for HuMMan.
         silhouette_margin: of the box outside whose projection the target is black, metres; 0 for HuMMan.
     """
-    observed_image, observed_mask, observed_camera = _resized(observation, scale)
-    image, mask, camera = _resized(_without_rim(target), scale)
+    observed_image, observed_mask, observed_camera = _resized(observation, observation.subject.mask > 0, scale)
+    image, mask, camera = _resized(_without_rim(target), target.subject.mask, scale)
     vertices = target.vertices.numpy()
     size = mask.shape
     image = image * box_silhouette(vertices, camera, size, silhouette_margin)
@@ -89,7 +91,7 @@ def published_inputs(
         observed_pose=observation.subject.pose,
         observed_vertices=observation.vertices.numpy(),
         image=image,
-        mask=mask,
+        mask=mask != 0,
         pose=target.subject.pose,
         vertices=vertices,
         camera=camera,
@@ -170,13 +172,15 @@ def _without_rim(view: View) -> View:
     return replace(view, subject=replace(view.subject, image=view.subject.image * ~view.unsure))
 
 
-def _resized(view: View, scale: float) -> tuple[Float[np.ndarray, "3 h w"], Bool[np.ndarray, "h w"], PublishedCamera]:
-    """The masked picture, the mask and the camera at a size."""
+def _resized(
+    view: View, shown: Shaped[Tensor, "rows columns"], scale: float
+) -> tuple[Float[np.ndarray, "3 h w"], Float[np.ndarray, "h w"], PublishedCamera]:
+    """The picture times what is `shown` of it, the mask and the camera at a size."""
     subject = view.subject
-    picture = (subject.image * subject.mask).permute(1, 2, 0).numpy()
+    picture = (subject.image * shown).permute(1, 2, 0).numpy()
     mask = subject.mask.numpy()
     if scale != 1:
         height, width = (int(n * scale) for n in subject.camera.size)
         picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
         mask = cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST)
-    return np.moveaxis(picture, -1, 0), mask != 0, published_camera(subject.camera, scale)
+    return np.moveaxis(picture, -1, 0), mask, published_camera(subject.camera, scale)

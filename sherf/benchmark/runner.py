@@ -135,7 +135,7 @@ class _Runner:
         )
         size = inputs.mask.shape
         camera = house_camera(inputs.camera, size)
-        subject = _observed_subject(inputs, self.views[item.observation].subject.body_model)
+        subject = observed_subject(inputs, self.views[item.observation].subject.body_model)
         if item.observation != self._observed:
             self._observe(item, subject, inputs, camera)
         prediction, seconds = self._predict(item, camera, inputs)
@@ -149,7 +149,7 @@ class _Runner:
             "standard_person_box": score(prediction, target, rectangle_around(inputs.mask), "standard", self.lpips),
         }
         record = record_of(item, angle_between(subject, camera, inputs.pose), scores, seconds)
-        observed = np.moveaxis(inputs.observed_image, 0, -1)
+        observed = np.moveaxis(inputs.observed_image * inputs.observed_mask, 0, -1)
         write_strip(self.out / "pictures" / record.subject / record.picture, observed, target, prediction)
         return record
 
@@ -193,9 +193,10 @@ class _Runner:
         return frame.rgb.permute(1, 2, 0).cpu().numpy(), seconds
 
 
-def _observed_subject(inputs: PublishedInputs, body_model: str) -> Subject:
+def observed_subject(inputs: PublishedInputs, body_model: str) -> Subject:
+    """The observation as models receive it."""
     image = torch.from_numpy(np.ascontiguousarray(inputs.observed_image))
-    mask = torch.from_numpy(inputs.observed_mask).float()
+    mask = torch.from_numpy(inputs.observed_mask)
     camera = house_camera(inputs.observed_camera, inputs.observed_mask.shape)
     return Subject(image, mask, camera, inputs.observed_pose, body_model)
 

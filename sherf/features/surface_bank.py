@@ -25,7 +25,7 @@ class SurfaceEncoder(nn.Module):
         self.config = config
         self.pixels = ResnetStages(1, pool_stem=False, width=config.encoder_width, statistics=config.batch_norm)
         self.planes = (
-            UnwrappedPlanes(config.encoder_width, config.unwrap_width, config.token_width)
+            UnwrappedPlanes(config.encoder_width, config.unwrap_width, config.unwrap_depth, config.token_width)
             if "global" in config.levels
             else None
         )

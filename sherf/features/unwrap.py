@@ -31,10 +31,10 @@ LOGIT_EPS = 0.02
 class UnwrappedPlanes(nn.Module):
     """What the photo shows of the canonical body's front and back, completed."""
 
-    def __init__(self, photo_width: int, width: int, out: int):
+    def __init__(self, photo_width: int, width: int, depth: int, out: int):
         super().__init__()
         self.photo = nn.Linear(photo_width, PHOTO_CHANNELS)
-        self.completion = Completion(2 * (PER_SIDE + 3), width, 2 * out)
+        self.completion = Completion(2 * (PER_SIDE + 3), width, depth, 2 * out)
         self.light = nn.Sequential(nn.Linear(2 * WIDEST * width, 64), nn.LeakyReLU(0.1), nn.Linear(64, 3 * HARMONICS))
         nn.init.zeros_(self.light[2].weight)
         nn.init.zeros_(self.light[2].bias)
@@ -62,17 +62,18 @@ class UnwrappedPlanes(nn.Module):
 class Completion(nn.Module):
     """A U-Net (Ronneberger et al. 2015) that works at half its input's resolution."""
 
-    def __init__(self, channels: int, width: int, out: int):
+    def __init__(self, channels: int, width: int, depth: int, out: int):
         super().__init__()
         self.stem = nn.Conv2d(4 * channels, width, 1)
         widths = [width, width + width // 3, 2 * width, 3 * width, WIDEST * width]
         self.down = nn.ModuleList(
-            nn.Sequential(Residual(a), nn.Conv2d(a, b, 3, 2, 1), nn.LeakyReLU(0.1)) for a, b in pairwise(widths)
+            nn.Sequential(Residual(a), nn.Conv2d(a, b, 3, 2, 1), nn.LeakyReLU(0.1), *_residuals(depth - 1, b))
+            for a, b in pairwise(widths)
         )
-        self.deepest = nn.Sequential(Residual(widths[-1]), Residual(widths[-1]))
+        self.deepest = nn.Sequential(*_residuals(2, widths[-1]))
         self.whole = nn.Linear(2 * widths[-1], widths[-1])
         self.up = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(a + b, b, 3, 1, 1), nn.LeakyReLU(0.1), Residual(b))
+            nn.Sequential(nn.Conv2d(a + b, b, 3, 1, 1), nn.LeakyReLU(0.1), *_residuals(depth, b))
             for b, a in reversed(list(pairwise(widths)))
         )
         self.out = nn.Sequential(_norm(width), nn.LeakyReLU(0.1), nn.Conv2d(width, 4 * out, 1))
@@ -103,9 +104,14 @@ class Residual(nn.Module):
         self.norm = _norm(width)
         self.first, self.second = nn.Conv2d(width, width, 3, 1, 1), nn.Conv2d(width, width, 3, 1, 1)
         nn.init.zeros_(self.second.weight)
+        nn.init.zeros_(self.second.bias)
 
     def forward(self, x: Float[Tensor, "batch width h w"]) -> Float[Tensor, "batch width h w"]:
         return x + self.second(F.leaky_relu(self.first(self.norm(x)), 0.1))
+
+
+def _residuals(count: int, width: int) -> list[Residual]:
+    return [Residual(width) for _ in range(count)]
 
 
 def _norm(width: int) -> nn.GroupNorm:

@@ -10,11 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from running import Done, here, process
 
 from sherf.benchmark.metrics import METRICS
+from sherf.benchmark.published import published_inputs
 from sherf.benchmark.records import SCORES
+from sherf.benchmark.runner import observed_subject
+from sherf.datasets.openpeople_data import OpenPeople
 
 
 def benchmark(*arguments: str | Path, by: Callable[..., Done] = here) -> Done:
@@ -82,6 +86,17 @@ def test_the_report_shows_pictures_that_exist_and_asks_nobody_else(run: tuple) -
         assert width >= 4 * height
     assert not [source for source in links.sources if source.startswith(("http", "//"))]
     assert "000009" in page
+
+
+def test_a_model_sees_the_photo_with_its_soft_edge(people: Path) -> None:
+    view = OpenPeople(people).view(OpenPeople(people).subjects[0], 0, 0)
+    mask = view.subject.mask
+    soft = (mask > 0) & (mask < 1)
+    assert soft.any()
+    handed = observed_subject(published_inputs(view, view), "openbody")
+    torch.testing.assert_close(handed.mask, mask, rtol=0, atol=0)
+    torch.testing.assert_close(handed.image[:, soft], view.subject.image[:, soft], rtol=0, atol=0)
+    assert (handed.image[:, mask == 0] == 0).all()
 
 
 def test_again_scores_nothing_again(run: tuple, people: Path) -> None:

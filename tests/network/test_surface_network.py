@@ -253,6 +253,7 @@ def test_a_saved_avatar_renders_the_same_frame(
         {"levels": ("pixel",)},
         {"levels": ("global",)},
         {"fusion_depth": 0},
+        {"unwrap_depth": 3},
     ],
 )
 def test_each_improvement_may_be_off(subject: Subject, body: BodyModel, changes: dict) -> None:
@@ -268,6 +269,17 @@ def test_each_improvement_may_be_off(subject: Subject, body: BodyModel, changes:
     assert exact.rgb.isfinite().all() and exact.opacity.max() > 0.8
     Objective(model, body, backend, TrainingOptions(model.config), half=True)
     assert 0 < (frame().rgb - exact.rgb).abs().mean() < 0.01
+
+
+def test_added_blocks_begin_as_the_identity(subject: Subject, body: BodyModel) -> None:
+    """So a trained network can grow and go on."""
+    shallow, deep = network(), network(dataclasses.replace(TINY, unwrap_depth=3))
+    grown = deep.load_state_dict(shallow.state_dict(), strict=False)
+    assert grown.missing_keys and not grown.unexpected_keys
+    vertices = body.pose(subject.pose).vertices
+    with torch.no_grad():
+        before, after = (model.encode(subject, body, vertices).planes for model in (shallow, deep))
+    torch.testing.assert_close(after, before)
 
 
 def test_gradients_reach_every_weight(avatar: Avatar, subject: Subject, body: BodyModel) -> None:
