@@ -38,8 +38,9 @@ SCALED = {
     },
     "batch": 1, "patch": 64, "rays": 512, "learning_rate": 5e-4, "halve_steps": 0, "clip": 0.5, "steps": 60_000,
 }  # fmt: skip
-SMALL = {"base": "sherf-small", "maps_steps": 215, "warm_up": 60}
-"""A third of seven minutes learn the maps alone; the rate is soon what it is for most of a long training."""
+SMALL = {"base": "sherf-small", "maps_steps": 215, "warm_up": 60, "model": {"unwrap_depth": 1}}
+"""A third of seven minutes learn the maps alone; the rate is soon what it is for most of a long training. The network
+that completes the maps is small, as it was for most of the shipped weights' training."""
 VARIANTS: dict[str, dict] = {
     "sherf-small": {},
     "the same, another seed": {"seed": 1},
@@ -64,6 +65,7 @@ VARIANTS: dict[str, dict] = {
     },
     "no fusion": {"model": {"fusion_depth": 0}},
     "no depth supervision": {"losses": {"occupancy": 0.0, "surface": 0.0}},
+    "a deeper network for the maps": {"model": {"unwrap_depth": 3}},
     "no maps at all": {"maps_steps": 0, "losses": {"texture": 0.0, "stand_off": 0.0}},
 }
 PEOPLE = 4
@@ -112,7 +114,8 @@ def prepared(folder: Path, name: str) -> Path:
     """The variant's configuration, as a file."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "config.json"
-    path.write_text(json.dumps({**SMALL, **VARIANTS[name]}, indent=1))
+    variant = VARIANTS[name]
+    path.write_text(json.dumps({**SMALL, **variant, "model": SMALL["model"] | variant.get("model", {})}, indent=1))
     return path
 
 

@@ -112,5 +112,6 @@ SMALL = SherfConfig(
     decoder_depth=3,
     near_body_m=0.15,
     anchor="surface",
+    unwrap_depth=3,
 )
 """The shipped model: the same levels, fusion and decoder, sized for CPUs, on the open body."""
