@@ -12,6 +12,7 @@ import time
 from importlib.util import find_spec
 
 from sherf.errors import BadInput
+from sherf.interrupts import interrupts_kept_from_children
 from sherf.options import AppOptions
 from sherf.progress import say
 
@@ -51,7 +52,8 @@ def serve(options: AppOptions) -> None:
 def _until_it_ends(options: AppOptions, account: tuple[str, str] | None, private: str) -> int:
     """The exit code of one server; below 0 the signal that killed it."""
     server = multiprocessing.get_context("spawn").Process(target=_run, args=(options, account, private))
-    server.start()
+    with interrupts_kept_from_children():
+        server.start()
     try:
         server.join()
     except (KeyboardInterrupt, SystemExit):

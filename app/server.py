@@ -28,7 +28,6 @@ def run(options: AppOptions, account: tuple[str, str] | None) -> None:
         account: name and password that visitors need.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn hands signals on once it has ended
-    signal.signal(signal.SIGINT, lambda *_: sys.exit(0))
     with exits():
         _server(options, account).run()
 

@@ -3,7 +3,6 @@
 import os
 import secrets
 import shutil
-import signal
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import asdict
 from multiprocessing import active_children, get_context
@@ -35,6 +34,7 @@ from sherf.datasets.openpeople.store import (
 )
 from sherf.datasets.openpeople.viewpoints import draw_viewpoints
 from sherf.errors import BadInput
+from sherf.interrupts import interrupts_kept_from_children
 from sherf.lock import alone_in
 from sherf.options import GenerateOptions
 from sherf.output import PARTIAL_PREFIX, translated_errors
@@ -175,9 +175,10 @@ def _make_all(out: Path, seeds: list[int], plan: Plan, workers: int) -> None:
     """One person at a time in each worker. An interrupt stops them at once; finished people stay."""
     if not seeds:
         return
-    pool = ProcessPoolExecutor(min(workers, len(seeds)), get_context("spawn"), _quiet_worker)
+    pool = ProcessPoolExecutor(min(workers, len(seeds)), get_context("spawn"), torch.set_num_threads, (1,))
     try:
-        made: list[Future[None]] = [pool.submit(make_one, out, seed, plan) for seed in seeds]
+        with interrupts_kept_from_children():
+            made: list[Future[None]] = [pool.submit(make_one, out, seed, plan) for seed in seeds]
         for future in progress(made, "people"):
             future.result()
     except BaseException:
@@ -188,9 +189,3 @@ def _make_all(out: Path, seeds: list[int], plan: Plan, workers: int) -> None:
         sweep(out)
         raise
     pool.shutdown()
-
-
-def _quiet_worker() -> None:
-    """Ctrl-C reaches every process of a terminal; the main one decides."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    torch.set_num_threads(1)

@@ -15,6 +15,8 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sherf.interrupts import interrupts_kept_from_children
+
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
 
@@ -95,10 +97,11 @@ class LocalEngine:
         self.logs.mkdir(parents=True, exist_ok=True)
         share = (number, self.workers, self.cards)
         process = context.Process(target=_work, args=(theirs, self.logs / f"worker-{number + 1}.log", share))
-        process.start()
+        with interrupts_kept_from_children():
+            process.start()
+            worker = _Worker(number, process, ours)
+            self._running.append(worker)
         theirs.close()
-        worker = _Worker(number, process, ours)
-        self._running.append(worker)
         return worker
 
     def _buried(self, worker: _Worker) -> str:
@@ -114,7 +117,6 @@ class LocalEngine:
 
 def _work(pipe: Connection, log: Path, share: tuple[int, int, int]) -> None:
     """The life of a worker: jobs in, results out, None after each job's last."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends the workers
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with log.open("ab") as file:
         os.dup2(file.fileno(), sys.stderr.fileno())
