@@ -35,6 +35,8 @@ CLEAR_M, SOLID_M = 0.002, 0.015
 BEYOND_M = 0.03
 """Rays are not followed further behind the surface."""
 LOGIT_M = 0.008
+TALL_M = 0.02
+"""At such a height over the body matter counts twice: skirts, hats and hair are few among many texels."""
 MOST_WEIGHT = 2.0
 """A texel that many views show counts no more than this."""
 SURE = 0.9
@@ -176,7 +178,8 @@ def map_losses(tables: SurfaceTables, baked: Baked, weights: LossWeights) -> dic
     texture = (shown[:, None] * (tables.painted() - baked.colour).square()).sum() / 3 / shown.sum().clamp_min(1.0)
     asked = baked.empty | baked.solid
     inside = (tables.stand_off()[:, None] - shown.new_tensor(HEIGHTS_M)) / LOGIT_M
-    heights = F.binary_cross_entropy_with_logits(inside[asked], baked.solid[asked].float(), reduction="sum")
+    counts = (1 + shown.new_tensor(HEIGHTS_M).clamp_min(0) / TALL_M).expand_as(inside)[asked]
+    heights = F.binary_cross_entropy_with_logits(inside[asked], baked.solid[asked].float(), counts, reduction="sum")
     return {"texture": weights.texture * texture, "stand_off": weights.stand_off * heights / asked.sum().clamp_min(1)}
 
 
