@@ -23,10 +23,8 @@ def test_a_child_survives_an_interrupt_at_any_moment_of_its_start(moment_s: floa
 
 
 def test_an_interrupt_meanwhile_is_not_lost() -> None:
-    reached = False
+    """It comes at once where another thread can take it, else afterwards."""
     with pytest.raises(KeyboardInterrupt):
         with interrupts_kept_from_children():
             os.kill(os.getpid(), signal.SIGINT)
-            reached = True
         time.sleep(5)
-    assert reached
