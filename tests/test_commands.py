@@ -47,10 +47,9 @@ def test_help_comes_fast_and_loads_nothing_heavy() -> None:
         "except SystemExit as stop: code = stop.code\n"
         "print('loaded:', *[m for m in ('torch', 'open3d', 'cv2', 'numpy') if m in sys.modules])\n"
     )
-    before = os.times()
+    start = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    after = os.times()  # of a core, whatever else the machine does
-    assert after.children_user + after.children_system - before.children_user - before.children_system < 2.0
+    assert time.perf_counter() - start < 2.0
     assert done.stdout.strip().splitlines()[-1] == "loaded:"
     for command in ("doctor", "reconstruct", "render", "animate"):
         assert command in done.stdout

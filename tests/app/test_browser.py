@@ -276,7 +276,7 @@ def test_of_two_people_the_one_who_is_clicked_is_taken_and_a_film_can_be_stopped
     for share in (0.25, 0.75):
         box = photo.bounding_box()
         photo.click(position={"x": share * box["width"], "y": box["height"] / 2})
-        page.wait_for_timeout(4000)
+        page.wait_for_timeout(2000)
         taken.append(number.input_value())
     assert sorted(taken) == ["1", "2"]
     sync.expect(overlay).not_to_have_attribute("src", before or "", timeout=LONG)
@@ -288,7 +288,7 @@ def test_of_two_people_the_one_who_is_clicked_is_taken_and_a_film_can_be_stopped
     page.wait_for_timeout(3000)  # the mesh is being made, or waited for
     shown(page, "under way")
     page.get_by_role("button", name="Stop").click()
-    sync.expect(page.get_by_text("nothing of the film was kept")).to_be_visible(timeout=15_000)
+    sync.expect(page.get_by_text("nothing of the film was kept")).to_be_visible(timeout=5000)
     closed(page)
     closed(other)
 
