@@ -91,7 +91,7 @@ $(TOOLS)/.ready: supply/tools.txt
 
 # Open3D and OpenCV load these from the system. As root on Debian they are installed; others are told the line to run.
 libraries:
-	@remedy="$$($(PYTHON) -c 'from sherf.doctor import *; m = missing_libraries(); print(library_remedy(m) if m else "")')"; \
+	@remedy="$$($(PYTHON) -c 'from sherf.cli.doctor import *; m = missing_libraries(); print(library_remedy(m) if m else "")')"; \
 	if [ -n "$$remedy" ]; then \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 			apt-get update -qq && $$remedy -qq; \

@@ -6,14 +6,14 @@ from typing import Any
 
 import gradio as gr
 
-from sherf.app import steps
-from sherf.app.films import MOST_SECONDS
+from sherf.app import callbacks as steps
 from sherf.app.masks import SIDE, TINT
+from sherf.app.queueing import HEAVY
+from sherf.app.sessions import EXAMPLES, Sessions
+from sherf.app.texts import ABOUT, AS_FOUND, DRAWN, FIX, MASK, MOTION, WELCOME
 from sherf.app.thumbnails import thumbnail
-from sherf.app.turns import HEAVY
-from sherf.app.visits import EXAMPLES, Visits
-from sherf.app.words import ABOUT, AS_FOUND, DRAWN, FIX, MASK, MOTION, WELCOME
-from sherf.motion import builtin_motions
+from sherf.app.videos import MOST_SECONDS
+from sherf.motion.motion import builtin_motions
 
 PHOTOS = ("person_1.jpg", "person_2.jpg", "darknet_person.jpg")
 BUTTONS = ["download", "fullscreen"]
@@ -30,7 +30,7 @@ footer {display: none !important}
 #points .html-container {padding: 0}
 [data-testid="status-tracker"]:has(.error) {display: none}
 """
-REMEMBER = "(key) => { if (key) sessionStorage.setItem('sherf-visit', key) }"
+REMEMBER = "(key) => { if (key) sessionStorage.setItem('sherf-session', key) }"
 RECALL = """() => {
     const named = () => {
         document.querySelectorAll('#motions button.thumbnail-item').forEach((button) => {
@@ -40,9 +40,9 @@ RECALL = """() => {
     }
     new MutationObserver(named).observe(document.body, {childList: true, subtree: true})
     named()
-    return sessionStorage.getItem('sherf-visit') || ''
+    return sessionStorage.getItem('sherf-session') || ''
 }"""
-"""The key of a tab's visit lives as long as the tab; motions are called by their names, not by their numbers."""
+"""The key of a tab's session lives as long as the tab; motions are called by their names, not by their numbers."""
 QUIET: dict[str, Any] = {"api_name": False, "show_progress": "hidden"}
 
 
@@ -80,11 +80,11 @@ def page(minutes: int = 60) -> gr.Blocks:
     """The whole page.
 
     Args:
-        minutes: without use after which a visit's files are deleted.
+        minutes: without use after which a session's files are deleted.
     """
-    visits = Visits(minutes)
+    sessions = Sessions(minutes)
     with gr.Blocks(title="SHERF", analytics_enabled=False, delete_cache=(60, 60 * minutes)) as blocks:
-        visit = gr.State(None, time_to_live=60 * minutes)
+        session = gr.State(None, time_to_live=60 * minutes)
         key = gr.Textbox(visible="hidden", label="Key")
         gr.Markdown(WELCOME)
         with gr.Tabs() as tabs:
@@ -179,42 +179,42 @@ def page(minutes: int = 60) -> gr.Blocks:
         for button, where in ((to_look, "look"), (to_move, "move"), (to_files, "files")):
             button.click(partial(gr.Tabs, selected=where), None, tabs, queue=False, **QUIET)
         found = [overlay, told, to_look, fixing, line]
-        read, once = partial(steps.find, visits), HEAVY | {"api_name": False}
+        read, once = partial(steps.find, sessions), HEAVY | {"api_name": False}
         # first of all that a click does, and done when the rest begins: nobody waits for what has just been replaced
         for event in (go.click, photo.upload, examples.dataset.click):
-            event(steps.begin, visit, [overlay, told, to_look], queue=False, **QUIET)
-        again.click(steps.stop, visit, None, queue=False, **QUIET)
-        corrections = visit, [points, corrected, swapped, focal, height, mask]
-        clicked = photo.select(steps.choose, [photo, visit, person], person, trigger_mode="multiple", **QUIET)
+            event(steps.begin, session, [overlay, told, to_look], queue=False, **QUIET)
+        again.click(steps.stop, session, None, queue=False, **QUIET)
+        corrections = session, [points, corrected, swapped, focal, height, mask]
+        clicked = photo.select(steps.choose, [photo, session, person], person, trigger_mode="multiple", **QUIET)
         # the API's: the same at once, with a view instead of what is next
         gr.Button(visible=False).click(
-            partial(steps.reconstruct, visits), [photo, person, visit], [overlay, told, view, line, visit],
+            partial(steps.reconstruct, sessions), [photo, person, session], [overlay, told, view, line, session],
             api_name="reconstruct", **HEAVY,
         )  # fmt: skip
-        results = [*found, visit, key]
-        refitted = again.click(steps.refit, [swapped, focal, height, mask, painted, visit], results, **once)
+        results = [*found, session, key]
+        refitted = again.click(steps.refit, [swapped, focal, height, mask, painted, session], results, **once)
         refitted.success(steps.to_fix, *corrections, **QUIET)
         for begun, name in (
-            (go.click(read, [photo, visit, person], results, **once), "build"),
-            (photo.upload(read, [photo, visit], results, trigger_mode="multiple", **once), False),
-            (examples.load_input_event.success(read, [photo, visit], results, **once), False),
-            (clicked.success(partial(steps.find_chosen, visits), [photo, visit, person], results, **once), False),
+            (go.click(read, [photo, session, person], results, **once), "build"),
+            (photo.upload(read, [photo, session], results, trigger_mode="multiple", **once), False),
+            (examples.load_input_event.success(read, [photo, session], results, **once), False),
+            (clicked.success(partial(steps.find_chosen, sessions), [photo, session, person], results, **once), False),
             (refitted, False),
         ):
             begun.success(steps.fold, None, [painting, painted], queue=False, **QUIET)
-            turned = begun.success(steps.turn, visit, [view, share], **HEAVY, **QUIET)
-            turned.success(steps.build, visit, [view, share, visit], api_name=name, show_progress_on=share, **HEAVY)
-        photo.change(steps.number_of, [photo, person, visit], person, **QUIET)
+            turned = begun.success(steps.turn, session, [view, share], **HEAVY, **QUIET)
+            turned.success(steps.build, session, [view, share, session], api_name=name, show_progress_on=share, **HEAVY)
+        photo.change(steps.number_of, [photo, person, session], person, **QUIET)
         key.change(None, key, None, js=REMEMBER, api_name=False)
         fixing.expand(steps.to_fix, *corrections, **QUIET)
         # an editor lays a picture out only while it is seen: it is there only while somebody paints
-        painting.expand(steps.to_paint, visit, painted, **QUIET)
+        painting.expand(steps.to_paint, session, painted, **QUIET)
         gr.on([painting.collapse, fixing.collapse], steps.fold, None, [painting, painted], queue=False, **QUIET)
-        points.input(steps.place, visit, corrected, trigger_mode="multiple", **QUIET)
+        points.input(steps.place, session, corrected, trigger_mode="multiple", **QUIET)
         for control in (azimuth, elevation, zoom, show):
             control.change(
                 steps.look,
-                [azimuth, elevation, zoom, show, visit],
+                [azimuth, elevation, zoom, show, session],
                 view,
                 api_name="render" if control is azimuth else False,
                 trigger_mode="always_last",
@@ -222,16 +222,16 @@ def page(minutes: int = 60) -> gr.Blocks:
             )
         motions.select(steps.pick, None, motion, **QUIET)
         gr.on([motion.change, file.change], steps.told_motion, [motion, file], [which, seconds], **QUIET)
-        choices = [motion, file, seconds, speed, loop, in_place, background, size, camera, visit]
+        choices = [motion, file, seconds, speed, loop, in_place, background, size, camera, session]
         gr.on([choice.change for choice in choices[:-1]], steps.line, choices, line, **QUIET)
         filming = film.click(
-            steps.move, choices, [video, films, visit], api_name="animate", show_progress_on=video, **HEAVY
+            steps.move, choices, [video, films, session], api_name="animate", show_progress_on=video, **HEAVY
         )
-        halt.click(steps.halt, visit, None, cancels=filming, **QUIET)
-        make.click(steps.export, [motion, file, visit], [model, downloads, visit], api_name="export", **HEAVY)
-        everything = [photo, person, *found, view, share, video, films, model, downloads, visit, key]
-        back = blocks.load(partial(steps.come_back, visits), key, everything, js=RECALL, **QUIET)
-        back.success(steps.go_on, visit, [view, share, visit], show_progress_on=share, **once)
+        halt.click(steps.halt, session, None, cancels=filming, **QUIET)
+        make.click(steps.export, [motion, file, session], [model, downloads, session], api_name="export", **HEAVY)
+        everything = [photo, person, *found, view, share, video, films, model, downloads, session, key]
+        back = blocks.load(partial(steps.come_back, sessions), key, everything, js=RECALL, **QUIET)
+        back.success(steps.go_on, session, [view, share, session], show_progress_on=share, **once)
     return blocks
 
 

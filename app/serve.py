@@ -11,10 +11,10 @@ import threading
 import time
 from importlib.util import find_spec
 
+from sherf.app.options import AppOptions
 from sherf.errors import BadInput
-from sherf.interrupts import interrupts_kept_from_children
-from sherf.options import AppOptions
-from sherf.progress import say
+from sherf.files.interrupts import interrupts_kept_from_children
+from sherf.progress import print_status
 
 LOCAL = ("127.0.0.1", "localhost", "::1")
 LEAST_SECONDS = 8.0
@@ -46,7 +46,9 @@ def serve(options: AppOptions) -> None:
             code = _until_it_ends(options, account, private)
         if code >= 0 or time.monotonic() - began < LEAST_SECONDS:
             sys.exit(abs(code))
-        say(f"the page's process was ended ({signal.Signals(-code).name}): it is started again, without its visits.")
+        print_status(
+            f"the page's process was ended ({signal.Signals(-code).name}): it is started again, without its sessions."
+        )
 
 
 def _until_it_ends(options: AppOptions, account: tuple[str, str] | None, private: str) -> int:
@@ -65,7 +67,7 @@ def _until_it_ends(options: AppOptions, account: tuple[str, str] | None, private
 
 
 def _run(options: AppOptions, account: tuple[str, str] | None, private: str) -> None:
-    os.environ["TMPDIR"] = tempfile.tempdir = private  # uploads and visits are in there, and go with it
+    os.environ["TMPDIR"] = tempfile.tempdir = private  # uploads and sessions are in there, and go with it
     os.environ.pop("GRADIO_TEMP_DIR", None)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     from sherf.app.server import run

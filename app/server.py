@@ -11,12 +11,12 @@ import uvicorn
 from fastapi import FastAPI
 from gradio.data_classes import ImageData
 
+from sherf.app.options import AppOptions
 from sherf.app.page import CSS, page, theme
-from sherf.app.turns import MOST_WAITING, share
+from sherf.app.queueing import MOST_WAITING, share
+from sherf.cli.exits import exits
 from sherf.errors import BadInput
-from sherf.exits import exits
-from sherf.options import AppOptions
-from sherf.progress import say
+from sherf.progress import print_status
 
 MOST_UPLOAD = "64mb"
 
@@ -47,7 +47,7 @@ def _server(options: AppOptions, account: tuple[str, str] | None) -> uvicorn.Ser
     blocks.has_launched = True  # else Gradio reads any file of this machine that a request names
     gr.processing_utils.async_ssrf_protected_download = _no_download
     gr.image_utils.preprocess_image = _as_uploaded
-    say(f"the page is at http://{options.host}:{options.port}  (Ctrl-C ends it)")
+    print_status(f"the page is at http://{options.host}:{options.port}  (Ctrl-C ends it)")
     settings = uvicorn.Config(
         app, host=options.host, port=options.port, log_level="warning", timeout_graceful_shutdown=2
     )

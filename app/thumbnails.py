@@ -10,10 +10,10 @@ from jaxtyping import UInt8
 from PIL import Image
 from PIL.ExifTags import Base
 
-from sherf.digest import file_sha256
-from sherf.motion import BUILTIN_FOLDER, builtin_motions, read_motion
-from sherf.motion_preview import FPS, preview_motion
-from sherf.photo.video import read_video
+from sherf.cli.motion_preview import FPS, preview_motion
+from sherf.files.digest import file_sha256
+from sherf.motion.motion import BUILTIN_FOLDER, builtin_motions, read_motion
+from sherf.photo.video_reader import read_video
 
 FOLDER = Path(__file__).parent / "motions"
 SIDE = 128

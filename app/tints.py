@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from jaxtyping import UInt8
 
-from sherf.image import to_bytes
+from sherf.camera.image import to_bytes
 from sherf.scene import Frame
 
 SEEN, INVENTED = torch.tensor([0.16, 0.63, 0.42]), torch.tensor([0.93, 0.55, 0.20])

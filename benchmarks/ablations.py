@@ -26,8 +26,8 @@ import psutil
 from sherf.body.files import load_body_model
 from sherf.datasets.openpeople_data import OpenPeople
 from sherf.progress import progress
-from sherf.training.data import DrawnPairs, bakery_of, data_digest
 from sherf.training.read_options import read_training
+from sherf.training.training_pairs import DrawnPairs, bakery_of, data_digest
 
 SHERF = [sys.executable, "-m", "sherf.cli"]
 SCALED = {

@@ -14,15 +14,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sherf.avatar import load_avatar
+from sherf.avatar.avatar_file import load_avatar
+from sherf.avatar.renderer import make_renderer
 from sherf.body.files import load_body_model
-from sherf.camera import turntable
-from sherf.devices import choose_backend
-from sherf.export.preview import MeshRenderer
+from sherf.camera.framing import frame_person
+from sherf.camera.pinhole import turntable
+from sherf.export.mesh_renderer import MeshRenderer
 from sherf.export.rigged import rigged_mesh
-from sherf.framing import frame_person
-from sherf.motion import apply, leg_height, read_motion
-from sherf.renderer import make_renderer
+from sherf.motion.motion import apply, leg_height, read_motion
+from sherf.render.devices import choose_backend
 
 PHOTO = Path(__file__).parents[1] / "examples" / "person_1.jpg"
 SIZE, MOMENTS, FAST_FRAMES = 512, 8, 60

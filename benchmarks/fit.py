@@ -20,9 +20,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from sherf.benchmark.estimate import similarity_between
+from sherf.benchmark.estimated_body import similarity_between
 from sherf.body.files import load_body_model
-from sherf.camera import project
+from sherf.camera.pinhole import project
 from sherf.datasets.openpeople.backgrounds import compose, make_background
 from sherf.datasets.openpeople.generate import fitting_pose
 from sherf.datasets.openpeople.lighting import random_lighting
@@ -30,7 +30,7 @@ from sherf.datasets.openpeople.person import make_person, split_of, stream
 from sherf.datasets.openpeople.stage import Stage
 from sherf.datasets.openpeople.viewpoints import draw_viewpoints
 from sherf.errors import NoPerson
-from sherf.export.video import write_png
+from sherf.export.video_writer import write_png
 from sherf.photo.detect import choose_person, detect_people
 from sherf.photo.fit import fit_body
 from sherf.photo.mask import person_mask

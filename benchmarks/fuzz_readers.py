@@ -14,21 +14,21 @@ import fuzz_seeds as seeds
 import numpy as np
 from PIL import Image
 
-from sherf import checkpoint
-from sherf.avatar import read_avatar, restore
+from sherf.avatar.avatar_file import read_avatar, restore
 from sherf.batch.manifest import Settings, Wish, read_wishes
+from sherf.body.body_model import BodyModel
 from sherf.body.files import load_body_model, read_body_model
-from sherf.body.model import BodyModel
-from sherf.camera_file import read_cameras
-from sherf.checkpoint import empty_model, load_checkpoint
+from sherf.camera.transforms_json import read_cameras
 from sherf.datasets import annotations, humman, openpeople_data, renderpeople, thuman, zju_mocap
 from sherf.datasets.subject_folder import motion_of_subject, read_subject_folder
-from sherf.motion import read_motion
-from sherf.motion_files import recognise
+from sherf.models import checkpoint
+from sherf.models.checkpoint import empty_model, load_checkpoint
+from sherf.models.published.snapshot import read_network
+from sherf.motion.motion import read_motion
+from sherf.motion.motion.readers import recognise
 from sherf.photo.edit import edits_digest, read_fit_file
 from sherf.photo.read import read_mask, read_photo
-from sherf.photo.video import is_video, read_video, video_info
-from sherf.published_file import read_network
+from sherf.photo.video_reader import is_video, read_video, video_info
 from sherf.training.read_options import read_training
 
 Read = Callable[[Path], Any]

@@ -18,10 +18,10 @@ from PIL import Image
 from safetensors.torch import save
 
 from sherf.body.skeleton import JOINT_NAMES, PARENTS
-from sherf.checkpoint import save_checkpoint
-from sherf.config import SherfConfig
-from sherf.config_file import config_record
-from sherf.model import Sherf
+from sherf.models.checkpoint import save_checkpoint
+from sherf.models.config import SherfConfig
+from sherf.models.config_json import config_record
+from sherf.models.paper.network import Sherf
 from sherf.photo.edit import FORMAT
 from sherf.photo.landmarks import LANDMARKS
 

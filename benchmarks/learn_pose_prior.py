@@ -12,8 +12,8 @@ from scipy.cluster.vq import kmeans2
 from sherf.body.lbs import mirrored_rotations
 from sherf.body.skeleton import joint_index
 from sherf.datasets.openpeople.poses import draw_pose
+from sherf.photo.joint_limits import STIFFNESS
 from sherf.photo.pose_prior import PARTS
-from sherf.photo.prior import STIFFNESS
 
 POSES = 12_000
 GAUSSIANS = {"trunk": 1, "legs": 4, "arm": 1}

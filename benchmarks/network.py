@@ -19,20 +19,20 @@ import torch.nn.functional as F
 from torch import Tensor
 
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT / "tests" / "parity"))
+sys.path.insert(0, str(ROOT / "tests" / "models" / "paper"))
 
 from stand_in import stand_in_model  # noqa: E402
 
-from sherf.avatar import Avatar  # noqa: E402
+from sherf.avatar.avatar_file import Avatar  # noqa: E402
+from sherf.avatar.renderer import NetworkRenderer, make_renderer  # noqa: E402
 from sherf.body.files import load_body_model  # noqa: E402
-from sherf.config import PAPER  # noqa: E402
 from sherf.datasets.thuman import Thuman  # noqa: E402
-from sherf.devices import choose_backend  # noqa: E402
-from sherf.field.encoding import positional_encoding  # noqa: E402
-from sherf.model import Sherf  # noqa: E402
+from sherf.models.config import PAPER  # noqa: E402
+from sherf.models.layers.positional_encoding import positional_encoding  # noqa: E402
+from sherf.models.paper.network import Sherf  # noqa: E402
 from sherf.render.box import box_rays, box_samples  # noqa: E402
+from sherf.render.devices import choose_backend  # noqa: E402
 from sherf.render.sampling import OccupancyGrid  # noqa: E402
-from sherf.renderer import NetworkRenderer, make_renderer  # noqa: E402
 
 DATA, SUBJECT, BODY = ROOT / "tests/golden/thuman_layout", "subject_000", ROOT / "tests/golden/smpl_standin.npz"
 OBSERVED, TARGETS = (0, 0), {"same pose": (0, 6), "new pose": (2, 4)}

@@ -20,7 +20,7 @@ OVERLAY, VIEW = "The photo with mask, skeleton and fitted body drawn on it", "Th
 
 
 def main() -> None:
-    """Serve, visit, print."""
+    """Serve, session, print."""
     with tempfile.TemporaryDirectory() as folder:
         begun = time.monotonic()
         served = serve(Path(folder) / "log", Path(folder))
@@ -36,7 +36,7 @@ def main() -> None:
                 expect(page.get_by_role("button", name="Make the avatar")).to_be_visible(timeout=LONG)
                 time.sleep(5.0)  # a visitor looks for a photo; what the first one needs is loaded meanwhile
                 watching.start()
-                rows += visit(page)
+                rows += session(page)
                 browser.close()
         finally:
             over.set()
@@ -46,7 +46,7 @@ def main() -> None:
         print(f"| {what} | {seconds:.2f} | {target} |")
 
 
-def visit(page: Page) -> list[tuple[str, float, str]]:
+def session(page: Page) -> list[tuple[str, float, str]]:
     """What a visitor does, and how long it takes."""
     begun = time.monotonic()
     page.locator("input[type=file]").first.set_input_files(EXAMPLES / "person_2.jpg")

@@ -9,18 +9,18 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from sherf.avatar import load_avatar
+from sherf.avatar.avatar_file import load_avatar
+from sherf.avatar.reconstruct import AVATAR, obtain_avatar
+from sherf.avatar.renderer import make_renderer
 from sherf.body.files import load_body_model
-from sherf.camera import turntable
-from sherf.devices import choose_backend
-from sherf.export.video import compose
-from sherf.framing import frame_person
-from sherf.motion import apply, read_motion
-from sherf.motion_ground import grounded
-from sherf.options import OutputOptions
+from sherf.camera.framing import frame_person
+from sherf.camera.pinhole import turntable
+from sherf.export.video_writer import compose
+from sherf.files.options import OutputOptions
+from sherf.motion.ground import grounded
+from sherf.motion.motion import apply, read_motion
 from sherf.photo.read import read_photo
-from sherf.reconstruct import AVATAR, obtain_avatar
-from sherf.renderer import make_renderer
+from sherf.render.devices import choose_backend
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 ROWS = (("darknet_person.jpg", "walk"), ("person_1.jpg", "dance"))

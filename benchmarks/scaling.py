@@ -17,11 +17,11 @@ import time
 from collections import deque
 from pathlib import Path
 
-from sherf.batch.command import settled
 from sherf.batch.engine import Reply
 from sherf.batch.ledger import Done, Ledger
 from sherf.batch.manifest import Settings
 from sherf.batch.plan import Item, Job
+from sherf.batch.run_batch import settled
 from sherf.batch.work import Result
 
 LABELS = (("avatar", "avatar"), ("walk-still", "video"), ("turntable", "video"), ("glb", "glb"))

@@ -8,10 +8,10 @@ The model card (checkpoints/NAME/README.md) is written by hand.
 import sys
 from pathlib import Path
 
-from sherf.assets import SUMS
-from sherf.checkpoint import about_path, load_checkpoint, read_about, save_checkpoint
-from sherf.digest import file_sha256
-from sherf.output import write_text
+from sherf.files.assets import SUMS
+from sherf.files.digest import file_sha256
+from sherf.files.output import write_text
+from sherf.models.checkpoint import about_path, load_checkpoint, read_about, save_checkpoint
 
 
 def main() -> None:

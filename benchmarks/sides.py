@@ -13,13 +13,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sherf.camera import turntable
-from sherf.devices import choose_backend
-from sherf.export.video import compose, write_png
-from sherf.framing import frame_person
-from sherf.options import OutputOptions, PhotoOptions
-from sherf.reconstruct import obtain_avatar
-from sherf.renderer import make_renderer
+from sherf.avatar.reconstruct import obtain_avatar
+from sherf.avatar.renderer import make_renderer
+from sherf.camera.framing import frame_person
+from sherf.camera.pinhole import turntable
+from sherf.export.video_writer import compose, write_png
+from sherf.files.options import OutputOptions
+from sherf.photo.options import PhotoOptions
+from sherf.render.devices import choose_backend
 
 SIDES = 8
 WHITE = torch.ones(3)

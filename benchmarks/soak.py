@@ -34,7 +34,7 @@ BATCH_EVERY, BATCH_PHOTOS = 5, 4
 WARM_UP = 5
 """Jobs that load what is loaded once: no part of the slope."""
 VISIT_MINUTES = 5
-"""After which the page forgets a visit here, so that it happens often."""
+"""After which the page forgets a session here, so that it happens often."""
 MB = 2**20
 SHERF = [sys.executable, "-m", "sherf.cli"]
 
@@ -166,7 +166,7 @@ def told(act: Callable[[Client, Path, Random], str], page: Client, work: Path, r
         page.close()
 
 
-def visit(page: Client, work: Path, random: Random) -> str:
+def session(page: Client, work: Path, random: Random) -> str:
     """From photo to files."""
     page.predict(handle_file(str(photo(work / "me.jpg", random))), 1, api_name="/reconstruct")
     page.predict(api_name="/build")
@@ -195,7 +195,7 @@ def broken(page: Client, work: Path, random: Random) -> str:
     return "accepted"
 
 
-VISITS = {"visit": visit, "wall": wall, "broken file": broken}
+VISITS = {"session": session, "wall": wall, "broken file": broken}
 
 
 def photo(path: Path, random: Random) -> Path:

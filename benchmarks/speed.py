@@ -29,13 +29,13 @@ def run(*arguments: str | Path) -> tuple[float, float]:
 
 def warm_frame(avatar_path: Path) -> tuple[float, float]:
     """Median seconds of a 512² frame: the same pose from new sides, and a new pose each time."""
-    from sherf.avatar import load_avatar
+    from sherf.avatar.avatar_file import load_avatar
+    from sherf.avatar.renderer import make_renderer
     from sherf.body.files import load_body_model
-    from sherf.camera import turntable
-    from sherf.devices import choose_backend
-    from sherf.framing import frame_person
-    from sherf.motion import apply, read_motion
-    from sherf.renderer import make_renderer
+    from sherf.camera.framing import frame_person
+    from sherf.camera.pinhole import turntable
+    from sherf.motion.motion import apply, read_motion
+    from sherf.render.devices import choose_backend
 
     body = load_body_model("openbody")
     avatar = load_avatar(avatar_path, body)

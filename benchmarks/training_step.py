@@ -6,18 +6,18 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT / "tests" / "parity"))
+sys.path.insert(0, str(ROOT / "tests" / "models" / "paper"))
 
 from stand_in import stand_in_model  # noqa: E402
 
 from sherf.body.files import load_body_model  # noqa: E402
-from sherf.config import PAPER  # noqa: E402
 from sherf.datasets.pairs import resized  # noqa: E402
 from sherf.datasets.thuman import Thuman  # noqa: E402
-from sherf.devices import choose_backend  # noqa: E402
-from sherf.features.bank import CanonicalSpace  # noqa: E402
-from sherf.model import SherfField  # noqa: E402
+from sherf.models.config import PAPER  # noqa: E402
+from sherf.models.paper.bank import CanonicalSpace  # noqa: E402
+from sherf.models.paper.network import SherfField  # noqa: E402
 from sherf.render.box import box_rays, box_samples  # noqa: E402
+from sherf.render.devices import choose_backend  # noqa: E402
 from sherf.render.march import MarchOptions, follow  # noqa: E402
 from sherf.render.sampling import OccupancyGrid  # noqa: E402
 

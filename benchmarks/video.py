@@ -12,20 +12,22 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sherf.app.films import filmed
-from sherf.avatar import load_avatar
-from sherf.benchmark.estimate import similarity_between
+from sherf.app.videos import filmed
+from sherf.avatar.avatar_file import load_avatar
+from sherf.avatar.reconstruct import AVATAR, obtain_avatar
+from sherf.benchmark.estimated_body import similarity_between
+from sherf.body.body_model import BodyModel
 from sherf.body.files import load_body_model
-from sherf.body.model import BodyModel
-from sherf.devices import choose_backend
-from sherf.export.preview import MeshRenderer
+from sherf.export.mesh_renderer import MeshRenderer
 from sherf.export.rigged import rigged_mesh
-from sherf.motion import Motion, apply, read_motion, resample
-from sherf.motion_edit import edited_motion
-from sherf.motion_ground import grounded
-from sherf.motion_video import motion_of_video
-from sherf.options import MotionOptions, OutputOptions, RenderOptions
-from sherf.reconstruct import AVATAR, obtain_avatar
+from sherf.files.options import OutputOptions
+from sherf.motion.edit import edited_motion
+from sherf.motion.from_video import motion_of_video
+from sherf.motion.ground import grounded
+from sherf.motion.motion import Motion, apply, read_motion, resample
+from sherf.motion.options import MotionOptions
+from sherf.render.devices import choose_backend
+from sherf.render.options import RenderOptions
 
 PHOTO = Path(__file__).parent.parent / "examples" / "person_1.jpg"
 MOTIONS = ("walk", "wave", "dance", "squat")

@@ -19,7 +19,7 @@ from PIL import Image
 
 from sherf.body.pickles import Array, BufferArray, Scalar, read_any_pickle, resolve_array
 from sherf.errors import BadInput
-from sherf.plain_arrays import open_npy, unpacked
+from sherf.files.plain_arrays import open_npy, unpacked
 
 MOST_BYTES = 512 * 2**20
 """No annotation file of the four data sets comes near this."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from sherf.body.model import BodyModel
+from sherf.body.body_model import BodyModel
 from sherf.datasets.annotations import count, field, flat_numbers, read_json, read_mask, read_npz, read_picture
 from sherf.datasets.multiview import View
 from sherf.datasets.published_layouts import (

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal, assert_never
 
-from sherf.body.model import BodyModel
+from sherf.body.body_model import BodyModel
 from sherf.datasets.multiview import MultiviewData
 from sherf.errors import BadInput
 

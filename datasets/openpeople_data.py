@@ -7,8 +7,8 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from sherf.body.body_model import BodyModel
 from sherf.body.files import load_body_model
-from sherf.body.model import BodyModel
 from sherf.datasets.multiview import View
 from sherf.datasets.openpeople.store import RECORD, read_manifest, read_picture, read_record
 from sherf.datasets.published_layouts import posed_vertices

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import torch.nn.functional as F
 from torch import Tensor
 
-from sherf.camera import resize
+from sherf.camera.pinhole import resize
 from sherf.datasets.multiview import MultiviewData, View
 from sherf.scene import OnDevice
 

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, UInt8
 from scipy.spatial.transform import Rotation
 
-from sherf.body.model import BodyModel
+from sherf.body.body_model import BodyModel
 from sherf.datasets.annotations import field, flat_numbers, numbers
 from sherf.datasets.multiview import View
 from sherf.errors import BadInput

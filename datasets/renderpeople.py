@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from sherf.body.model import BodyModel
+from sherf.body.body_model import BodyModel
 from sherf.datasets.annotations import (
     count,
     field,

@@ -12,12 +12,12 @@ from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
+from sherf.body.body_model import BodyModel
 from sherf.body.lbs import axis_angle_to_matrix
-from sherf.body.model import BodyModel
 from sherf.datasets.multiview import MultiviewData, View
 from sherf.datasets.open_data import DataName, open_data
 from sherf.errors import BadInput
-from sherf.motion import MOTION_LEG_M, Motion, leg_height, started_at_origin
+from sherf.motion.motion import MOTION_LEG_M, Motion, leg_height, started_at_origin
 from sherf.progress import progress
 from sherf.scene import Camera
 

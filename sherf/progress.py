@@ -12,17 +12,17 @@ from tqdm import tqdm
 
 T = TypeVar("T")
 QUIET_SECONDS = 10.0  # between lines where there is no terminal
-Hear = Callable[[str, int, int | None], None]
+ProgressCallback = Callable[[str, int, int | None], None]
 """Is told what is being done, how many are done, and of how many, before each; may raise, to end it."""
-_heard_by: ContextVar[Hear | None] = ContextVar("heard by", default=None)
+_heard_by: ContextVar[ProgressCallback | None] = ContextVar("heard by", default=None)
 
 
 def nobody(what: str, done: int, count: int | None) -> None:
-    """Hear, and do nothing."""
+    """ProgressCallback, and do nothing."""
 
 
 @contextmanager
-def heard_by(hear: Hear) -> Iterator[None]:
+def report_progress_to(hear: ProgressCallback) -> Iterator[None]:
     """Tell somebody else than the terminal too, in this thread."""
     before = _heard_by.set(hear)
     try:
@@ -31,7 +31,7 @@ def heard_by(hear: Hear) -> Iterator[None]:
         _heard_by.reset(before)
 
 
-def say(line: str) -> None:
+def print_status(line: str) -> None:
     """Print one line about what happens."""
     tqdm.write(line, file=sys.stderr)
 
@@ -58,7 +58,7 @@ def counted(items: Iterable[T], count: int | None, what: str) -> Iterator[T]:
         if now - last > QUIET_SECONDS and (count is None or done < count):
             last = now
             left = "" if count is None else f" of {count}, {time_left(now - start, done, count)}"
-            say(f"{what}: {done}{left}")
+            print_status(f"{what}: {done}{left}")
 
 
 def time_left(took: float, done: int, count: int) -> str:
@@ -66,7 +66,7 @@ def time_left(took: float, done: int, count: int) -> str:
     return f"about {took / done * (count - done):.0f} s left"
 
 
-def _telling(items: Iterable[T], count: int | None, what: str, hear: Hear) -> Iterator[T]:
+def _telling(items: Iterable[T], count: int | None, what: str, hear: ProgressCallback) -> Iterator[T]:
     for done, item in enumerate(items):
         hear(what, done, count)
         yield item

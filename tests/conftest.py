@@ -11,8 +11,8 @@ import trimesh
 from running import here
 from stage import camera_in_front, photograph, standing
 
+from sherf.body.body_model import BodyModel
 from sherf.body.files import load_body_model
-from sherf.body.model import BodyModel
 from sherf.body.skeleton import NUM_JOINTS, PARENTS, mirrored_joints
 from sherf.scene import Subject
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from sherf.body.files import load_body_model
-from sherf.camera import project
+from sherf.camera.pinhole import project
 from sherf.photo import landmarks as marks
 from sherf.photo.edit import read_fit_file
 

@@ -11,15 +11,15 @@ from pathlib import Path
 import torch
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE / "parity"))
+sys.path.insert(0, str(HERE / "models" / "paper"))
 
 from golden_file import Golden  # noqa: E402
 from stages import all_checks, fitting_statistics, use_statistics  # noqa: E402
 from stand_in import stand_in_model  # noqa: E402
 
 from sherf.body.files import read_body_model  # noqa: E402
-from sherf.config import PAPER  # noqa: E402
 from sherf.errors import SherfError  # noqa: E402
+from sherf.models.config import PAPER  # noqa: E402
 
 BODY = "smpl_standin.npz"
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from sherf.cli import main
+from sherf.cli.main import main
 
 Done = subprocess.CompletedProcess[str]
 

@@ -2,8 +2,8 @@
 
 import torch
 
-from sherf.body.model import BodyModel
-from sherf.camera import intrinsics, look_at, project
+from sherf.body.body_model import BodyModel
+from sherf.camera.pinhole import intrinsics, look_at, project
 from sherf.photo import landmarks as marks
 from sherf.photo.detect import Person
 from sherf.render.raycast import cast

@@ -13,15 +13,15 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from stage import camera_in_front, standing
 
-from sherf.avatar import is_avatar, load_avatar, read_avatar
-from sherf.body.model import BodyModel
-from sherf.checkpoint import load_checkpoint
+from sherf.avatar.avatar_file import is_avatar, load_avatar, read_avatar
+from sherf.avatar.renderer import make_renderer
+from sherf.body.body_model import BodyModel
 from sherf.datasets.openpeople.store import read_manifest
-from sherf.devices import choose_backend
 from sherf.errors import BadInput
-from sherf.motion import read_motion, trim
+from sherf.models.checkpoint import load_checkpoint
+from sherf.motion.motion import read_motion, trim
 from sherf.photo.edit import read_fit_file
-from sherf.renderer import make_renderer
+from sherf.render.devices import choose_backend
 from sherf.training.state import read_header
 
 OLD = Path(__file__).parent / "data" / "old"

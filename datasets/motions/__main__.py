@@ -7,7 +7,7 @@ import tyro
 from sherf.body.files import load_body_model
 from sherf.datasets.motions.author import author_all
 from sherf.datasets.motions.sheet import contact_sheet
-from sherf.motion import BUILTIN_FOLDER
+from sherf.motion.motion import BUILTIN_FOLDER
 
 
 def main(out: Path = BUILTIN_FOLDER, sheets: Path | None = None) -> None:

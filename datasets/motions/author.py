@@ -13,8 +13,8 @@ from sherf.datasets.motions.rig import Plan, Rig, perform, rig_of
 from sherf.datasets.motions.standing import idle, squat, wave
 from sherf.datasets.motions.turning import turn
 from sherf.datasets.motions.walk import walk
-from sherf.motion import BUILTIN_FOLDER, Motion, write_motion
-from sherf.output import atomic_output
+from sherf.files.output import atomic_output
+from sherf.motion.motion import BUILTIN_FOLDER, Motion, write_motion
 
 FPS = 30.0
 LICENCE = "CC0-1.0: authored for SHERF, no recorded data"

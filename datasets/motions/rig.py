@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from sherf.body.model import BodyModel
+from sherf.body.body_model import BodyModel
 from sherf.body.skeleton import JOINT_NAMES, joint_index
 from sherf.datasets.motions.curves import Curve, turned
 

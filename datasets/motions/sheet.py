@@ -7,9 +7,9 @@ import open3d as o3d
 from numpy.typing import NDArray
 from PIL import Image
 
-from sherf.body.model import BodyModel
-from sherf.motion import Motion, apply, on_the_spot
-from sherf.output import atomic_output
+from sherf.body.body_model import BodyModel
+from sherf.files.output import atomic_output
+from sherf.motion.motion import Motion, apply, on_the_spot
 
 MOMENTS = 8
 PIXELS = (360, 240)

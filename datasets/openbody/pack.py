@@ -7,7 +7,7 @@ import numpy as np
 import open3d as o3d
 from jaxtyping import Float, Int
 
-from sherf.body.mesh import neighbour_mean
+from sherf.body.mesh_graph import neighbour_mean
 from sherf.body.skeleton import HEAD, NUM_JOINTS, PARENTS, mirrored_joints
 from sherf.datasets.openbody.base_mesh import EYES_AND_TEETH, SKIN, TIGHTS, TONGUE
 from sherf.datasets.openbody.regressor import joints_of_betas, regress_joints

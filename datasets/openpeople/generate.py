@@ -14,6 +14,7 @@ import torch
 
 from sherf.datasets.openpeople.backgrounds import compose, make_background
 from sherf.datasets.openpeople.lighting import random_lighting
+from sherf.datasets.openpeople.options import GenerateOptions
 from sherf.datasets.openpeople.part import PosedPerson
 from sherf.datasets.openpeople.person import VERSION, Person, make_person, stream
 from sherf.datasets.openpeople.poses import Joints, draw_pose, eased, natural_pose
@@ -34,11 +35,10 @@ from sherf.datasets.openpeople.store import (
 )
 from sherf.datasets.openpeople.viewpoints import draw_viewpoints
 from sherf.errors import BadInput
-from sherf.interrupts import interrupts_kept_from_children
-from sherf.lock import alone_in
-from sherf.options import GenerateOptions
-from sherf.output import PARTIAL_PREFIX, translated_errors
-from sherf.progress import progress, say
+from sherf.files.interrupts import interrupts_kept_from_children
+from sherf.files.lock import alone_in
+from sherf.files.output import PARTIAL_PREFIX, translated_errors
+from sherf.progress import print_status, progress
 
 MOST_PROTRUSION_M = 0.005
 MOST_CROSSING_M = 0.03
@@ -66,7 +66,7 @@ def _generated(options: GenerateOptions, plan: Plan) -> list[int]:
     before = _seeds_there(out, plan)
     missing = [seed for seed in wanted if _must_make(out, seed, plan)]
     if len(missing) < len(wanted):
-        say(f"{len(wanted) - len(missing)} of {len(wanted)} people are there already")
+        print_status(f"{len(wanted) - len(missing)} of {len(wanted)} people are there already")
     _make_all(out, missing, plan, options.workers or os.cpu_count() or 1)
     seeds = sorted({*before, *wanted})
     damaged = [problem for seed in progress(seeds, "verify") if (problem := fault(folder_of(out, seed), plan))]
@@ -167,7 +167,7 @@ def _must_make(out: Path, seed: int, plan: Plan) -> bool:
         return True
     problem = fault(folder, plan)
     if problem:
-        say(f"{problem}: making person {seed} anew")
+        print_status(f"{problem}: making person {seed} anew")
     return problem is not None
 
 

@@ -8,8 +8,8 @@ from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
 from sherf.body.skeleton import joint_index
-from sherf.motion import Motion, builtin_motions, read_motion
-from sherf.photo.prior import LOWER, STANCE, STIFFNESS, UPPER
+from sherf.motion.motion import Motion, builtin_motions, read_motion
+from sherf.photo.joint_limits import LOWER, STANCE, STIFFNESS, UPPER
 
 Joints = Float[np.ndarray, "24 3"]
 NATURAL_SHARE, MOTION_SHARE = 0.6, 0.2

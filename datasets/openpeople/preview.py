@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from sherf.datasets.openpeople.store import folder_of, read_picture, read_record
-from sherf.output import atomic_output
+from sherf.files.output import atomic_output
 from sherf.progress import progress
 
 PREVIEW = "preview.png"

@@ -20,9 +20,9 @@ from jaxtyping import Float32, UInt8
 
 from sherf.datasets.openpeople.stage import Picture
 from sherf.errors import BadInput
-from sherf.output import PARTIAL_PREFIX, write_json
+from sherf.files.output import PARTIAL_PREFIX, write_json
+from sherf.files.versions import check_version
 from sherf.scene import Camera
-from sherf.versions import check_version
 
 MANIFEST, RECORD = "manifest.json", "person.json"
 DEPTH_UNIT_M = 1e-4

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from jaxtyping import Float32
 
-from sherf.camera import intrinsics, look_at
+from sherf.camera.pinhole import intrinsics, look_at
 from sherf.scene import Camera
 
 PHOTO_AZIMUTH = np.radians(35)

@@ -15,9 +15,9 @@ from typing import Any, Literal
 
 from sherf.batch.plan import AVATAR, Item, Job
 from sherf.errors import OutputError
-from sherf.lock import LOCK, alone_in
-from sherf.output import write_json
-from sherf.progress import say
+from sherf.files.lock import LOCK, alone_in
+from sherf.files.output import write_json
+from sherf.progress import print_status
 
 LEDGER = "ledger.sqlite"
 DONE_FOLDER = ".done"
@@ -67,7 +67,9 @@ class Ledger:
             self._db.close()
             aside = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
             path.replace(aside)
-            say(f"warning: {path} is damaged; moved to {aside.name}. What is done is found again beside the outputs.")
+            print_status(
+                f"warning: {path} is damaged; moved to {aside.name}. What is done is found again beside the outputs."
+            )
             self._db = _opened(path)
             self.entries = {}
 

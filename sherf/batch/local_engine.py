@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sherf.interrupts import interrupts_kept_from_children
+from sherf.files.interrupts import interrupts_kept_from_children
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess

@@ -13,11 +13,15 @@ from typing import Any, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
+from sherf.batch.options import BatchOutput
 from sherf.datasets.subject_folder import data_set_of
 from sherf.errors import BadInput
-from sherf.motion import builtin_motions, file_and_clip
-from sherf.options import BatchOutput, MeshOptions, MotionOptions, PhotoOptions, RenderOptions
-from sherf.progress import say
+from sherf.export.options import MeshOptions
+from sherf.motion.motion import builtin_motions, file_and_clip
+from sherf.motion.options import MotionOptions
+from sherf.photo.options import PhotoOptions
+from sherf.progress import print_status
+from sherf.render.options import RenderOptions
 
 PHOTOS = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif")
 KINDS = (".csv", ".jsonl", ".yaml", ".yml")
@@ -102,7 +106,7 @@ def _photos(folder: Path, out: Path | None) -> Iterator[Path]:
     try:
         paths = sorted(folder.iterdir())
     except OSError as error:
-        say(f"warning: {folder} is left out: {error.strerror}.")
+        print_status(f"warning: {folder} is left out: {error.strerror}.")
         return
     for path in paths:
         if path.name.startswith(".") or path.resolve() == out:

@@ -10,26 +10,28 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from sherf import __version__
-from sherf.assets import asset_path
-from sherf.avatar_model import SHIPPED
+from sherf.api.choose_motion import chosen_motion, is_filmed, subject_folder
+from sherf.api.render import check_options
 from sherf.batch.manifest import Settings, Wish
+from sherf.batch.options import BatchOutput
 from sherf.body.files import load_body_model
-from sherf.camera_file import read_cameras
-from sherf.commands import check_options
-from sherf.digest import file_sha256, tensors_sha256
+from sherf.camera.framing import CameraPath
+from sherf.camera.transforms_json import read_cameras
 from sherf.errors import BadInput, SherfError
-from sherf.export.command import check_mesh
-from sherf.export.video import frame_path
-from sherf.framing import CameraPath
-from sherf.motion import builtin_motions, file_and_clip, read_motion
-from sherf.motion_choice import chosen_motion, is_filmed, subject_folder
-from sherf.motion_video import obtain_motion_of_video
-from sherf.options import BatchOutput, MotionOptions, PhotoOptions
-from sherf.output import prepare_output_folder
+from sherf.export.exporter import check_mesh
+from sherf.export.sequence import FRAMES
+from sherf.export.video_writer import frame_path
+from sherf.files.assets import asset_path
+from sherf.files.digest import file_sha256, tensors_sha256
+from sherf.files.output import prepare_output_folder
+from sherf.models.load import SHIPPED
+from sherf.motion.from_video import obtain_motion_of_video
+from sherf.motion.motion import builtin_motions, file_and_clip, read_motion
+from sherf.motion.options import MotionOptions
 from sherf.photo.edit import edits_digest
+from sherf.photo.options import PhotoOptions
 from sherf.progress import counted
 from sherf.scene import Camera
-from sherf.sequence import FRAMES
 
 STILL = "none"
 """The motion of a person who stands as in the photo."""

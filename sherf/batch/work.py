@@ -8,17 +8,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from sherf.api.choose_motion import chosen_motion
+from sherf.api.render import animate_motion, render_views
+from sherf.avatar.reconstruct import AVATAR as AVATAR_FILE
+from sherf.avatar.reconstruct import FIT, OVERLAY, REPORT, obtain_avatar
 from sherf.batch.ledger import Done, write_done
 from sherf.batch.plan import AVATAR, PATHS, Item, Job, shown_frame
-from sherf.commands import animate_motion, render_views
-from sherf.devices import choose_backend
 from sherf.errors import OutputError, SherfError
-from sherf.export.command import Exporter
-from sherf.motion_choice import chosen_motion
-from sherf.options import ExportOptions, OutputOptions, PhotoOptions
-from sherf.output import PARTIAL_PREFIX, is_disk_full, prepare_output_folder
-from sherf.reconstruct import AVATAR as AVATAR_FILE
-from sherf.reconstruct import FIT, OVERLAY, REPORT, obtain_avatar
+from sherf.export.exporter import Exporter
+from sherf.export.options import ExportOptions
+from sherf.files.options import OutputOptions
+from sherf.files.output import PARTIAL_PREFIX, is_disk_full, prepare_output_folder
+from sherf.photo.options import PhotoOptions
+from sherf.render.devices import choose_backend
 
 Outcome = Literal["done", "failed", "broke", "stop"]
 """failed: trying again is of no use; broke: it may be; stop: nothing that follows can succeed, the disk is full."""

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from sherf.assets import asset_path
+from sherf.files.assets import asset_path
 
 Network = Literal["vgg", "alex"]
 SMALLEST_SIDE_PX = 64

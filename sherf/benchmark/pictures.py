@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 from PIL import Image
 
-from sherf.output import atomic_output
+from sherf.files.output import atomic_output
 
 LARGEST_ERROR = 0.5
 """Absolute difference, mean over the channels, that the colour map's upper end shows."""

@@ -5,11 +5,11 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from sherf.benchmark.aggregate import ANGLES, KINDS, paper_rows
 from sherf.benchmark.metrics import METRICS
 from sherf.benchmark.records import Record
 from sherf.benchmark.runner import Run
-from sherf.benchmark.summary import ANGLES, KINDS, paper_rows
-from sherf.output import write_text
+from sherf.files.output import write_text
 
 TITLES = {"psnr": "PSNR", "ssim": "SSIM", "lpips_vgg": "LPIPS-VGG", "lpips_alex": "LPIPS-Alex"}
 STRIPS_OF_ANGLE = 1

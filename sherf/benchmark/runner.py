@@ -11,20 +11,20 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from sherf.benchmark.estimate import Estimate, driven, estimate
+from sherf.avatar.renderer import Renderer
+from sherf.benchmark.benchmark_model import BenchmarkModel
+from sherf.benchmark.estimated_body import Estimate, driven, estimate
 from sherf.benchmark.lpips_metric import Lpips
 from sherf.benchmark.metrics import rectangle_around, score
-from sherf.benchmark.model import BenchmarkModel
 from sherf.benchmark.pictures import write_strip
 from sherf.benchmark.protocols import Item, Protocol
-from sherf.benchmark.published import PublishedInputs, house_camera, published_inputs
+from sherf.benchmark.published_inputs import PublishedInputs, house_camera, published_inputs
 from sherf.benchmark.records import Record, RecordFile, key_of, keys_in, record_of
 from sherf.body.lbs import axis_angle_to_matrix
 from sherf.datasets.multiview import MultiviewData
 from sherf.datasets.pairs import CachedViews, Key
 from sherf.errors import BadInput
-from sherf.progress import progress, say
-from sherf.renderer import Renderer
+from sherf.progress import print_status, progress
 from sherf.scene import BodyPose, Camera, Subject
 
 SEED = 0
@@ -104,7 +104,7 @@ def run_items(
     done = keys_in(run.records)
     todo = [item for item in items if key_of(item) not in done]
     if len(todo) < len(items):
-        say(f"{len(items) - len(todo)} of {len(items)} pictures are done already")
+        print_status(f"{len(items) - len(todo)} of {len(items)} pictures are done already")
     runner = _Runner(data, protocol, model, out, estimated)
     for item in progress(todo, "pictures"):
         try:

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from sherf.body.model import BodyModel
+from sherf.body.body_model import BodyModel
 from sherf.body.pickles import read_pickle, resolve_array
 from sherf.body.skeleton import NUM_BETAS, NUM_JOINTS, NUM_POSE_FEATURES, PARENTS
 from sherf.errors import BadInput, MissingAsset, SherfError
-from sherf.plain_arrays import open_npy, unpacked
+from sherf.files.plain_arrays import open_npy, unpacked
 
 OPEN_BODY = Path(__file__).with_name("openbody.npz")
 SMPL_FILES = ("SMPL_NEUTRAL.npz", "basicmodel_neutral_lbs_10_207_0_v1.1.0.pkl", "SMPL_NEUTRAL.pkl")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from sherf.errors import BadInput
-from sherf.inert_pickle import EncodedText, Ignored, Inert, Maker, reconstruct, shown, walk
+from sherf.files.inert_pickle import EncodedText, Ignored, Inert, Maker, reconstruct, shown, walk
 
 MOST_ARRAY_BYTES = 2**28
 """SMPL's largest array, 207 pose blend shapes in double precision, takes 34 MB."""

@@ -14,8 +14,8 @@ from PIL import Image
 
 from sherf.body.skeleton import JOINT_NAMES
 from sherf.export.rigged import RiggedMesh
-from sherf.motion import Motion, quaternions
-from sherf.output import atomic_output
+from sherf.files.output import atomic_output
+from sherf.motion.motion import Motion, quaternions
 
 ROUGHNESS = 0.9
 """Cloth and skin, without gloss."""
@@ -42,7 +42,7 @@ def glb_bytes(
     """A GLB file: one mesh with one texture, the skeleton in T-pose standing on y = 0, one clip for each motion.
 
     Args:
-        motions: scaled to the mesh's own legs, see `sherf.motion.scaled`.
+        motions: scaled to the mesh's own legs, see `sherf.motion.motion.scaled`.
         provenance: kept in the file's asset.extras.
         vrm: the avatar's licence fields (VRM 1.0's `meta`); makes the file a VRM.
     """

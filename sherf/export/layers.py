@@ -9,9 +9,9 @@ from jaxtyping import Bool, Float
 from PIL import Image
 from torch import Tensor
 
-from sherf.camera import rays
-from sherf.options import Layer
-from sherf.output import atomic_output
+from sherf.camera.pinhole import rays
+from sherf.files.output import atomic_output
+from sherf.render.options import Layer
 from sherf.scene import Camera, Frame
 
 MILLIMETRES = 1000.0

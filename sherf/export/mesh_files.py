@@ -10,7 +10,7 @@ from jaxtyping import Float, UInt8
 from sherf.body.lbs import vertex_normals
 from sherf.export.gltf import png_bytes
 from sherf.export.rigged import RiggedMesh
-from sherf.output import atomic_output, write_text
+from sherf.files.output import atomic_output, write_text
 
 RGB = ("red", "green", "blue")
 

@@ -9,8 +9,8 @@ from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
 from sherf.body.skeleton import JOINT_NAMES
-from sherf.motion import Motion, write_motion
-from sherf.output import atomic_output, write_text
+from sherf.files.output import atomic_output, write_text
+from sherf.motion.motion import Motion, write_motion
 from sherf.scene import BodyPose, Camera
 
 CENTIMETRES = 100.0
@@ -21,7 +21,7 @@ def bvh_text(motion: Motion, rest: Float[np.ndarray, "24 3"], parents: tuple[int
     """A BVH in centimetres, y up, T-pose at rest.
 
     Args:
-        motion: its translation scaled to the skeleton (`sherf.motion.scaled`).
+        motion: its translation scaled to the skeleton (`sherf.motion.motion.scaled`).
         rest: joints in the rest pose, metres, the ground at y = 0.
     """
     lines, order = ["HIERARCHY"], []
@@ -60,7 +60,7 @@ def write_bvh(path: Path, motion: Motion, rest: Float[np.ndarray, "24 3"], paren
 def write_poses(
     path: Path, motion: Motion, betas: Float[np.ndarray, " 10"], body_model: str, camera: Camera, pose: BodyPose
 ) -> None:
-    """Write the motion with the avatar's shape, as `sherf.motion.write_motion` does, and the photo with it.
+    """Write the motion with the avatar's shape, as `sherf.motion.motion.write_motion` does, and the photo with it.
 
     Added are, OpenCV's axes (+x right, +y down, +z forward), world space in metres, y up:
 

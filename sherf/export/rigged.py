@@ -9,12 +9,12 @@ from jaxtyping import Float, Int
 from scipy import ndimage
 from torch import Tensor
 
-from sherf.avatar import Avatar
+from sherf.avatar.avatar_file import Avatar
+from sherf.body.body_model import BodyModel
 from sherf.body.lbs import axis_angle_to_matrix, joint_transforms, vertex_normals
-from sherf.body.model import BodyModel
-from sherf.export.flatten import thinned_and_unwrapped
+from sherf.export.marching_cubes import SPACING_M, extract_surface
+from sherf.export.mesh_unwrap import thinned_and_unwrapped
 from sherf.export.solid import Solid, solid_of
-from sherf.export.surface import SPACING_M, extract_surface
 from sherf.render.backend import Backend
 from sherf.render.open3d_surface import as_open3d, mesh_scene
 from sherf.scene import BodyPose

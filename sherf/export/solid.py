@@ -7,15 +7,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sherf.avatar import Avatar
-from sherf.body.model import BodyModel
+from sherf.avatar.avatar_file import Avatar
+from sherf.body.body_model import BodyModel
 from sherf.errors import BadInput
-from sherf.features.bank import FeatureBank
+from sherf.models.paper.bank import FeatureBank
+from sherf.models.surface.field import SurfaceField
+from sherf.models.template.bank import TemplateField
 from sherf.render.backend import Backend
 from sherf.render.sampling import OccupancyGrid
 from sherf.scene import PosedBody
-from sherf.surface_field import SurfaceField
-from sherf.template.model import TemplateField
 
 POINTS_PER_CHUNK = 2**16
 TEMPLATE_RIM_M = 0.004

@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
+from sherf.camera.image import to_bytes
 from sherf.errors import BadInput, NoPerson
-from sherf.image import to_bytes
 from sherf.photo.mediapipe_detector import Candidate, find_candidates
 from sherf.photo.mediapipe_landmarks import (
     MIN_PRESENCE,

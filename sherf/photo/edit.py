@@ -30,15 +30,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sherf.body.skeleton import JOINT_NAMES, NUM_BETAS
-from sherf.camera import intrinsics
-from sherf.digest import file_sha256
+from sherf.camera.pinhole import intrinsics
 from sherf.errors import BadInput
+from sherf.files.digest import file_sha256
+from sherf.files.versions import check_version
 from sherf.photo import landmarks as marks
 from sherf.photo.detect import Person
 from sherf.photo.energy import camera_pitch, camera_rotation
 from sherf.photo.fit import BodyFit
 from sherf.scene import BodyPose, Camera
-from sherf.versions import check_version
 
 FORMAT, FORMAT_VERSION = "sherf-fit-1", 1
 """The format's name stays; what changes raises the version. Files of before it was written are of version 1."""

@@ -7,9 +7,9 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from sherf.body.body_model import BodyModel
 from sherf.body.lbs import axis_angle_to_matrix
-from sherf.body.model import BodyModel
-from sherf.image import in_frame
+from sherf.camera.image import in_frame
 from sherf.photo import landmarks as marks
 from sherf.photo.bone_directions import along_bones, bone_directions
 from sherf.photo.detect import Sighting

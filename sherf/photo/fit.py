@@ -11,10 +11,10 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from sherf.body.body_model import BodyModel
 from sherf.body.lbs import vertex_normals
-from sherf.body.model import BodyModel
 from sherf.body.skeleton import joint_index
-from sherf.camera import intrinsics
+from sherf.camera.pinhole import intrinsics
 from sherf.photo import landmarks as marks
 from sherf.photo.detect import Person
 from sherf.photo.energy import (
@@ -27,8 +27,8 @@ from sherf.photo.energy import (
     gather,
     on_picture,
 )
+from sherf.photo.joint_limits import STANCE, thickness
 from sherf.photo.outline import Outline, outline_energy, outline_of
-from sherf.photo.prior import STANCE, thickness
 from sherf.scene import BodyPose, Camera
 
 DEFAULT_FOCAL = 1.2  # of the longer image side: a 43 mm lens, between phones and portraits

@@ -9,13 +9,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from sherf.body.body_model import BodyModel
 from sherf.body.lbs import axis_angle_to_matrix
-from sherf.body.model import BodyModel
 from sherf.photo import landmarks as marks
 from sherf.photo.detect import Sighting
 from sherf.photo.energy import Evidence, Unknowns, body_energy, camera_rotation, gather
 from sherf.photo.fit import DEFAULT_FOCAL, initial_orientation, initial_translation, one_thread
-from sherf.photo.prior import STANCE
+from sherf.photo.joint_limits import STANCE
 from sherf.progress import progress
 from sherf.scene import BodyPose
 

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from sherf.body.model import BodyModel
+from sherf.body.body_model import BodyModel
 from sherf.scene import BodyPose
 
 

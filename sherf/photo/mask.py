@@ -8,10 +8,10 @@ import torch
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
+from sherf.camera.image import to_bytes
 from sherf.errors import MissingAsset
-from sherf.image import to_bytes
-from sherf.options import Masker
 from sherf.photo.detect import Person
+from sherf.photo.options import Masker
 
 WORK_SIDE = 512  # px of the person's surroundings, longer side: bounds the time of GrabCut
 ROUNDS = 4  # of GrabCut

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from sherf.photo.mediapipe_model import load_model
-from sherf.photo.warp import warp
+from sherf.photo.perspective_warp import warp
 
 INPUT_SIDE = 224
 ANCHOR_STRIDES = (8, 16, 32, 32, 32)  # two anchors a cell and layer: aspect 1 and the interpolated scale

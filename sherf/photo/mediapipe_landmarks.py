@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from sherf.photo.mediapipe_model import load_model
-from sherf.photo.warp import warp
+from sherf.photo.perspective_warp import warp
 
 CROP_SIDE = 256
 ROI_SCALE = 1.25  # of the circle around the body

@@ -10,8 +10,8 @@ from threading import Lock
 import numpy as np
 from jaxtyping import Float
 
-from sherf.assets import asset_path
 from sherf.errors import MissingAsset
+from sherf.files.assets import asset_path
 
 NUM_THREADS = 2
 

@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sherf.image import look_up
-from sherf.photo.warp import warp
+from sherf.camera.image import sample_image
+from sherf.photo.perspective_warp import warp
 
 POINTS = 320  # of the outline
 SIDE = 256  # px: the silhouettes are compared at this size of the person's surroundings
@@ -65,7 +65,7 @@ def outline_energy(pixels: Float[Tensor, "vertex 2"], outline: Outline) -> Float
 
     Clothes lie outside the body, so uncovered outline is forgiven sooner than a body outside the mask.
     """
-    outside = look_up(outline.distance, (pixels - outline.corner) * outline.zoom)
+    outside = sample_image(outline.distance, (pixels - outline.corner) * outline.zoom)
     cost = OUTSIDE * outside.square().mean()
     if len(outline.points):
         nearest = torch.cdist(outline.points, pixels).min(dim=1).values / outline.height

@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from sherf.body.model import BodyModel
-from sherf.camera import intrinsics, look_at, resize
-from sherf.image import to_bytes
+from sherf.body.body_model import BodyModel
+from sherf.camera.image import to_bytes
+from sherf.camera.pinhole import intrinsics, look_at, resize
 from sherf.photo import landmarks as marks
 from sherf.photo.detect import Person
 from sherf.photo.fit import BodyFit

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from sherf.body.lbs import mirrored_rotations
 from sherf.body.skeleton import joint_index
-from sherf.photo.prior import LOWER, STANCE, STIFFNESS, UPPER
+from sherf.photo.joint_limits import LOWER, STANCE, STIFFNESS, UPPER
 
 PARTS = {
     "trunk": ("spine1", "spine2", "spine3", "neck", "head"),

@@ -6,10 +6,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from sherf.body.body_model import BodyModel
 from sherf.body.lbs import vertex_normals
-from sherf.body.model import BodyModel
-from sherf.camera import project, resize
-from sherf.image import in_frame, nearest
+from sherf.camera.image import in_frame, nearest
+from sherf.camera.pinhole import project, resize
 from sherf.photo import landmarks as marks
 from sherf.photo.detect import Person
 from sherf.photo.fit import BodyFit

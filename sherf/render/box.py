@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sherf.camera import rays as camera_rays
+from sherf.camera.pinhole import rays as camera_rays
 from sherf.render.sampling import OccupancyGrid
 from sherf.scene import Camera, Rays, RaySamples
 

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sherf.camera import rays as camera_rays
+from sherf.camera.pinhole import rays as camera_rays
 from sherf.render.backend import Backend
 from sherf.render.sampling import OccupancyGrid
 from sherf.scene import Camera, Frame, Radiance, Rays, RaySamples

@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from sherf.quick_open3d import quick_open3d
-from sherf.render.mesh import SignedMesh
+from sherf.render.quick_open3d import quick_open3d
+from sherf.render.signed_mesh import SignedMesh
 from sherf.scene import SurfacePoints
 
 if TYPE_CHECKING:

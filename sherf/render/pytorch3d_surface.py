@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from sherf.render.mesh import SignedMesh, closest_on_triangles
+from sherf.render.signed_mesh import SignedMesh, closest_on_triangles
 from sherf.scene import SurfacePoints
 
 NEIGHBOURS = 4

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from sherf.camera import rays
+from sherf.camera.pinhole import rays
 from sherf.render.open3d_surface import as_open3d, mesh_scene
 from sherf.scene import Camera
 

@@ -7,8 +7,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from sherf.render.backend import Backend
-from sherf.render.mesh import SignedMesh, closest_on_triangles
 from sherf.render.sampling import sample_rays
+from sherf.render.signed_mesh import SignedMesh, closest_on_triangles
 from sherf.scene import RaySamples, SurfacePoints
 
 THICKNESS_MAX = 80.0

@@ -12,13 +12,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sherf.body.body_model import BodyModel
 from sherf.body.lbs import mirrored_rotations
-from sherf.body.model import BodyModel
 from sherf.body.skeleton import HANDS
 from sherf.datasets.multiview import View
 from sherf.datasets.pairs import Pair
 from sherf.scene import BodyPose, Camera
-from sherf.training.baked import Baked
+from sherf.training.texture_cache import Baked
 
 FLIP = torch.tensor([-1.0, 1.0, 1.0])
 MOST_RIM_PX = 2

@@ -15,19 +15,19 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from sherf.body.model import BodyModel
-from sherf.checkpoint import save_checkpoint
+from sherf.body.body_model import BodyModel
 from sherf.datasets.multiview import MultiviewData
 from sherf.errors import TrainingError
-from sherf.model import Sherf
-from sherf.output import prepare_output_folder
-from sherf.progress import say
+from sherf.files.output import prepare_output_folder
+from sherf.models.checkpoint import save_checkpoint
+from sherf.models.paper.network import Sherf
+from sherf.progress import print_status
 from sherf.render.backend import Backend
-from sherf.training.data import Drawn, DrawnPairs, bakery_of
+from sherf.training.csv_log import Log
 from sherf.training.objective import Objective
 from sherf.training.options import TrainingOptions
-from sherf.training.record import Log
 from sherf.training.state import STATE, Progress, RunningAverage, read_state, write_state
+from sherf.training.training_pairs import Drawn, DrawnPairs, bakery_of
 from sherf.training.validation import Validation, write_bad_batch
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -83,7 +83,7 @@ class Trainer:
         self.model, self.body, self.backend = model, body, backend
         if (out / STATE).exists():
             self.progress = read_state(out / STATE, model, self.average, optimizer)
-            say(f"continuing after step {self.progress.step}, {self.progress.seconds / 3600:.2f} hours")
+            print_status(f"continuing after step {self.progress.step}, {self.progress.seconds / 3600:.2f} hours")
         self.objective, self.optimizer = fabric.setup(objective, optimizer)
         self.average.weights = {name: x.to(fabric.device) for name, x in self.average.weights.items()}
 
@@ -94,9 +94,9 @@ class Trainer:
         if options.looks_at_maps and pairs.knows_depth:
             pairs.bakery = bakery_of(self.body.to("cpu"), options, self.out, self.settings["data_sha256"])
         elif options.looks_at_maps:
-            say("the data set knows no depths: the planes learn from rays alone")
+            print_status("the data set knows no depths: the planes learn from rays alone")
         for name, why in pairs.left_out.items():
-            say(f"left out: {name}: {why}")
+            print_status(f"left out: {name}: {why}")
         loader = DataLoader(pairs, batch_size=pairs.share, collate_fn=list, num_workers=0)
         is_first = fabric.global_rank == 0
         log = Log(self.out / "log.csv", done.step) if is_first else None
@@ -199,7 +199,7 @@ def _stoppable() -> Iterator[Any]:
         if asked:
             raise KeyboardInterrupt
         asked.append(number)
-        say("stopping after this step (again: at once) ...")
+        print_status("stopping after this step (again: at once) ...")
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

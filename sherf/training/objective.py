@@ -8,27 +8,27 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from sherf.body.model import BodyModel
-from sherf.camera import rays as camera_rays
+from sherf.body.body_model import BodyModel
+from sherf.camera.pinhole import rays as camera_rays
 from sherf.datasets.multiview import View
 from sherf.datasets.pairs import Pair
-from sherf.features.bank import CanonicalSpace
-from sherf.features.resnet import ResnetStages
-from sherf.features.unwrap import Completion
-from sherf.model import Sherf, SherfField
+from sherf.models.layers.resnet import ResnetStages
+from sherf.models.paper.bank import CanonicalSpace
+from sherf.models.paper.network import Sherf, SherfField
+from sherf.models.surface.field import NOWHERE_M, SurfaceField, SurfaceTables
+from sherf.models.surface.unwrap import Completion
 from sherf.render.backend import Backend
 from sherf.render.box import box_rays, box_samples
 from sherf.render.deferred import Shaded, shade
 from sherf.render.march import MarchOptions, follow
 from sherf.render.sampling import OccupancyGrid
 from sherf.scene import PosedBody, RaySamples
-from sherf.surface_field import NOWHERE_M, SurfaceField, SurfaceTables
 from sherf.training.augment import augmented
-from sherf.training.baked import HEIGHTS_M, Baked
-from sherf.training.data import Drawn
 from sherf.training.losses import Perception, structural_similarity
 from sherf.training.options import LossWeights, TrainingOptions
-from sherf.training.rays import ChosenRays, choose_rays
+from sherf.training.ray_choice import ChosenRays, choose_rays
+from sherf.training.texture_cache import HEIGHTS_M, Baked
+from sherf.training.training_pairs import Drawn
 
 CLEAR_M, SOLID_M = 0.002, 0.015
 """How near to the surface nothing is asked, and how far behind it matter is expected."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from sherf.config import PAPER, SMALL, SherfConfig
+from sherf.models.config import PAPER, SMALL, SherfConfig
 from sherf.training.augment import AugmentOptions
 
 

@@ -6,8 +6,8 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
-from sherf.config_file import config_record, read_config
 from sherf.errors import BadInput
+from sherf.models.config_json import config_record, read_config
 from sherf.training.options import TRAININGS, TrainingOptions
 
 MOST_BYTES = 2**20

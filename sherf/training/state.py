@@ -11,8 +11,8 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from sherf.errors import BadInput
-from sherf.output import atomic_output
-from sherf.versions import check_version
+from sherf.files.output import atomic_output
+from sherf.files.versions import check_version
 
 STATE = "state.safetensors"
 FORMAT, FORMAT_VERSION = "sherf-training-state", 1

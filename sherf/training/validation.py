@@ -10,19 +10,19 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from sherf.avatar import Avatar
+from sherf.avatar.avatar_file import Avatar
+from sherf.avatar.renderer import make_renderer
 from sherf.benchmark.lpips_metric import Lpips
 from sherf.benchmark.metrics import rectangle_around, score
-from sherf.body.model import BodyModel
+from sherf.body.body_model import BodyModel
 from sherf.datasets.multiview import MultiviewData
 from sherf.datasets.pairs import Key
-from sherf.export.video import write_png
-from sherf.model import Sherf
+from sherf.export.video_writer import write_png
+from sherf.models.paper.network import Sherf
 from sherf.render.backend import Backend
-from sherf.renderer import make_renderer
-from sherf.training.data import Drawn
-from sherf.training.record import Log
+from sherf.training.csv_log import Log
 from sherf.training.state import Progress, RunningAverage
+from sherf.training.training_pairs import Drawn
 
 MOST_PEOPLE = 4
 

@@ -15,10 +15,10 @@ import pytest
 from PIL import Image
 from serving import asked, served
 
+from sherf.app.options import AppOptions
 from sherf.app.serve import serve
-from sherf.avatar import read_avatar
+from sherf.avatar.avatar_file import read_avatar
 from sherf.errors import BadInput
-from sherf.options import AppOptions
 
 client = pytest.importorskip("gradio_client", reason="the page needs gradio: pip install 'sherf[app]'")
 ROOT = Path(__file__).parents[2]
@@ -44,9 +44,9 @@ def example(address: str) -> str:
 
 def test_the_example_of_the_readme_goes_from_photo_to_files(address: str, tmp_path: Path) -> None:
     shutil.copyfile(ROOT / "examples" / "person_1.jpg", tmp_path / "me.jpg")
-    (tmp_path / "visit.py").write_text(f"{example(address)}\nprint(video, model, *files, sep='\\n')\n")
+    (tmp_path / "session.py").write_text(f"{example(address)}\nprint(video, model, *files, sep='\\n')\n")
     done = subprocess.run(
-        [sys.executable, "visit.py"], cwd=tmp_path, env=os.environ | {"GRADIO_TEMP_DIR": str(tmp_path)},
+        [sys.executable, "session.py"], cwd=tmp_path, env=os.environ | {"GRADIO_TEMP_DIR": str(tmp_path)},
         capture_output=True, text=True, timeout=280, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr

@@ -1,4 +1,4 @@
-"""A visit in a real browser: what someone sees who has never opened a terminal. Pictures of it: out/browser/."""
+"""A session in a real browser: what someone sees who has never opened a terminal. Pictures of it: out/browser/."""
 
 import json
 import math
@@ -67,13 +67,13 @@ def shown(page: "sync.Page", name: str) -> None:
 
 
 def for_the_readme() -> None:
-    """The whole visit as a small film, and three moments of it side by side."""
+    """The whole session as a small film, and three moments of it side by side."""
     moves = [f"moves {i}" for i in range(4)]
     names = ("empty", "found", "fix", "coarse", "around", *moves, "files")
     small = {name: Image.open(SHOTS / f"{name}.png").convert("RGB").resize((720, 500)) for name in names}
     first, *others = small.values()
     lasts = [250 if name in moves else 1500 for name in names]
-    first.save(SHOTS / "visit.webp", save_all=True, append_images=others, duration=lasts, loop=0, quality=60)
+    first.save(SHOTS / "session.webp", save_all=True, append_images=others, duration=lasts, loop=0, quality=60)
     sheet = Image.new("RGB", (3 * 720, 500))
     for i, name in enumerate(("found", "fix", "moves 0")):
         sheet.paste(small[name], (720 * i, 0))
@@ -165,7 +165,7 @@ def painted(page: "sync.Page") -> None:
 
 
 def test_a_whole_visit(browser: "sync.Browser", address: str) -> None:
-    """Its pictures page.jpg and visit.webp stand in the README."""
+    """Its pictures page.jpg and session.webp stand in the README."""
     page = opened(browser, address)
     readable(page, "empty")
     page.locator(".gallery-item").first.click()

@@ -10,22 +10,22 @@ import pytest
 import torch
 from fits import fitted
 
-from sherf.app.fixing import Fix
+from sherf.app.fix_fit import Fix
 from sherf.app.masks import painting, repainted
-from sherf.app.visit import Visit
-from sherf.app.words import AS_FOUND, corrections
+from sherf.app.session import Session
+from sherf.app.texts import AS_FOUND, corrections
+from sherf.avatar.reconstruct import FIT
 from sherf.body.files import load_body_model
 from sherf.errors import BadInput
-from sherf.reconstruct import FIT
 
 gr = pytest.importorskip("gradio", reason="the page needs gradio: pip install 'sherf[app]'")
 PHOTO = Path(__file__).parents[2] / "examples" / "person_1.jpg"
 
 
 def test_the_fit_goes_where_its_landmarks_are_moved() -> None:
-    from sherf.app.steps import place
+    from sherf.app.callbacks import place
 
-    own = Visit()
+    own = Session()
     before = own.read(PHOTO)
     wrist, marks = own.fit["landmarks"]["left_wrist"]["pixel"], {mark["name"]: mark for mark in own.fix.marks(own.fit)}
     assert marks["left_wrist"] == {"name": "left_wrist", "found": wrist, "seen": True}

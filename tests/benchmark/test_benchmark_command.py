@@ -15,7 +15,7 @@ from PIL import Image
 from running import Done, here, process
 
 from sherf.benchmark.metrics import METRICS
-from sherf.benchmark.published import published_inputs
+from sherf.benchmark.published_inputs import published_inputs
 from sherf.benchmark.records import SCORES
 from sherf.benchmark.runner import observed_subject
 from sherf.datasets.openpeople_data import OpenPeople

@@ -3,10 +3,10 @@
 import torch
 from stage import camera_in_front, standing
 
-from sherf.benchmark.estimate import driven, similarity_between
+from sherf.benchmark.estimated_body import driven, similarity_between
+from sherf.body.body_model import BodyModel
 from sherf.body.lbs import axis_angle_to_matrix
-from sherf.body.model import BodyModel
-from sherf.camera import project
+from sherf.camera.pinhole import project
 
 
 def test_a_similarity_is_found_again_and_shows_the_same_picture() -> None:

@@ -9,9 +9,9 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from sherf.assets import asset_path
 from sherf.benchmark.lpips_metric import Lpips, lpips_network
 from sherf.benchmark.metrics import PERFECT_PSNR, crop, psnr_of, rectangle_around, score, ssim_of
+from sherf.files.assets import asset_path
 
 
 @pytest.fixture(scope="module")

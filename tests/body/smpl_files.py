@@ -12,7 +12,7 @@ import numpy as np
 import scipy.sparse
 import torch
 
-from sherf.body.model import BodyModel
+from sherf.body.body_model import BodyModel
 
 ROOT = 2**32 - 1
 

@@ -14,8 +14,8 @@ import pytest
 import torch
 from smpl_files import chumpy_pickle, smpl_arrays, write_npz
 
+from sherf.body.body_model import BodyModel
 from sherf.body.files import NEEDED, SMPL_FILES, SMPL_FOLDER_VARIABLE, load_body_model
-from sherf.body.model import BodyModel
 from sherf.errors import BadInput, MissingAsset
 
 FIELDS = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "faces")

@@ -7,9 +7,9 @@ from itertools import product
 import pytest
 import torch
 
+from sherf.body.body_model import BodyModel
 from sherf.body.files import load_body_model
 from sherf.body.lbs import axis_angle_to_matrix, skin
-from sherf.body.model import BodyModel
 from sherf.body.skeleton import joint_index
 from sherf.scene import BodyPose
 

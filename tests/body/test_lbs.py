@@ -6,6 +6,7 @@ import pytest
 import torch
 import trimesh
 
+from sherf.body.body_model import BodyModel
 from sherf.body.lbs import (
     affine,
     axis_angle_to_matrix,
@@ -17,7 +18,6 @@ from sherf.body.lbs import (
     unskin,
     vertex_normals,
 )
-from sherf.body.model import BodyModel
 from sherf.body.skeleton import JOINT_NAMES, PARENTS, mirrored_joints
 
 FRAMES = [(), (1,), (2, 3)]

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from sherf.body.body_model import BodyModel
 from sherf.body.files import OPEN_BODY, load_body_model
-from sherf.body.model import BodyModel
 from sherf.body.skeleton import PARENTS, joint_index, mirrored_joints
 
 FLIP_X = torch.tensor([-1.0, 1.0, 1.0])

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from sherf.body.body_model import BodyModel
 from sherf.body.lbs import axis_angle_to_matrix
-from sherf.body.model import BodyModel
-from sherf.body.warp import vertex_warp, warp_directions, warp_points
+from sherf.body.vertex_warp import vertex_warp, warp_directions, warp_points
 from sherf.scene import BodyPose
 
 FRAMES = [(), (1,), (2, 3)]

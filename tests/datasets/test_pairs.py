@@ -7,14 +7,14 @@ import pytest
 import torch
 from stage import camera_in_front, photograph, standing
 
-from sherf.body.model import BodyModel
-from sherf.camera import project
-from sherf.config import SMALL
+from sherf.body.body_model import BodyModel
+from sherf.camera.pinhole import project
 from sherf.datasets.multiview import MultiviewData, View
 from sherf.datasets.pairs import CachedViews, Key, num_bytes, resized
 from sherf.errors import BadInput
-from sherf.training.data import DrawnPairs
+from sherf.models.config import SMALL
 from sherf.training.options import TrainingOptions
+from sherf.training.training_pairs import DrawnPairs
 
 
 @dataclass

@@ -10,8 +10,8 @@ import pytest
 import torch
 from written import Truth, pickled_npz, smpl_like, write_humman, write_renderpeople, write_zju
 
-from sherf.body.model import BodyModel
-from sherf.camera import project
+from sherf.body.body_model import BodyModel
+from sherf.camera.pinhole import project
 from sherf.datasets.humman import Humman
 from sherf.datasets.multiview import MultiviewData, View
 from sherf.datasets.open_data import open_data

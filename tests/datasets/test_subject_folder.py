@@ -6,18 +6,18 @@ from pathlib import Path
 import pytest
 import torch
 
+from sherf.api.choose_motion import chosen_motion
+from sherf.body.body_model import BodyModel
 from sherf.body.lbs import axis_angle_to_matrix
-from sherf.body.model import BodyModel
-from sherf.camera import project
+from sherf.camera.pinhole import project
 from sherf.datasets.multiview import View
 from sherf.datasets.subject_folder import data_set_of, motion_of_subject, read_subject_folder, upright
 from sherf.errors import BadInput
-from sherf.motion import MOTION_LEG_M, leg_height
-from sherf.motion_choice import chosen_motion
-from sherf.options import MotionOptions
+from sherf.motion.motion import MOTION_LEG_M, leg_height
+from sherf.motion.options import MotionOptions
 from sherf.scene import Subject
 
-THUMAN = Path(__file__).parent.parent / "golden" / "thuman_layout" / "subject_000"
+THUMAN = Path(__file__).parents[1] / "golden" / "thuman_layout" / "subject_000"
 
 
 def test_the_layout_tells_the_data_set(people: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sherf.benchmark.published import PublishedInputs, published_inputs
+from sherf.benchmark.published_inputs import PublishedInputs, published_inputs
 from sherf.datasets.thuman import Thuman
 from sherf.errors import BadInput
 

@@ -14,8 +14,8 @@ import torch
 from scipy.spatial.transform import Rotation
 from stage import photograph
 
-from sherf.body.model import BodyModel
-from sherf.camera import intrinsics, look_at
+from sherf.body.body_model import BodyModel
+from sherf.camera.pinhole import intrinsics, look_at
 from sherf.scene import BodyPose, Camera
 
 SIZE = (96, 80)

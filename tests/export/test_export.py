@@ -14,31 +14,32 @@ import trimesh
 from scipy.spatial.transform import Rotation
 from stage import camera_in_front, photograph, standing
 
-from sherf.avatar import Avatar, save_avatar
+from sherf.api.render import animate_motion
+from sherf.avatar.avatar_file import Avatar, save_avatar
+from sherf.avatar.renderer import make_renderer
+from sherf.body.body_model import BodyModel
 from sherf.body.lbs import vertex_normals
-from sherf.body.model import BodyModel
 from sherf.body.skeleton import JOINT_NAMES, PARENTS
-from sherf.camera import project
-from sherf.commands import animate_motion
-from sherf.devices import choose_backend
-from sherf.digest import file_sha256
+from sherf.camera.pinhole import project
 from sherf.errors import BadInput, SherfError
-from sherf.export.command import export_avatar
-from sherf.export.flatten import decimated, thinned_and_unwrapped, unwrapped
+from sherf.export.exporter import export_avatar
 from sherf.export.gltf import VRM_BONES, glb_bytes
+from sherf.export.marching_cubes import extract_surface
 from sherf.export.mesh_files import write_obj, write_ply, write_points
-from sherf.export.preview import MeshRenderer
+from sherf.export.mesh_renderer import MeshRenderer
+from sherf.export.mesh_unwrap import decimated, thinned_and_unwrapped, unwrapped
+from sherf.export.options import ExportOptions, VrmOptions
 from sherf.export.rigged import RiggedMesh, baked_texture, rigged_mesh
+from sherf.export.sequence import Shots
 from sherf.export.solid import Solid
-from sherf.export.surface import extract_surface
-from sherf.motion import Motion, apply, leg_height, read_motion, resample, scaled
-from sherf.motion_ground import grounded
-from sherf.options import ExportOptions, OutputOptions, VrmOptions
+from sherf.files.digest import file_sha256
+from sherf.files.options import OutputOptions
+from sherf.models.template.bank import encode
+from sherf.motion.ground import grounded
+from sherf.motion.motion import Motion, apply, leg_height, read_motion, resample, scaled
+from sherf.render.devices import choose_backend
 from sherf.render.sampling import OccupancyGrid
-from sherf.renderer import make_renderer
 from sherf.scene import BodyPose, Camera
-from sherf.sequence import Shots
-from sherf.template.model import encode
 
 BACKEND = choose_backend("cpu")
 
@@ -100,7 +101,7 @@ def test_flattening_elsewhere_is_the_same_and_can_be_stopped(body: BodyModel, mo
 
     with pytest.raises(KeyboardInterrupt):
         thinned_and_unwrapped(*mesh, 800, stop)
-    monkeypatch.setattr("sherf.export.flatten.sys.executable", "/bin/false")
+    monkeypatch.setattr("sherf.export.mesh_unwrap.sys.executable", "/bin/false")
     with pytest.raises(SherfError, match="flattened"):
         thinned_and_unwrapped(*mesh, 800)
 
@@ -427,12 +428,12 @@ def test_what_is_exported_is_what_is_rendered(
     """The same steps and the same feet on the ground in pictures, in a motion's file, in a GLB."""
     save_avatar(avatar, tmp_path / "avatar.safetensors")
     shown: list[Shots] = []
-    monkeypatch.setattr("sherf.commands.write_sequence", lambda _, shots, *__: shown.append(shots) or [])
+    monkeypatch.setattr("sherf.api.render.write_sequence", lambda _, shots, *__: shown.append(shots) or [])
     animate_motion(tmp_path / "avatar.safetensors", "squat", None, "still", OutputOptions(tmp_path / "film"))
     export_avatar(tmp_path / "avatar.safetensors", tmp_path / "squat.npz", ExportOptions(motion=("squat",)))
     clips: list[Motion] = []
-    monkeypatch.setattr("sherf.export.command.rigged_mesh", lambda *_: mesh)
-    monkeypatch.setattr("sherf.export.command.glb_bytes", lambda _, moves, *__: clips.extend(moves) or b"")
+    monkeypatch.setattr("sherf.export.exporter.rigged_mesh", lambda *_: mesh)
+    monkeypatch.setattr("sherf.export.exporter.glb_bytes", lambda _, moves, *__: clips.extend(moves) or b"")
     export_avatar(tmp_path / "avatar.safetensors", tmp_path / "squat.glb", ExportOptions(motion=("squat",)))
     moved, exported = shown[0].poses, read_motion(tmp_path / "squat.npz")
     placed = apply(exported, avatar.bank.subject.pose)

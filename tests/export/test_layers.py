@@ -9,9 +9,9 @@ import pytest
 import torch
 from PIL import Image
 
-from sherf.camera import intrinsics, rays
+from sherf.camera.pinhole import intrinsics, rays
 from sherf.export.layers import normals, write_layer
-from sherf.export.video import write_frame, write_video
+from sherf.export.video_writer import write_frame, write_video
 from sherf.scene import Camera, Frame
 
 SIZE = (80, 100)

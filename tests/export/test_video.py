@@ -11,9 +11,17 @@ import pytest
 import torch
 from PIL import Image
 
-import sherf.export.video as video
+import sherf.export.video_writer as video
 from sherf.errors import BadInput, OutputError
-from sherf.export.video import compose, frame_path, frame_paths, parse_colour, write_frame, write_png, write_video
+from sherf.export.video_writer import (
+    compose,
+    frame_path,
+    frame_paths,
+    parse_colour,
+    write_frame,
+    write_png,
+    write_video,
+)
 from sherf.scene import Frame
 
 COUNT = 12

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "parity"))
+sys.path.insert(0, str(HERE.parent / "models" / "paper"))
 
 from golden_file import Golden  # noqa: E402
 

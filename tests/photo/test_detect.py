@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 
 from sherf.errors import BadInput, NoPerson
+from sherf.photo.completeness import check_person, cut_sides
 from sherf.photo.detect import Person, choose_person, detect_people
-from sherf.photo.framing import check_person, cut_sides
 from sherf.photo.mediapipe_landmarks import MIRRORED
 from sherf.photo.read import read_photo
 

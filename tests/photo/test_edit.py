@@ -7,12 +7,12 @@ import pytest
 import torch
 from stage import camera_in_front, observed, standing
 
+from sherf.body.body_model import BodyModel
 from sherf.body.lbs import axis_angle_to_matrix
-from sherf.body.model import BodyModel
 from sherf.body.skeleton import joint_index
-from sherf.camera import project
+from sherf.camera.pinhole import project
 from sherf.errors import BadInput
-from sherf.output import write_json
+from sherf.files.output import write_json
 from sherf.photo import landmarks as marks
 from sherf.photo.edit import FORMAT, Edits, edited, edits_digest, edits_record, fit_record, read_fit_file
 from sherf.photo.energy import camera_pitch, camera_rotation

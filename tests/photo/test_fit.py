@@ -7,13 +7,13 @@ import pytest
 import torch
 from stage import camera_in_front, observed, standing
 
-from sherf.body.model import BodyModel
-from sherf.camera import project
+from sherf.body.body_model import BodyModel
+from sherf.camera.pinhole import project
 from sherf.photo import landmarks as marks
 from sherf.photo.energy import camera_rotation
 from sherf.photo.fit import BodyFit, fit_body
+from sherf.photo.joint_limits import LOWER, STANCE, UPPER
 from sherf.photo.pose_prior import pose_energy
-from sherf.photo.prior import LOWER, STANCE, UPPER
 from sherf.photo.scores import Scores, score
 from sherf.scene import BodyPose
 

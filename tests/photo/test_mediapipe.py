@@ -5,7 +5,7 @@ import pytest
 
 from sherf.photo.mediapipe_detector import anchors, box_iou, weighted_suppression
 from sherf.photo.mediapipe_landmarks import CROP_SIDE, MIRRORED, Roi, refine_by_heatmap
-from sherf.photo.warp import warp
+from sherf.photo.perspective_warp import warp
 
 
 def test_anchors_cover_the_square_in_the_models_order() -> None:

@@ -12,15 +12,15 @@ import torch
 from PIL import Image
 from stage import camera_in_front, observed, standing
 
-from sherf.body.model import BodyModel
+from sherf.body.body_model import BodyModel
 from sherf.errors import BadInput, NoPerson
-from sherf.motion import read_motion, write_motion
-from sherf.motion_video import motion_of_video, obtain_motion_of_video
+from sherf.motion.from_video import motion_of_video, obtain_motion_of_video
+from sherf.motion.motion import read_motion, write_motion
 from sherf.photo.detect import Sighting
 from sherf.photo.fit_video import fit_video
 from sherf.photo.track import track
-from sherf.photo.video import is_video, read_video, video_info
-from sherf.progress import heard_by
+from sherf.photo.video_reader import is_video, read_video, video_info
+from sherf.progress import report_progress_to
 
 PHOTO = Path(__file__).parents[2] / "examples" / "person_1.jpg"
 SIZE = (400, 300)
@@ -102,7 +102,7 @@ def test_what_is_too_long_without_saying_so_is_cut_and_said(
 ) -> None:
     path = _video(tmp_path / "a.mp4", [_grey(9)] * 25)
     assert len(list(read_video(path, 10.0))) == 25 and not capsys.readouterr().err
-    monkeypatch.setattr("sherf.photo.video.MAX_SECONDS", 2.0)
+    monkeypatch.setattr("sherf.photo.video_reader.MAX_SECONDS", 2.0)
     assert len(list(read_video(path, 10.0))) == 20
     assert "a.mp4: longer than 2 s; its first 20 pictures are taken." in capsys.readouterr().err
 
@@ -139,10 +139,10 @@ def test_a_motion_out_of_a_video_is_kept(
     assert len(motion) == len(walking_by) and motion.fps == pytest.approx(10)
     with np.load(tmp_path / "motion.npz") as arrays:
         assert arrays["poses"].shape == (len(walking_by), 72) and arrays["trans"].shape == (len(walking_by), 3)
-    monkeypatch.setattr("sherf.motion_video.motion_of_video", lambda *_: pytest.fail("looked for again"))
+    monkeypatch.setattr("sherf.motion.from_video.motion_of_video", lambda *_: pytest.fail("looked for again"))
     again = obtain_motion_of_video(path, tmp_path / "motion.npz", body)
     torch.testing.assert_close(again.joints, motion.joints)
-    monkeypatch.setattr("sherf.motion_video.motion_of_video", lambda *_: read_motion("idle"))
+    monkeypatch.setattr("sherf.motion.from_video.motion_of_video", lambda *_: read_motion("idle"))
     other = obtain_motion_of_video(_video(tmp_path / "b.mp4", walking_by[1:]), tmp_path / "motion.npz", body)
     assert len(other) == len(read_motion("idle"))
 
@@ -169,7 +169,7 @@ def test_who_hears_of_a_video_can_end_it(body: BodyModel, tmp_path: Path, walkin
         if what == "fitting the motion" and done == 3:
             raise KeyboardInterrupt
 
-    with heard_by(hear), pytest.raises(KeyboardInterrupt):
+    with report_progress_to(hear), pytest.raises(KeyboardInterrupt):
         obtain_motion_of_video(path, tmp_path / "motion.npz", body)
     assert told[: len(walking_by)] == [("following the person", i, len(walking_by)) for i in range(len(walking_by))]
     assert [done for what, done, _ in told if what == "fitting the motion"] == [0, 1, 2, 3]

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from sherf.camera import intrinsics, look_at, rays
-from sherf.devices import cpu_backend
+from sherf.camera.pinhole import intrinsics, look_at, rays
+from sherf.render.devices import cpu_backend
 from sherf.render.march import MarchOptions, render, render_rays
 from sherf.render.sampling import OccupancyGrid
 from sherf.render.torch_backend import composite

@@ -5,11 +5,11 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from sherf.devices import cuda_backend
 from sherf.render.backend import MakeSurface
-from sherf.render.mesh import closest_on_triangles
+from sherf.render.devices import cuda_backend
 from sherf.render.open3d_surface import Open3dSurface
 from sherf.render.pytorch3d_surface import Pytorch3dSurface
+from sherf.render.signed_mesh import closest_on_triangles
 from sherf.render.torch_backend import BruteForceSurface
 from tests.render.meshes import RING, Mesh, box, box_distance, scattered, spike, torus, torus_distance
 

@@ -14,9 +14,9 @@ from fuzz import batch_in_child
 from fuzz_readers import READERS
 
 from sherf.errors import LONGEST_TEXT, BadInput, SherfError
-from sherf.motion_files.joint_names import split_side
-from sherf.photo.video import is_video
-from sherf.plain_arrays import unpacked
+from sherf.files.plain_arrays import unpacked
+from sherf.motion.readers.joint_names import split_side
+from sherf.photo.video_reader import is_video
 
 
 def npy(header: str, content: bytes = b"") -> bytes:

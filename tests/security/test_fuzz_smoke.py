@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sherf.errors import SherfError
-from sherf.motion import read_motion
+from sherf.motion.motion import read_motion
 
 INPUTS = 150
 SLOW = {"video": 40, "checkpoint weights": 12, "checkpoint json": 12}

@@ -7,10 +7,10 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sherf.body.body_model import BodyModel
 from sherf.body.lbs import axis_angle_to_matrix, joint_transforms, skin, unskin
-from sherf.body.model import BodyModel
 from sherf.body.skeleton import PARENTS
-from sherf.camera import intrinsics, look_at, project, rays, resize, unproject
+from sherf.camera.pinhole import intrinsics, look_at, project, rays, resize, unproject
 from sherf.render.nerfacc_backend import composite_dense
 from sherf.render.sampling import OccupancyGrid, sample_rays
 from sherf.render.torch_backend import composite

@@ -27,7 +27,7 @@ CALLS = {
 METHODS = {"extractall", "unsafe_load", "full_load", "load_all", "unsafe_load_all", "read_pickle"}
 """Of anything."""
 LOADERS = {"np.load", "numpy.load"}
-ALLOWED_CALLS = {"sherf/doctor.py": {"ctypes.CDLL"}}
+ALLOWED_CALLS = {"sherf/cli/doctor.py": {"ctypes.CDLL"}}
 """Asks the dynamic linker for system libraries by names that stand in its own source."""
 
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 from stage import camera_in_front, photograph, standing
 
-from sherf.body.model import BodyModel
-from sherf.camera import project
+from sherf.body.body_model import BodyModel
+from sherf.camera.pinhole import project
 from sherf.datasets.multiview import View
 from sherf.datasets.pairs import Pair
 from sherf.training.augment import AugmentOptions, augmented, mirrored

@@ -9,15 +9,15 @@ import torch
 import trimesh
 from stage import body_colour, camera_in_front, standing
 
+from sherf.body.body_model import BodyModel
 from sherf.body.lbs import vertex_normals
-from sherf.body.model import BodyModel
-from sherf.camera import turntable
+from sherf.camera.pinhole import turntable
 from sherf.datasets.multiview import View
-from sherf.features.atlas import Atlas, atlas_of
+from sherf.models.surface.atlas import Atlas, atlas_of
 from sherf.render.open3d_surface import as_open3d, mesh_scene
 from sherf.render.raycast import cast
 from sherf.scene import Subject
-from sherf.training.baked import HEIGHTS_M, Baked, Bakery, bake, own_reach
+from sherf.training.texture_cache import HEIGHTS_M, Baked, Bakery, bake, own_reach
 
 STAND_OFF_M = 0.02
 

@@ -5,10 +5,10 @@ from unittest.mock import create_autospec
 import pytest
 import torch
 
-from sherf.surface_field import SurfaceTables
-from sherf.training.baked import HEIGHTS_M, Baked
+from sherf.models.surface.field import SurfaceTables
 from sherf.training.objective import map_losses
 from sherf.training.options import LossWeights
+from sherf.training.texture_cache import HEIGHTS_M, Baked
 
 
 def cost(said_m: float, true_m: float, known_up_to_m: float = 1.0) -> float:

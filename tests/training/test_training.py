@@ -16,9 +16,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from sherf.checkpoint import load_checkpoint
-from sherf.duration import read_duration
 from sherf.errors import BadInput
+from sherf.files.duration import read_duration
+from sherf.models.checkpoint import load_checkpoint
 from sherf.training.loop import learning_rate
 from sherf.training.options import TRAININGS
 from sherf.training.read_options import read_training
@@ -156,7 +156,7 @@ def test_a_full_disk_leaves_the_old_checkpoint(whole: Path, crowd: Path, tmp_pat
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "from sherf.training import state, loop\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))\n"
-        "from sherf.cli import main; main(sys.argv[1:])\n"
+        "from sherf.cli.main import main; main(sys.argv[1:])\n"
     )
     arguments = command(whole / "tiny.json", crowd, out, "--validation-steps", "0")
     done = sherf(arguments, ("-c", code))

@@ -1,0 +1,218 @@
+"""`sherf generate openpeople`: whole people only, resumed, verified; and what the adapter reads back."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from running import Done, here
+
+from sherf.benchmark.protocols import PROTOCOLS
+from sherf.body.body_model import BodyModel
+from sherf.camera.pinhole import project, unproject
+from sherf.datasets.multiview import MultiviewData
+from sherf.datasets.openpeople.generate import generate_openpeople
+from sherf.datasets.openpeople.options import GenerateOptions
+from sherf.datasets.openpeople.person import make_person
+from sherf.datasets.openpeople.preview import PREVIEW
+from sherf.datasets.openpeople.store import MANIFEST, RECORD
+from sherf.datasets.openpeople.viewpoints import draw_viewpoints
+from sherf.datasets.openpeople_data import OpenPeople
+from sherf.errors import BadInput
+from sherf.files.lock import LOCK
+from sherf.files.output import PARTIAL_PREFIX
+
+OPTIONS = ("--views", "3", "--poses", "2", "--size", "64")
+
+
+def generate(*arguments: str | Path) -> Done:
+    return here("generate", "openpeople", *arguments)
+
+
+@pytest.fixture
+def copy(people: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(people, tmp_path / "copy"))
+
+
+def state(folder: Path) -> dict[str, int]:
+    return {
+        str(p.relative_to(folder)): p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file() and p.name != LOCK
+    }
+
+
+def test_what_lies_in_the_folder(people: Path) -> None:
+    manifest = json.loads((people / MANIFEST).read_text())
+    assert {name: person["split"] for name, person in manifest["people"].items()} == {
+        "000008": "validation", "000009": "test",
+    }  # fmt: skip
+    files = {p.name for p in (people / "000008").iterdir()}
+    assert files == {
+        RECORD, *(f"p{p:02d}_v{v:02d}{s}.png" for p in (0, 1) for v in range(3) for s in ("", "_depth")),
+        "p00_photo.jpg", "p01_photo.jpg",
+    }  # fmt: skip
+    assert Image.open(people / "000008/p00_photo.jpg").size == (64, 64)
+    assert Image.open(people / PREVIEW).size[0] > 400
+    record = json.loads((people / "000008" / RECORD).read_text())
+    assert record["person"]["seed"] == 8 and len(record["poses"][1]["cameras"]) == 3
+
+
+def test_the_adapter_shows_the_body_inside_the_picture(people: Path, body: BodyModel) -> None:
+    """Camera, pose and picture agree: the naked body's outline lies in the mask, its surface near the depth."""
+    data = OpenPeople(people)
+    assert isinstance(data, MultiviewData)
+    assert data.subjects == ("000008", "000009")
+    for subject in data.subjects:
+        assert data.poses(subject) == (0, 1) and data.views(subject) == (0, 1, 2)
+        for pose in (0, 1):
+            for number in range(3):
+                view = data.view(subject, pose, number)
+                mask, camera = view.subject.mask, view.subject.camera
+                assert 0.05 < mask.mean() < 0.7
+                assert (view.subject.image <= mask + 1 / 255).all()
+                torch.testing.assert_close(body.pose(view.subject.pose).vertices, view.vertices)
+                pixels, depth = project(camera, view.vertices)
+                column, row = pixels.floor().long().clamp(0, 63).unbind(1)
+                wide = torch.nn.functional.max_pool2d(mask[None], 3, 1, 1)[0]
+                assert (wide[row, column] > 0).float().mean() > 0.99
+                assert view.depth is not None
+                seen = mask > 0.99
+                away = view.depth[seen]
+                assert away.min() > depth.min() - 0.4 and away.max() < depth.max() + 0.4
+                # Where clothes are tight the nearest vertex is near: half of the surface within 4 cm.
+                rows, columns = torch.nonzero(seen, as_tuple=True)
+                points = unproject(camera, torch.stack([columns, rows], 1) + 0.5, away)
+                assert torch.cdist(points, view.vertices).amin(1).median() < 0.04
+
+
+def test_splits_are_chosen(people: Path) -> None:
+    assert OpenPeople(people, "test").subjects == ("000009",)
+    with pytest.raises(BadInput, match="train"):
+        OpenPeople(people, "train")
+
+
+def test_the_protocol_observes_the_photo_and_asks_for_all_else(people: Path) -> None:
+    import random
+
+    items, missing = PROTOCOLS["openpeople"].items(OpenPeople(people), "000009", random.Random(0))
+    assert not missing
+    assert [i.kind for i in items] == ["novel_view"] * 2 + ["novel_pose"] * 3
+    assert all(i.observation == ("000009", 0, 0) for i in items)
+
+
+def test_again_changes_nothing_and_says_so(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = state(copy)
+    seeds = generate_openpeople(GenerateOptions(copy, 2, 8, 3, 2, 64, photos=True))
+    assert seeds == [8, 9] and "2 of 2 people are there already" in capsys.readouterr().err
+    after = state(copy)
+    assert {k: v for k, v in after.items() if k != MANIFEST} == {k: v for k, v in before.items() if k != MANIFEST}
+
+
+def test_a_damaged_picture_is_found_and_its_person_made_anew_the_same(copy: Path) -> None:
+    target = copy / "000008/p01_v02.png"
+    whole = target.read_bytes()
+    target.write_bytes(whole[:-20])
+    untouched = (copy / "000009" / RECORD).stat().st_mtime_ns
+    done = generate("--people", "2", "--seed-start", "8", *OPTIONS, "--photos", "--out", copy)
+    assert done.returncode == 0 and "is not as it was written" in done.stderr
+    assert target.read_bytes() == whole
+    assert (copy / "000009" / RECORD).stat().st_mtime_ns == untouched
+
+
+def test_other_options_are_refused(copy: Path) -> None:
+    done = generate("--people", "2", "--seed-start", "8", "--views", "4", "--poses", "2", "--size", "64", "--out", copy)
+    assert done.returncode == 1 and "views" in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"people": 0}, "--people is at least 1"), ({"size": 8}, "--size is at least 16"),
+        ({"seed_start": -1}, "--seed-start is at least 0"), ({"views": 1000}, "--views is at most 99"),
+    ],
+)  # fmt: skip
+def test_senseless_options_are_refused(tmp_path: Path, options: dict[str, int], said: str) -> None:
+    with pytest.raises(BadInput, match=said):
+        generate_openpeople(GenerateOptions(tmp_path / "out", **options))  # type: ignore[arg-type]
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_interrupt_leaves_whole_people_and_the_next_run_goes_on(tmp_path: Path) -> None:
+    out = tmp_path / "people"
+    command = [
+        sys.executable,
+        "-m",
+        "sherf.cli",
+        "generate",
+        "openpeople",
+        "--people",
+        "6",
+        *OPTIONS,
+        "--out",
+        str(out),
+    ]
+    running = subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    deadline = time.monotonic() + 120
+    while not list(out.glob("0*")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(running.pid, signal.SIGINT)
+    _, errors = running.communicate(timeout=60)
+    assert running.returncode == 130 and "run the same command again" in errors and "Traceback" not in errors
+    there = sorted(p.name for p in out.iterdir() if p.name != LOCK)
+    assert 1 <= len(there) < 6 and not any(name.startswith(PARTIAL_PREFIX) for name in there)
+    assert all((out / name / RECORD).exists() for name in there)
+    kept = {name: (out / name / RECORD).stat().st_mtime_ns for name in there}
+    done = generate("--people", "3", *OPTIONS, "--out", out)
+    assert done.returncode == 0
+    assert {name: (out / name / RECORD).stat().st_mtime_ns for name in there} == kept
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        (MANIFEST, b"{", MANIFEST),
+        (MANIFEST, b"[]", MANIFEST),
+        ("000009/person.json", b'{"poses": []}', "person.json"),
+        ("000009/p00_v00.png", b"", r"p00_v00\.png"),
+        ("000009/p00_v00_depth.png", None, "p00_v00_depth"),
+    ],
+)
+def test_bad_files_are_named(copy: Path, file: str, content: bytes | None, said: str) -> None:
+    if content is None:
+        (copy / file).unlink()
+    else:
+        (copy / file).write_bytes(content)
+    with pytest.raises(BadInput, match=said):
+        OpenPeople(copy).view("000009", 0, 0)
+
+
+def test_numbers_that_are_none_are_refused(copy: Path) -> None:
+    path = copy / "000009" / RECORD
+    record = json.loads(path.read_text())
+    record["poses"][0]["joints"][3] = [0.0, "x", 0.0]
+    path.write_text(json.dumps(record))
+    with pytest.raises(BadInput, match="joints"):
+        OpenPeople(copy).view("000009", 0, 0)
+
+
+def test_cameras_see_the_whole_person_from_all_around() -> None:
+    person = make_person(5)
+    vertices = person.pose(np.zeros((24, 3))).vertices
+    cameras = draw_viewpoints(np.random.default_rng(0), vertices, 8, 128)
+    directions = []
+    for camera in cameras:
+        pixels, depth = project(camera, torch.from_numpy(vertices))
+        assert (depth > 0).all() and pixels.min() > 0 and pixels.max() < 128
+        assert float((pixels - 64).abs().max()) > 0.3 * 128
+        directions.append(float(torch.atan2(camera.position[0], camera.position[2])))
+    assert abs(directions[0]) < np.radians(36)
+    assert np.ptp(directions) > 4.5

@@ -1,0 +1,195 @@
+"""Checkpoints: what is written is read back, and what is damaged, foreign or too new is refused by name."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from published_file import TINY
+from safetensors.torch import load_file, save_file
+
+from sherf.errors import BadInput, OutputError
+from sherf.models.checkpoint import load_checkpoint, save_checkpoint
+from sherf.models.paper.network import Sherf
+
+
+@pytest.fixture(scope="module")
+def model() -> Sherf:
+    torch.manual_seed(0)
+    return Sherf(TINY)
+
+
+@pytest.fixture
+def path(model: Sherf, tmp_path: Path) -> Path:
+    path = tmp_path / "x.safetensors"
+    save_checkpoint(model, path, {"source": {"note": "made here"}})
+    return path
+
+
+def change_about(path: Path, change: Callable[[dict], Any]) -> None:
+    beside = path.with_suffix(".json")
+    about = json.loads(beside.read_text())
+    change(about)
+    beside.write_text(json.dumps(about))
+
+
+def test_a_network_comes_back_as_it_was(model: Sherf, path: Path) -> None:
+    read = load_checkpoint(path)
+    assert read.config == model.config and not read.training
+    assert read.state_dict().keys() == model.state_dict().keys()
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(read.state_dict()[name], tensor) and read.state_dict()[name].device.type == "cpu"
+    assert all(parameter.requires_grad for parameter in read.parameters())
+    about = json.loads(path.with_suffix(".json").read_text())
+    assert about["format"] == "sherf-checkpoint" and about["version"] == 1 and about["tool"].startswith("sherf ")
+    assert about["source"] == {"note": "made here"} and about["body_model"] == "smpl"
+    assert sorted(p.name for p in path.parent.iterdir()) == ["x.json", "x.safetensors"]
+
+
+def test_the_same_weights_give_the_same_bytes(model: Sherf, path: Path) -> None:
+    again = path.with_name("y.safetensors")
+    save_checkpoint(model, again, {"source": {"note": "made here"}})
+    assert again.read_bytes() == path.read_bytes()
+    assert again.with_suffix(".json").read_bytes() == path.with_suffix(".json").read_bytes()
+
+
+def test_options_that_an_older_version_did_not_have_get_their_defaults(model: Sherf, path: Path) -> None:
+    change_about(path, lambda about: about["config"].pop("near_body_m"))
+    assert load_checkpoint(path).config == model.config
+
+
+BAD_ABOUT: dict[str, tuple[Callable[[dict], Any], str]] = {
+    "another format": (lambda a: a.update(format="sherf-avatar"), "does not describe a checkpoint"),
+    "a newer version": (lambda a: a.update(version=2), "Install a newer sherf"),
+    "no version": (lambda a: a.pop("version"), "format version None"),
+    "text for a version": (lambda a: a.update(version="1"), "format version '1'"),
+    "no configuration": (lambda a: a.pop("config"), "configuration is missing"),
+    "an unknown option": (lambda a: a["config"].update(wings=2), "does not know: wings"),
+    "text for a number": (
+        lambda a: a["config"].update(encoder_width="64"),
+        "'encoder_width' of the network's configuration",
+    ),
+    "a yes for a number": (lambda a: a["config"].update(heads=True), "'heads' of the network's configuration"),
+    "a huge width": (
+        lambda a: a["config"].update(encoder_width=10**9),
+        "'encoder_width' of the network's configuration",
+    ),
+    "endless layers": (
+        lambda a: a["config"].update(decoder_depth=10**4),
+        "'decoder_depth' of the network's configuration",
+    ),
+    "a wide network": (lambda a: a["config"].update(encoder_width=2**15), "has shape"),
+    "no width": (lambda a: a["config"].update(encoder_width=0), "x."),
+    "planes of no power of two": (lambda a: a["config"].update(plane_resolution=0), "x."),
+    "an unknown level": (
+        lambda a: a["config"].update(levels=["global", "feeling"]),
+        "'levels' of the network's configuration",
+    ),
+    "levels as text": (lambda a: a["config"].update(levels="global"), "'levels' of the network's configuration"),
+    "lists in a list": (lambda a: a["config"].update(levels=[["global"]]), "'levels' of the network's configuration"),
+    "unknown statistics": (
+        lambda a: a["config"].update(batch_norm="none"),
+        "'batch_norm' of the network's configuration",
+    ),
+    "two scales": (
+        lambda a: a["config"].update(volume_channels=[4, 4]),
+        "'volume_channels' of the network's configuration",
+    ),
+    "no distance": (lambda a: a["config"].update(near_body_m=None), "'near_body_m' of the network's configuration"),
+    "not a number": (
+        lambda a: a["config"].update(near_body_m=float("nan")),
+        "'near_body_m' of the network's configuration",
+    ),
+    "fewer levels": (lambda a: a["config"].update(levels=["pixel"]), "are unknown"),
+    "more layers": (lambda a: a["config"].update(fusion_depth=2), "are missing"),
+    "another's digest": (lambda a: a.update(tensors_sha256="0" * 64), "do not belong together"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_ABOUT)
+def test_descriptions_that_do_not_fit_are_refused(path: Path, case: str) -> None:
+    change, said = BAD_ABOUT[case]
+    change_about(path, change)
+    with pytest.raises(BadInput, match=said) as caught:
+        load_checkpoint(path)
+    assert str(path.with_suffix("")) in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"[" * 100_000, b" " * 2**21])
+def test_descriptions_that_are_no_json_are_refused(path: Path, content: bytes) -> None:
+    path.with_suffix(".json").write_bytes(content)
+    with pytest.raises(BadInput, match=r"x\.json"):
+        load_checkpoint(path)
+
+
+BAD_TENSORS: dict[str, tuple[Callable[[dict], Any], str]] = {
+    "missing": (lambda t: t.pop("decoder.colour.bias"), "1 tensors .* are missing, among them 'decoder.colour.bias'"),
+    "too many": (lambda t: t.update(extra=torch.ones(1)), "1 tensors .* are unknown, among them 'extra'"),
+    "another shape": (lambda t: t.update({"decoder.colour.bias": torch.ones(4)}), r"'decoder.colour.bias' has shape"),
+    "whole numbers": (lambda t: t.update({"decoder.colour.bias": torch.ones(3).int()}), "'decoder.colour.bias' holds"),
+    "not a number": (lambda t: t["decoder.colour.bias"].fill_(torch.nan), "'decoder.colour.bias' holds numbers"),
+    "changed": (lambda t: t["decoder.colour.bias"].fill_(1), "do not belong together"),
+    "none": (lambda t: t.clear(), "are missing"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_TENSORS)
+def test_weights_that_do_not_fit_are_refused_by_name(path: Path, case: str) -> None:
+    change, said = BAD_TENSORS[case]
+    tensors = load_file(path)
+    change(tensors)
+    save_file(tensors, path)
+    with pytest.raises(BadInput, match=said) as caught:
+        load_checkpoint(path)
+    assert str(path) in str(caught.value)
+
+
+def test_damaged_weights_are_refused(path: Path) -> None:
+    whole = path.read_bytes()
+    for content in (b"", whole[:7], whole[:100], whole[: len(whole) // 2], whole + b"x", b"\xff" * 100, b"\x80\x04N."):
+        path.write_bytes(content)
+        with pytest.raises(BadInput, match="damaged"):
+            load_checkpoint(path)
+
+
+def test_a_missing_file_of_the_pair_is_told(path: Path) -> None:
+    path.with_suffix(".json").unlink()
+    with pytest.raises(BadInput, match=r"lacks its x\.json"):
+        load_checkpoint(path)
+    with pytest.raises(BadInput, match="import-checkpoint"):
+        load_checkpoint(path.with_name("none.safetensors"))
+    with pytest.raises(BadInput, match="has to end with"):
+        load_checkpoint(path.with_suffix(".pkl"))
+
+
+def test_files_of_two_checkpoints_do_not_mix(path: Path) -> None:
+    torch.manual_seed(1)
+    other = path.with_name("y.safetensors")
+    save_checkpoint(Sherf(TINY), other, {})
+    other.replace(path)
+    with pytest.raises(BadInput, match="do not belong together"):
+        load_checkpoint(path)
+
+
+def test_nothing_half_is_left_where_saving_fails(model: Sherf, tmp_path: Path) -> None:
+    (tmp_path / "x.json").mkdir()
+    with pytest.raises(OutputError):
+        save_checkpoint(model, tmp_path / "x.safetensors", {})
+    assert [p.name for p in tmp_path.iterdir()] == ["x.json"]
+    spoilt = Sherf(TINY)
+    next(spoilt.parameters()).data.fill_(torch.nan)
+    with pytest.raises(BadInput, match="not finite"):
+        save_checkpoint(spoilt, tmp_path / "y.safetensors", {})
+    assert [p.name for p in tmp_path.iterdir()] == ["x.json"]
+
+
+def test_half_precision_is_half_the_size_and_comes_back_near(model: Sherf, path: Path, tmp_path: Path) -> None:
+    half = tmp_path / "half.safetensors"
+    save_checkpoint(model, half, {}, half=True)
+    assert half.stat().st_size < 0.6 * path.stat().st_size
+    read = load_checkpoint(half).state_dict()
+    for name, tensor in model.state_dict().items():
+        assert read[name].dtype == tensor.dtype
+        torch.testing.assert_close(read[name], tensor, rtol=1e-3, atol=1e-6)
