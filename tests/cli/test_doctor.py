@@ -9,6 +9,7 @@ import pytest
 
 import sherf
 from sherf import __version__
+from sherf.cli import doctor
 from sherf.cli.doctor import Finding, as_json, as_text, examine
 from sherf.errors import MissingAsset
 from sherf.files import assets
