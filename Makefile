@@ -1,9 +1,11 @@
 # make setup   builds .venv from the pins in pyproject.toml, nothing else
-# make demo    a turning and a moving person from a photograph: make demo PHOTO=me.jpg for yours
+# make demo    a turntable and an animation of the shipped photograph: make demo PHOTO=me.jpg for yours
 # make app     the web page on this machine
 # make test    all tests
-# make fuzz    damaged files for every reader, hours
-# make soak    two hours of mixed work through page and batch: what grows
+# make lint    style, docstrings, types, and a strict build of the manual; make format fixes style
+# make docs    the manual, in build/site
+# make fuzz    damaged files for every reader: hours
+# make soak    two hours of mixed work through page and batch, to find leaks
 # make wheel   dist/sherf-*.whl; make sbom, make lock, make licences: see supply/README.md
 # LOCKED=1     setup, app and test install exactly the files of supply/*.lock, by their hashes
 PYTHON := $(shell command -v python3.11 || command -v python3)
@@ -16,7 +18,7 @@ LOCKED ?=
 TOOLS := build/tools
 PIP = .venv/bin/python -m pip install --quiet
 
-.PHONY: setup demo app test lint format benchmark wheel lock licences sbom libraries browser fuzz soak clean
+.PHONY: setup demo app test lint types docs format benchmark wheel lock licences sbom libraries browser fuzz soak clean
 
 setup: libraries .venv/.core
 
@@ -32,8 +34,21 @@ app: setup .venv/.app
 test: libraries browser .venv/.dev
 	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-lint: .venv/.dev
-	.venv/bin/ruff check . && .venv/bin/ruff format --check .
+lint: libraries .venv/.dev
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check --select DOC501 --preview --config 'lint.pydoclint.ignore-one-line-docstrings=false' sherf app datasets
+	$(MAKE) --no-print-directory docs types
+
+# mypy finds app, datasets ... where they are imported from: inside the package.
+types: .venv/.dev
+	rm -rf build/typing
+	mkdir -p build/typing/sherf
+	ln -s $(addprefix ../../../,$(filter-out %/__pycache__,$(wildcard sherf/*)) app datasets checkpoints examples) build/typing/sherf
+	.venv/bin/mypy
+
+docs: libraries .venv/.dev
+	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --quiet --strict
 
 format: .venv/.dev
 	.venv/bin/ruff format . && .venv/bin/ruff check --fix .
@@ -41,7 +56,7 @@ format: .venv/.dev
 benchmark: .venv/.dev
 	.venv/bin/python benchmarks/speed.py
 
-# Damaged files by the hundred thousand; the same again goes on.
+# A hundred thousand damaged files per reader; run it again to resume.
 fuzz: .venv/.dev
 	OMP_NUM_THREADS=1 .venv/bin/python benchmarks/fuzz.py --inputs 100000 --out out/fuzz.json
 
@@ -60,13 +75,13 @@ else
 endif
 	touch $@
 
-# With LOCKED the page came with the core.
+# With LOCKED, run.lock already contains the page's packages.
 .venv/.app: .venv/.core
 	$(if $(LOCKED),,$(PIP) --editable '.[app]')
 	touch $@
 
 .venv/.dev: .venv/.core
-	$(PIP) $(if $(LOCKED),--require-hashes --requirement supply/run.lock --requirement supply/dev.lock,--editable '.[dev,smpl,train,app,ray]')
+	$(PIP) $(if $(LOCKED),--require-hashes --requirement supply/run.lock --requirement supply/dev.lock,--editable '.[dev,smpl,train,generate,app,ray]')
 	touch $@
 
 wheel: .venv/.dev
@@ -89,22 +104,22 @@ $(TOOLS)/.ready: supply/tools.txt
 	$(TOOLS)/bin/python -m pip install --quiet --requirement supply/tools.txt
 	touch $@
 
-# Open3D and OpenCV load these from the system. As root on Debian they are installed; others are told the line to run.
+# Open3D and OpenCV load these from the system. As root on Debian they are installed; otherwise the line to run is printed.
 libraries:
 	@remedy="$$($(PYTHON) -c 'from sherf.cli.doctor import *; m = missing_libraries(); print(library_remedy(m) if m else "")')"; \
 	if [ -n "$$remedy" ]; then \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 			apt-get update -qq && $$remedy -qq; \
 		else \
-			echo "system libraries are missing; install them and run make again:"; echo "    $$remedy"; exit 1; \
+			echo "system libraries are missing; install them, then run make again:"; echo "    $$remedy"; exit 1; \
 		fi; \
 	fi
 
-# For the tests of the page; without one they are skipped.
+# For the tests of the page, which are skipped without it.
 browser:
 	@command -v chromium || command -v chromium-browser || command -v google-chrome \
 		|| { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; } \
-		|| echo "no chromium: the page is not tested in a browser"
+		|| echo "chromium is not installed: the page is not tested in a browser"
 
 clean:
 	rm -rf .venv build dist *.egg-info out

@@ -1,1 +1,4 @@
-"""The Gradio application. It knows `sherf`; `sherf` never knows it."""
+"""The Gradio web page that `sherf app` serves: layout, callbacks, and one session per user.
+
+The page only calls the library; nothing of the library except the command `sherf app` imports this package.
+"""

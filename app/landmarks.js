@@ -1,38 +1,42 @@
-// The photo with a dot for each landmark, to be dragged. Gradio runs this as the body of a function when the component
-// is there (gr.HTML's js_on_load), with `element`, `props`, `trigger` and `watch`. `props.value` is
-// {photo: {url}, size: [width, height], marks: [{name, found: [x, y], seen, place: [x, y], null or nothing}]} in pixels of
-// the photo; what the visitor does comes out as the event "input" with {name, place}, as `Fix.say` takes it.
+// The photo with a draggable dot for each landmark. Gradio runs this as a function body once the component exists
+// (gr.HTML's js_on_load), with `element`, `props`, `trigger` and `watch`. `props.value` is
+// {photo: {url}, size: [width, height], landmarks: [{name, detected: [x, y], visible, position?: [x, y] or null}]} in
+// pixels of the photo. Each change triggers the event "input" with {name, position?}, which
+// `FitCorrections.move_landmark` reads.
 
-const SLIP = 3 // CSS pixels that a finger moves without dragging
+const DRAG_THRESHOLD = 3 // CSS pixels; shorter movements of a finger are taps
 const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }
-const FAR = 10 // times a step, with Shift
-const LARGEST = 6 // times the size at first
-const SAID = { found: 'as found', placed: 'as you placed it', hidden: 'cannot be seen' }
+const SHIFT_FACTOR = 10 // times an arrow key's step
+const ZOOM_FACTOR = 1.5
+const MAX_ZOOM = 6
+const DESCRIPTIONS = { detected: 'detected', moved: 'moved', hidden: 'not visible' }
 
 element.innerHTML = `
     <div class="window" hidden>
-        <div class="stage" role="group" aria-label="Points of the body">
-            <img alt="The photo with the points of the body on it" draggable="false">
+        <div class="stage" role="group" aria-label="Body landmarks">
+            <img alt="Photo with the body's landmarks" draggable="false">
         </div>
     </div>
     <div class="tools" hidden>
-        <output aria-live="polite">Choose a point.</output>
-        <button type="button" class="hide" disabled>It cannot be seen</button>
-        <button type="button" class="back" disabled>As it was found</button>
-        <button type="button" class="larger">Larger</button>
-        <button type="button" class="smaller">Smaller</button>
+        <output aria-live="polite">Select a point.</output>
+        <button type="button" class="hide" disabled>Not visible</button>
+        <button type="button" class="reset" disabled>Reset point</button>
+        <button type="button" class="zoom-in">Zoom in</button>
+        <button type="button" class="zoom-out">Zoom out</button>
     </div>`
-const parts = ['.window', '.stage', 'img', 'output', '.hide', '.back', '.larger', '.smaller']
-const [view, stage, photo, told, hide, back, larger, smaller] = parts.map((part) => element.querySelector(part))
-const dots = new Map() // by name: {mark, button}
+const parts = ['.window', '.stage', 'img', 'output', '.hide', '.reset', '.zoom-in', '.zoom-out']
+const [view, stage, photo, status, hide, reset, zoomIn, zoomOut] = parts.map((part) => element.querySelector(part))
+const dots = new Map() // name -> {landmark, button}
 let size = [1, 1]
 let zoom = 1
-let chosen = null // a mark
-let dragged = null // what began with a pointer on a dot
-let unsaid = null // a mark that was moved and not told of yet
+let selected = null // a landmark
+let drag = null // of the pointer that last went down on a dot
+let pending = null // a landmark that was moved but not sent yet
 
-const stateOf = (mark) => (mark.place === null || !(mark.place || mark.seen) ? 'hidden' : mark.place ? 'placed' : 'found')
-const spoken = (mark) => mark.name.replaceAll('_', ' ')
+const isHidden = (landmark) => landmark.position === null || !(landmark.position || landmark.visible)
+const stateOf = (landmark) => (isHidden(landmark) ? 'hidden' : landmark.position ? 'moved' : 'detected')
+const pixelOf = (landmark) => landmark.position ?? landmark.detected
+const displayName = (landmark) => landmark.name.replaceAll('_', ' ')
 
 function draw() {
     const value = props.value
@@ -40,129 +44,138 @@ function draw() {
     size = value.size
     view.style.setProperty('--aspect', size[0] / size[1])
     if (photo.getAttribute('src') !== value.photo.url) photo.src = value.photo.url
-    for (const mark of value.marks) {
-        const button = dots.get(mark.name)?.button ?? dot(mark)
-        dots.set(mark.name, { mark, button })
-        show(mark)
+    for (const landmark of value.landmarks) {
+        const button = dots.get(landmark.name)?.button ?? addDot(landmark)
+        dots.set(landmark.name, { landmark, button })
+        show(landmark)
     }
-    if (chosen) choose(dots.get(chosen.name).mark)
+    if (selected) select(dots.get(selected.name).landmark)
     element.querySelectorAll(':scope > [hidden]').forEach((part) => part.removeAttribute('hidden'))
 }
 
-function dot(mark) {
+function addDot(landmark) {
     const button = document.createElement('button')
     button.type = 'button'
     button.className = 'dot'
-    button.dataset.name = mark.name
-    button.ariaLabel = spoken(mark)
+    button.dataset.name = landmark.name
+    button.ariaLabel = displayName(landmark)
     return stage.appendChild(button)
 }
 
-function show(mark) {
-    const { button } = dots.get(mark.name)
-    const [x, y] = mark.place ?? mark.found
+function show(landmark) {
+    const { button } = dots.get(landmark.name)
+    const [x, y] = pixelOf(landmark)
+    const description = DESCRIPTIONS[stateOf(landmark)]
     button.style.left = `${(100 * x) / size[0]}%`
     button.style.top = `${(100 * y) / size[1]}%`
-    button.dataset.state = stateOf(mark)
-    button.setAttribute('aria-description', SAID[stateOf(mark)])
-    if (mark === chosen) told.textContent = `${spoken(mark)}: ${SAID[stateOf(mark)]}`
+    button.dataset.state = stateOf(landmark)
+    button.setAttribute('aria-description', description)
+    if (landmark === selected) status.textContent = `${displayName(landmark)}: ${description}`
 }
 
-function choose(mark) {
-    chosen = mark
-    dots.forEach(({ button }, name) => (button.ariaPressed = String(name === mark.name)))
-    hide.disabled = back.disabled = false
-    show(mark)
+function select(landmark) {
+    selected = landmark
+    dots.forEach(({ button }, name) => (button.ariaPressed = String(name === landmark.name)))
+    hide.disabled = reset.disabled = false
+    show(landmark)
 }
 
-function move(mark, place) {
-    mark.place = place.map((number, axis) => Math.round(10 * Math.min(Math.max(number, 0), size[axis])) / 10)
-    unsaid = mark
-    show(mark)
+function move(landmark, position) {
+    landmark.position = position.map((x, axis) => Math.round(10 * Math.min(Math.max(x, 0), size[axis])) / 10)
+    pending = landmark
+    show(landmark)
 }
 
-function tell(mark) {
-    unsaid = null
-    trigger('input', 'place' in mark ? { name: mark.name, place: mark.place } : { name: mark.name })
+function send(landmark) {
+    pending = null
+    const { name, position } = landmark
+    trigger('input', 'position' in landmark ? { name, position } : { name })
 }
 
-const settle = () => unsaid && tell(unsaid)
+const sendPending = () => pending && send(pending)
 
-function at(event) {
+function photoPixel(event) {
     const box = stage.getBoundingClientRect()
     return [((event.clientX - box.left) * size[0]) / box.width, ((event.clientY - box.top) * size[1]) / box.height]
 }
 
-function nearest([x, y]) {
-    const far = ({ mark }) => Math.hypot(...[x, y].map((number, axis) => number - (mark.place ?? mark.found)[axis]))
-    return [...dots.values()].reduce((best, other) => (far(other) < far(best) ? other : best))
+function nearestDot(pixel) {
+    const distance = ({ landmark }) => Math.hypot(...pixel.map((x, axis) => x - pixelOf(landmark)[axis]))
+    return [...dots.values()].reduce((best, other) => (distance(other) < distance(best) ? other : best))
 }
 
 stage.addEventListener('pointerdown', (event) => {
     if (!event.isPrimary || event.button) return
-    dragged = null
+    drag = null
     if (!event.target.closest('.dot')) return
-    event.preventDefault() // no other focus, no selection
-    const [x, y] = at(event)
-    const { mark, button } = nearest([x, y])
-    choose(mark)
+    event.preventDefault() // neither move the focus nor select text
+    const [x, y] = photoPixel(event)
+    const { landmark, button } = nearestDot([x, y])
+    select(landmark)
     button.focus({ preventScroll: true })
-    const [own_x, own_y] = mark.place ?? mark.found
-    dragged = { mark, before: { ...mark }, grip: [own_x - x, own_y - y], from: [event.clientX, event.clientY], held: true }
+    const [dotX, dotY] = pixelOf(landmark)
+    drag = {
+        landmark,
+        before: { ...landmark },
+        offset: [dotX - x, dotY - y],
+        start: [event.clientX, event.clientY],
+        active: true,
+    }
     stage.setPointerCapture(event.pointerId)
 })
 stage.addEventListener('pointermove', (event) => {
-    if (!dragged?.held) return
-    const [x, y] = dragged.from
-    dragged.begun ||= Math.hypot(event.clientX - x, event.clientY - y) > SLIP
-    if (dragged.begun) move(dragged.mark, at(event).map((number, axis) => number + dragged.grip[axis]))
+    if (!drag?.active) return
+    const [x, y] = drag.start
+    drag.moved ||= Math.hypot(event.clientX - x, event.clientY - y) > DRAG_THRESHOLD
+    if (drag.moved) move(drag.landmark, photoPixel(event).map((pixel, axis) => pixel + drag.offset[axis]))
 })
 stage.addEventListener('pointerup', () => {
-    if (dragged) dragged.held = false
-    settle()
+    if (drag) drag.active = false
+    sendPending()
 })
 stage.addEventListener('pointercancel', () => {
-    if (!dragged?.held) return
-    unsaid = null
-    delete dragged.mark.place
-    show(Object.assign(dragged.mark, dragged.before))
-    dragged = null
+    if (!drag?.active) return
+    pending = null
+    delete drag.landmark.position
+    show(Object.assign(drag.landmark, drag.before))
+    drag = null
 })
 stage.addEventListener('click', (event) => {
-    if (dragged || !chosen || event.target.closest('.dot')) return
-    move(chosen, at(event))
-    settle()
+    if (drag || !selected || event.target.closest('.dot')) return
+    move(selected, photoPixel(event))
+    sendPending()
 })
-stage.addEventListener('focusin', (event) => choose(dots.get(event.target.dataset.name).mark))
-stage.addEventListener('focusout', settle)
+stage.addEventListener('focusin', (event) => select(dots.get(event.target.dataset.name).landmark))
+stage.addEventListener('focusout', sendPending)
 stage.addEventListener('keydown', (event) => {
     const step = STEPS[event.key]
     if (event.key === 'Delete' || event.key === 'Backspace') hide.click()
-    if (!step || !chosen) return
+    if (!step || !selected) return
     event.preventDefault()
-    const pixels = (size[0] / stage.clientWidth) * (event.shiftKey ? FAR : 1)
-    move(chosen, (chosen.place ?? chosen.found).map((number, axis) => number + pixels * step[axis]))
+    const pixels = (size[0] / stage.clientWidth) * (event.shiftKey ? SHIFT_FACTOR : 1)
+    move(selected, pixelOf(selected).map((x, axis) => x + pixels * step[axis]))
 })
-stage.addEventListener('keyup', settle)
+stage.addEventListener('keyup', sendPending)
 hide.addEventListener('click', () => {
-    chosen.place = null
-    show(chosen)
-    tell(chosen)
+    selected.position = null
+    show(selected)
+    send(selected)
 })
-back.addEventListener('click', () => {
-    delete chosen.place
-    show(chosen)
-    tell(chosen)
+reset.addEventListener('click', () => {
+    delete selected.position
+    show(selected)
+    send(selected)
 })
-function enlarge(times) {
-    zoom = Math.min(Math.max(times * zoom, 1), LARGEST)
+
+function zoomBy(factor) {
+    zoom = Math.min(Math.max(factor * zoom, 1), MAX_ZOOM)
     stage.style.setProperty('--zoom', zoom)
-    const middle = (chosen && (chosen.place ?? chosen.found)) || size.map((side) => side / 2)
-    const [x, y] = [stage.clientWidth, stage.clientHeight].map((length, axis) => (middle[axis] / size[axis]) * length)
+    const centre = selected ? pixelOf(selected) : size.map((side) => side / 2)
+    const [x, y] = [stage.clientWidth, stage.clientHeight].map((length, axis) => (centre[axis] / size[axis]) * length)
     view.scrollTo(x - view.clientWidth / 2, y - view.clientHeight / 2)
 }
 
-larger.addEventListener('click', () => enlarge(1.5))
-smaller.addEventListener('click', () => enlarge(1 / 1.5))
+zoomIn.addEventListener('click', () => zoomBy(ZOOM_FACTOR))
+zoomOut.addEventListener('click', () => zoomBy(1 / ZOOM_FACTOR))
 watch('value', draw)
 draw()

@@ -1,4 +1,4 @@
-"""The mask as it is painted on the page: a tinted layer over a small picture of the photo."""
+"""The mask editor's images: the mask as a tinted layer over a reduced photo, and the mask read back from it."""
 
 from typing import TypedDict
 
@@ -9,70 +9,78 @@ from jaxtyping import Bool, UInt8
 from sherf.scene import Subject
 
 TINT = (20, 184, 166)
-SEE_THROUGH = 150
-"""How opaque the layer is, of 255."""
-PAINTED = 40
-"""A layer of this opacity or more is the person."""
-SIDE = 640
-"""Of the picture that is painted on, pixels."""
-BESIDE = 235
-"""The grey beside the photo."""
-SLIPS = 12
-"""Pixels that may change without anybody having painted: the browser's rounding."""
+LAYER_ALPHA = 150
+"""Opacity of the mask's layer, of 255."""
+PAINTED_ALPHA = 40
+"""Opacity from which a pixel of a layer counts as the person, of 255."""
+CANVAS_SIDE = 640
+"""Side of the editor's square canvas, pixels."""
+CANVAS_GREY = 235
+"""Grey level beside the photo."""
+MAX_ROUNDING_PIXELS = 12
+"""Up to this many changed pixels are the browser's rounding, not painting."""
 
 
 class Painting(TypedDict):
-    """What the editor shows, and what it hands back."""
+    """Value of Gradio's image editor: what it shows, and what it returns."""
 
     background: UInt8[np.ndarray, "h w channels"] | None
     layers: list[UInt8[np.ndarray, "h w 4"]]
     composite: UInt8[np.ndarray, "h w channels"] | None
 
 
-def whole_mask(subject: Subject, size: tuple[int, int]) -> Bool[np.ndarray, "h w"]:
-    """The mask in the whole photo; a subject is cut out of it.
+def full_photo_mask(subject: Subject, size: tuple[int, int]) -> Bool[np.ndarray, "h w"]:
+    """Return a subject's mask in the frame of the whole photo that it was cropped from.
 
     Args:
+        subject: the cropped observation.
         size: the photo's height and width, pixels.
     """
     height, width = subject.mask.shape
-    # the whole photo's principal point is its middle
+    # the whole photo's principal point is its centre
     left, top = (round(side / 2 - float(at)) for side, at in zip(size[::-1], subject.camera.K[:2, 2], strict=True))
     mask = np.zeros(size, dtype=bool)
     mask[top : top + height, left : left + width] = subject.mask.numpy() > 0.5
     return mask
 
 
-def painting(picture: UInt8[np.ndarray, "h w 3"], mask: Bool[np.ndarray, "h2 w2"]) -> Painting:
-    """The photo with its mask, to be painted on: a square, as the editor lays layers around its own middle."""
-    size, window = _fitted(picture.shape[:2])
-    background, layer = np.full((SIDE, SIDE, 3), BESIDE, np.uint8), np.zeros((SIDE, SIDE, 4), np.uint8)
-    background[window] = cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA)
-    layer[window][_resized(mask, size)] = (*TINT, SEE_THROUGH)
+def make_painting(image: UInt8[np.ndarray, "h w 3"], mask: Bool[np.ndarray, "h2 w2"]) -> Painting:
+    """Return the photo with its mask as a layer; a square, since the editor centres layers on its own canvas."""
+    size, window = _placement(image.shape[:2])
+    background = np.full((CANVAS_SIDE, CANVAS_SIDE, 3), CANVAS_GREY, np.uint8)
+    layer = np.zeros((CANVAS_SIDE, CANVAS_SIDE, 4), np.uint8)
+    background[window] = cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA)
+    layer[window][_resized(mask, size)] = (*TINT, LAYER_ALPHA)
     return {"background": background, "layers": [layer], "composite": None}
 
 
-def repainted(mask: Bool[np.ndarray, "h w"], edited: Painting | None) -> UInt8[np.ndarray, "h w"] | None:
-    """The mask with what was painted and erased; None where it is as it was. White is the person."""
-    if edited is None or not edited["layers"]:
+def edited_mask(mask: Bool[np.ndarray, "h w"], painting: Painting | None) -> UInt8[np.ndarray, "h w"] | None:
+    """Return the mask as painted and erased, 255 for the person; None if nothing was changed.
+
+    Args:
+        mask: the mask before.
+        painting: what the editor returned for `make_painting` of that mask; None if it was never opened.
+    """
+    if painting is None or not painting["layers"]:
         return None
-    size, window = _fitted(mask.shape)
-    layers = [layer[window][..., 3] for layer in edited["layers"] if layer.shape == (SIDE, SIDE, 4)]
+    size, window = _placement(mask.shape)
+    canvas = (CANVAS_SIDE, CANVAS_SIDE, 4)
+    layers = [layer[window][..., 3] for layer in painting["layers"] if layer.shape == canvas]
     if not layers:
         return None
-    layer = np.max(layers, axis=0) >= PAINTED
-    other = layer != _resized(mask, size)
-    if other.sum() <= SLIPS:
+    layer = np.max(layers, axis=0) >= PAINTED_ALPHA
+    changed = layer != _resized(mask, size)
+    if changed.sum() <= MAX_ROUNDING_PIXELS:
         return None
-    # where nothing was painted the mask keeps the photo's own resolution; what was keeps no fringe
-    other = cv2.dilate(other.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    return 255 * np.where(_resized(other, mask.shape), _resized(layer, mask.shape), mask).astype(np.uint8)
+    # unchanged parts keep the photo's own resolution; changed ones are widened so that no fringe remains
+    changed = cv2.dilate(changed.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    return 255 * np.where(_resized(changed, mask.shape), _resized(layer, mask.shape), mask).astype(np.uint8)
 
 
-def _fitted(size: tuple[int, ...]) -> tuple[tuple[int, int], tuple[slice, slice]]:
-    """How large a picture is in the editor's square, and where: in its middle."""
-    height, width = (max(1, round(SIDE * side / max(size))) for side in size)
-    top, left = (SIDE - height) // 2, (SIDE - width) // 2
+def _placement(size: tuple[int, ...]) -> tuple[tuple[int, int], tuple[slice, slice]]:
+    """Return an image's (height, width) on the editor's canvas and its window there: centred."""
+    height, width = (max(1, round(CANVAS_SIDE * side / max(size))) for side in size)
+    top, left = (CANVAS_SIDE - height) // 2, (CANVAS_SIDE - width) // 2
     return (height, width), (slice(top, top + height), slice(left, left + width))
 
 

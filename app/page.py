@@ -1,244 +1,278 @@
-"""The page: a photo in, a moving person out. Its layout, and what calls what; the callbacks are in steps.py."""
+"""The page: its sections, and which event calls which callback."""
 
+from dataclasses import dataclass
 from functools import partial
-from importlib.resources import files
-from typing import Any
+from typing import Literal, TypedDict
 
 import gradio as gr
+from gradio.blocks import Block
+from gradio.events import Dependency
 
-from sherf.app import callbacks as steps
-from sherf.app.masks import SIDE, TINT
-from sherf.app.queueing import HEAVY
-from sherf.app.sessions import EXAMPLES, Sessions
-from sherf.app.texts import ABOUT, AS_FOUND, DRAWN, FIX, MASK, MOTION, WELCOME
-from sherf.app.thumbnails import thumbnail
-from sherf.app.videos import MOST_SECONDS
-from sherf.motion.motion import builtin_motions
+from sherf.app import avatar_callbacks, photo_callbacks
+from sherf.app.queueing import EXCLUSIVE
+from sherf.app.sections import (
+    AnimateSection,
+    ExportSection,
+    PhotoSection,
+    ViewSection,
+    animate_section,
+    export_section,
+    photo_section,
+    view_section,
+)
+from sherf.app.sessions import Sessions
+from sherf.app.texts import ABOUT, WELCOME
 
-PHOTOS = ("person_1.jpg", "person_2.jpg", "darknet_person.jpg")
-BUTTONS = ["download", "fullscreen"]
-CSS = """
-.gradio-container {width: 100% !important; max-width: 1180px !important; margin: auto}
-.gradio-container main, .gradio-container .tabs {width: 100%; min-width: 100%}
-.dark {--color-accent: var(--primary-400)}
-.toast-close {opacity: 1 !important}
-footer {display: none !important}
-#verdict {min-height: 3.2em}
-#share .pending {opacity: 1 !important}
-#motions .grid-wrap {height: auto; min-height: 0; max-height: none; padding: 0}
-#motions .caption-label {font-size: 12px}
-#points .html-container {padding: 0}
-[data-testid="status-tracker"]:has(.error) {display: none}
-"""
-REMEMBER = "(key) => { if (key) sessionStorage.setItem('sherf-session', key) }"
-RECALL = """() => {
-    const named = () => {
+SAVE_KEY = "(key) => { if (key) sessionStorage.setItem('sherf-session', key) }"
+"""JavaScript: a session's key is kept as long as its browser tab."""
+LOAD_KEY = """() => {
+    const labelMotions = () => {
         document.querySelectorAll('#motions button.thumbnail-item').forEach((button) => {
             const name = button.querySelector('.caption-label')?.textContent.trim()
             if (name && button.ariaLabel !== name) button.ariaLabel = name
         })
     }
-    new MutationObserver(named).observe(document.body, {childList: true, subtree: true})
-    named()
+    new MutationObserver(labelMotions).observe(document.body, {childList: true, subtree: true})
+    labelMotions()
     return sessionStorage.getItem('sherf-session') || ''
 }"""
-"""The key of a tab's session lives as long as the tab; motions are called by their names, not by their numbers."""
-QUIET: dict[str, Any] = {"api_name": False, "show_progress": "hidden"}
+"""JavaScript: returns the tab's key; also labels motions by name for screen readers, where Gradio numbers them."""
 
 
-def theme() -> gr.Theme:
-    """Quiet, with one accent. Texts stand out from what is behind them by 4.5 to 1 or more; Soft's own do not."""
-    accent, subdued = "*primary_700", "*neutral_600"
-    soft = gr.themes.Soft(
-        primary_hue="teal",
-        neutral_hue="slate",
-        radius_size="lg",
-        font=["system-ui", "sans-serif"],
-        font_mono=["monospace"],
-    )
-    return soft.set(
-        background_fill_primary="*neutral_50",  # Soft's own: set() forgets this one
-        color_accent=accent,
-        block_label_text_color=accent,
-        block_title_text_color=accent,
-        block_label_background_fill_dark=accent,
-        button_primary_background_fill=accent,
-        button_primary_background_fill_dark=accent,
-        button_primary_background_fill_hover="*primary_800",
-        button_primary_background_fill_hover_dark="*primary_800",
-        button_secondary_background_fill_hover_dark=accent,
-        checkbox_border_color="*neutral_500",
-        checkbox_label_background_fill_selected=accent,
-        checkbox_label_background_fill_selected_dark=accent,
-        body_text_color_subdued=subdued,
-        block_info_text_color=subdued,
-        link_text_color_dark="*secondary_300",
-    )
+class Private(TypedDict):
+    """Arguments of event listeners that programs cannot call."""
+
+    api_visibility: Literal["private"]
+
+
+class Quiet(Private):
+    """Arguments of private event listeners that show no progress."""
+
+    show_progress: Literal["hidden"]
+
+
+PRIVATE: Private = {"api_visibility": "private"}
+QUIET: Quiet = {"api_visibility": "private", "show_progress": "hidden"}
+
+
+@dataclass(frozen=True)
+class Page:
+    """All components that events read or write."""
+
+    session: gr.State
+    key: gr.Textbox
+    """Hidden: the session's key."""
+    tabs: gr.Tabs
+    photo: PhotoSection
+    view: ViewSection
+    animate: AnimateSection
+    export: ExportSection
+
+    @property
+    def photo_results(self) -> list[Block]:
+        """Outputs of `callbacks.photo_results`."""
+        photo = self.photo
+        return [photo.overlay, photo.verdict, photo.to_view, photo.fit.accordion, self.export.command]
 
 
 def page(minutes: int = 60) -> gr.Blocks:
-    """The whole page.
+    """Return the whole page.
 
     Args:
         minutes: without use after which a session's files are deleted.
     """
     sessions = Sessions(minutes)
     with gr.Blocks(title="SHERF", analytics_enabled=False, delete_cache=(60, 60 * minutes)) as blocks:
-        session = gr.State(None, time_to_live=60 * minutes)
-        key = gr.Textbox(visible="hidden", label="Key")
-        gr.Markdown(WELCOME)
-        with gr.Tabs() as tabs:
-            with gr.Tab("1  Photo", id="photo"), gr.Row():
-                with gr.Column():
-                    photo = gr.Image(
-                        type="filepath", label="Photo", sources=["upload", "webcam"], height=420, alt_text="Your photo"
-                    )
-                    examples = gr.Examples([[str(EXAMPLES / name)] for name in PHOTOS], photo, label="Examples")
-                    with gr.Row():
-                        person = gr.Number(1, label="Which person", precision=0, minimum=1, scale=1)
-                        go = gr.Button("Make the avatar", variant="primary", scale=2)
-                with gr.Column():
-                    overlay = _picture(
-                        "What was found", "The photo with mask, skeleton and fitted body drawn on it", 420
-                    )
-                    told = gr.Markdown(DRAWN, elem_id="verdict")
-                    to_look = gr.Button("Look around  →", variant="primary", visible=False)
-                    with gr.Accordion("Fix the fit", open=False) as fixing:
-                        gr.Markdown(FIX)
-                        points = gr.HTML(
-                            label="Points", html_template="", apply_default_css=False, elem_id="points",
-                            css_template=_beside("landmarks.css"), js_on_load=_beside("landmarks.js"),
-                        )  # fmt: skip
-                        corrected = gr.Markdown(AS_FOUND)
-                        swapped = gr.Checkbox(False, label="Left and right are swapped")
-                        focal = gr.Slider(0.5, 2, 1, step=0.05, label="Lens: times the focal length that was taken")
-                        height = gr.Slider(
-                            120, 220, 170, step=1, label="Height, cm",
-                            info="A photo cannot tell tall and far from short and near: say it if you know.",
-                        )  # fmt: skip
-                        with gr.Accordion("Paint the mask", open=False) as painting:
-                            gr.Markdown(MASK)
-                            painted = gr.ImageEditor(
-                                label="Mask", sources=[], transforms=[], layers=False, height=460, buttons=[],
-                                canvas_size=(SIDE, SIDE), format="png", visible=False,
-                                brush=gr.Brush(28, [f"rgb{TINT}"], color_mode="fixed"), eraser=gr.Eraser(28),
-                            )  # fmt: skip
-                            mask = gr.Image(
-                                type="filepath", label="Your own mask, white on black", sources=["upload"],
-                                height=200, alt_text="Your own mask",
-                            )  # fmt: skip
-                        again = gr.Button("Fit again", variant="primary")
-            with gr.Tab("2  Look around", id="look"), gr.Row():
-                with gr.Column(scale=2):
-                    view = _picture("The avatar", "The avatar from where the sliders stand", 540)
-                    share = gr.Markdown("Make an avatar first.", elem_id="share")
-                with gr.Column():
-                    azimuth = gr.Slider(-180, 180, 30, step=5, label="Around, degrees")
-                    elevation = gr.Slider(-60, 60, 0, step=5, label="From above, degrees")
-                    zoom = gr.Slider(0.6, 4, 1, step=0.1, label="Zoom")
-                    show = gr.Radio(["colours", "seen / invented"], value="colours", label="Show")
-                    to_move = gr.Button("Let it move  →", variant="primary")
-            with gr.Tab("3  Move", id="move"), gr.Row():
-                with gr.Column():
-                    gr.Markdown(MOTION)
-                    names = builtin_motions()
-                    motions = gr.Gallery(
-                        [(str(thumbnail(name)), name) for name in names], label="Motion", show_label=False, columns=3,
-                        allow_preview=False, selected_index=names.index("walk"), interactive=False, buttons=[],
-                        object_fit="contain", elem_id="motions",
-                    )  # fmt: skip
-                    motion = gr.Dropdown(list(names), value="walk", label="Motion", visible=False)
-                    file = gr.File(label="Or your own motion", type="filepath", height=170)
-                    which = gr.Markdown(steps.told_motion("walk", None)[0])
-                    film = gr.Button("Let it move", variant="primary")
-                    halt = gr.Button("Stop", variant="stop")
-                    seconds = gr.Slider(1, MOST_SECONDS, 4, step=0.5, label="Seconds of your own motion", visible=False)
-                    speed = gr.Slider(0.25, 3, 1, step=0.25, label="Speed")
-                    with gr.Row():
-                        loop = gr.Checkbox(False, label="Comes round")
-                        in_place = gr.Checkbox(True, label="On the spot")
-                    background = gr.Dropdown(list(steps.BACKGROUNDS), value="white", label="Background")
-                    size = gr.Dropdown([256, 384, 512, 768], value=512, label="Size, pixels")
-                    camera = gr.Radio(["still", "turntable"], value="still", label="Camera")
-                with gr.Column(scale=2):
-                    video = gr.Video(label="Video", autoplay=True, loop=True, height=540, buttons=["download"])
-                    films = gr.File(label="Files: video, GIF, provenance", file_count="multiple", interactive=False)
-                    to_files = gr.Button("3D and files  →")
-            with gr.Tab("4  3D and files", id="files"), gr.Row():
-                with gr.Column(scale=2):
-                    model = gr.Model3D(label="The rigged avatar, moving", height=540)
-                with gr.Column():
-                    make = gr.Button("Make the 3D file", variant="primary")
-                    downloads = gr.File(
-                        label="Files: GLB, avatar, provenance", file_count="multiple", interactive=False
-                    )
-                    line = gr.Code("", language=None, label="The same on the command line", wrap_lines=True)
-            with gr.Tab("About", id="about"):
-                gr.Markdown(ABOUT.format(minutes=minutes))
-
-        for button, where in ((to_look, "look"), (to_move, "move"), (to_files, "files")):
-            button.click(partial(gr.Tabs, selected=where), None, tabs, queue=False, **QUIET)
-        found = [overlay, told, to_look, fixing, line]
-        read, once = partial(steps.find, sessions), HEAVY | {"api_name": False}
-        # first of all that a click does, and done when the rest begins: nobody waits for what has just been replaced
-        for event in (go.click, photo.upload, examples.dataset.click):
-            event(steps.begin, session, [overlay, told, to_look], queue=False, **QUIET)
-        again.click(steps.stop, session, None, queue=False, **QUIET)
-        corrections = session, [points, corrected, swapped, focal, height, mask]
-        clicked = photo.select(steps.choose, [photo, session, person], person, trigger_mode="multiple", **QUIET)
-        # the API's: the same at once, with a view instead of what is next
-        gr.Button(visible=False).click(
-            partial(steps.reconstruct, sessions), [photo, person, session], [overlay, told, view, line, session],
-            api_name="reconstruct", **HEAVY,
-        )  # fmt: skip
-        results = [*found, session, key]
-        refitted = again.click(steps.refit, [swapped, focal, height, mask, painted, session], results, **once)
-        refitted.success(steps.to_fix, *corrections, **QUIET)
-        for begun, name in (
-            (go.click(read, [photo, session, person], results, **once), "build"),
-            (photo.upload(read, [photo, session], results, trigger_mode="multiple", **once), False),
-            (examples.load_input_event.success(read, [photo, session], results, **once), False),
-            (clicked.success(partial(steps.find_chosen, sessions), [photo, session, person], results, **once), False),
-            (refitted, False),
-        ):
-            begun.success(steps.fold, None, [painting, painted], queue=False, **QUIET)
-            turned = begun.success(steps.turn, session, [view, share], **HEAVY, **QUIET)
-            turned.success(steps.build, session, [view, share, session], api_name=name, show_progress_on=share, **HEAVY)
-        photo.change(steps.number_of, [photo, person, session], person, **QUIET)
-        key.change(None, key, None, js=REMEMBER, api_name=False)
-        fixing.expand(steps.to_fix, *corrections, **QUIET)
-        # an editor lays a picture out only while it is seen: it is there only while somebody paints
-        painting.expand(steps.to_paint, session, painted, **QUIET)
-        gr.on([painting.collapse, fixing.collapse], steps.fold, None, [painting, painted], queue=False, **QUIET)
-        points.input(steps.place, session, corrected, trigger_mode="multiple", **QUIET)
-        for control in (azimuth, elevation, zoom, show):
-            control.change(
-                steps.look,
-                [azimuth, elevation, zoom, show, session],
-                view,
-                api_name="render" if control is azimuth else False,
-                trigger_mode="always_last",
-                show_progress="hidden",
-            )
-        motions.select(steps.pick, None, motion, **QUIET)
-        gr.on([motion.change, file.change], steps.told_motion, [motion, file], [which, seconds], **QUIET)
-        choices = [motion, file, seconds, speed, loop, in_place, background, size, camera, session]
-        gr.on([choice.change for choice in choices[:-1]], steps.line, choices, line, **QUIET)
-        filming = film.click(
-            steps.move, choices, [video, films, session], api_name="animate", show_progress_on=video, **HEAVY
-        )
-        halt.click(steps.halt, session, None, cancels=filming, **QUIET)
-        make.click(steps.export, [motion, file, session], [model, downloads, session], api_name="export", **HEAVY)
-        everything = [photo, person, *found, view, share, video, films, model, downloads, session, key]
-        back = blocks.load(partial(steps.come_back, sessions), key, everything, js=RECALL, **QUIET)
-        back.success(steps.go_on, session, [view, share, session], show_progress_on=share, **once)
+        layout = _lay_out(minutes)
+        _wire_navigation(layout)
+        _wire_photo(layout, sessions)
+        _wire_fit(layout)
+        _wire_view(layout)
+        _wire_animate(layout)
+        _wire_export(layout)
+        _wire_restore(layout, sessions, blocks)
     return blocks
 
 
-def _beside(name: str) -> str:
-    """What a file of this package says."""
-    return (files("sherf.app") / name).read_text(encoding="utf-8")
+def _lay_out(minutes: int) -> Page:
+    session = gr.State(None, time_to_live=60 * minutes)
+    key = gr.Textbox(visible="hidden", label="Key")
+    gr.Markdown(WELCOME)
+    with gr.Tabs() as tabs:
+        layout = Page(session, key, tabs, photo_section(), view_section(), animate_section(), export_section())
+        with gr.Tab("About", id="about"):
+            gr.Markdown(ABOUT.format(minutes=minutes))
+    return layout
 
 
-def _picture(label: str, alt_text: str, height: int) -> gr.Image:
-    return gr.Image(label=label, alt_text=alt_text, interactive=False, height=height, buttons=BUTTONS)
+def _wire_navigation(page: Page) -> None:
+    buttons = ((page.photo.to_view, "view"), (page.view.to_animate, "animate"), (page.animate.to_export, "export"))
+    for button, tab in buttons:
+        button.click(partial(gr.Tabs, selected=tab), None, page.tabs, queue=False, **QUIET)
+
+
+def _wire_photo(page: Page, sessions: Sessions) -> None:
+    """Wire up every way to an avatar: button, upload, example, click on a person, and corrections."""
+    photo, session = page.photo, page.session
+    # registered first, so that work on the replaced photo is cancelled before the new one is read
+    for event in (photo.create.click, photo.photo.upload, photo.examples.dataset.click):
+        event(photo_callbacks.reset, session, [photo.overlay, photo.verdict, photo.to_view], queue=False, **QUIET)
+    photo.fit.apply.click(photo_callbacks.cancel, session, None, queue=False, **QUIET)
+    _wire_api(page, sessions)
+    _wire_creation(page, sessions)
+    photo.photo.change(photo_callbacks.reset_person, [photo.photo, photo.person, session], photo.person, **QUIET)
+    page.key.change(None, page.key, None, js=SAVE_KEY, **PRIVATE)
+
+
+def _wire_api(page: Page, sessions: Sessions) -> None:
+    """Wire up the endpoint /reconstruct: unlike the page, it returns a view at once."""
+    gr.Button(visible=False).click(
+        partial(photo_callbacks.reconstruct, sessions),
+        [page.photo.photo, page.photo.person, page.session],
+        [page.photo.overlay, page.photo.verdict, page.view.image, page.export.command, page.session],
+        api_name="reconstruct",
+        **EXCLUSIVE,
+    )
+
+
+def _wire_creation(page: Page, sessions: Sessions) -> None:
+    photo = page.photo
+    create = partial(photo_callbacks.create, sessions)
+    inputs = [photo.photo, page.session, photo.person]
+    outputs = [*page.photo_results, page.session, page.key]
+    selected = photo.photo.select(photo_callbacks.select_person, inputs, photo.person, trigger_mode="multiple", **QUIET)
+    _wire_build(page, photo.create.click(create, inputs, outputs, **EXCLUSIVE, **PRIVATE), api_name="build")
+    for created in (
+        photo.photo.upload(create, inputs[:2], outputs, trigger_mode="multiple", **EXCLUSIVE, **PRIVATE),
+        photo.examples.load_input_event.success(create, inputs[:2], outputs, **EXCLUSIVE, **PRIVATE),
+        selected.success(partial(photo_callbacks.create_selected, sessions), inputs, outputs, **EXCLUSIVE, **PRIVATE),
+    ):
+        _wire_build(page, created)
+
+
+def _wire_build(page: Page, created: Dependency, api_name: str | None = None) -> None:
+    """After an avatar was made: show a preview of it, then build its mesh."""
+    view, mask = page.view, page.photo.fit.mask
+    created.success(photo_callbacks.close_mask_editor, None, [mask.accordion, mask.editor], queue=False, **QUIET)
+    previewed = created.success(
+        avatar_callbacks.preview, page.session, [view.image, view.visibility], **EXCLUSIVE, **QUIET
+    )
+    previewed.success(
+        avatar_callbacks.build,
+        page.session,
+        [view.image, view.visibility, page.session],
+        api_name=api_name,
+        api_visibility="public" if api_name else "private",
+        show_progress_on=view.visibility,
+        **EXCLUSIVE,
+    )
+
+
+def _wire_fit(page: Page) -> None:
+    fit, session = page.photo.fit, page.session
+    mask = [fit.mask.accordion, fit.mask.editor]
+    corrections = [fit.landmarks, fit.summary, fit.swapped, fit.focal, fit.height, fit.mask.upload]
+    refitted = fit.apply.click(
+        photo_callbacks.refit,
+        [fit.swapped, fit.focal, fit.height, fit.mask.upload, fit.mask.editor, session],
+        [*page.photo_results, session, page.key],
+        **EXCLUSIVE,
+        **PRIVATE,
+    )
+    refitted.success(photo_callbacks.show_corrections, session, corrections, **QUIET)
+    _wire_build(page, refitted)
+    fit.accordion.expand(photo_callbacks.show_corrections, session, corrections, **QUIET)
+    # the editor lays out its image only while visible, so it exists only while its accordion is open
+    fit.mask.accordion.expand(photo_callbacks.open_mask_editor, session, fit.mask.editor, **QUIET)
+    collapsed = [fit.mask.accordion.collapse, fit.accordion.collapse]
+    gr.on(collapsed, photo_callbacks.close_mask_editor, None, mask, queue=False, **QUIET)
+    fit.landmarks.input(photo_callbacks.move_landmark, session, fit.summary, trigger_mode="multiple", **QUIET)
+
+
+def _wire_view(page: Page) -> None:
+    view = page.view
+    controls = (view.azimuth, view.elevation, view.zoom, view.show)
+    for control in controls:
+        is_first = control is view.azimuth
+        control.change(
+            avatar_callbacks.look,
+            [*controls, page.session],
+            view.image,
+            api_name="render" if is_first else None,
+            api_visibility="public" if is_first else "private",
+            trigger_mode="always_last",
+            show_progress="hidden",
+        )
+
+
+def _wire_animate(page: Page) -> None:
+    animate, motion, options = page.animate, page.animate.motion, page.animate.options
+    motion.gallery.select(avatar_callbacks.select_motion, None, motion.name, **QUIET)
+    gr.on(
+        [motion.name.change, motion.file.change],
+        avatar_callbacks.describe_motion,
+        [motion.name, motion.file],
+        [motion.selected, options.seconds],
+        **QUIET,
+    )
+    choices: list[gr.Dropdown | gr.File | gr.Slider | gr.Checkbox | gr.Radio] = [
+        motion.name,
+        motion.file,
+        options.seconds,
+        options.speed,
+        options.loop,
+        options.in_place,
+        options.background,
+        options.size,
+        options.camera,
+    ]
+    inputs = [*choices, page.session]
+    changes = [choice.change for choice in choices]
+    gr.on(changes, avatar_callbacks.update_command, inputs, page.export.command, **QUIET)
+    started = animate.start.click(
+        avatar_callbacks.animate,
+        inputs,
+        [animate.video, animate.downloads, page.session],
+        api_name="animate",
+        show_progress_on=animate.video,
+        **EXCLUSIVE,
+    )
+    animate.cancel.click(avatar_callbacks.cancel_video, page.session, None, cancels=started, **QUIET)
+
+
+def _wire_export(page: Page) -> None:
+    motion, export = page.animate.motion, page.export
+    export.start.click(
+        avatar_callbacks.export,
+        [motion.name, motion.file, page.session],
+        [export.model, export.downloads, page.session],
+        api_name="export",
+        **EXCLUSIVE,
+    )
+
+
+def _wire_restore(page: Page, sessions: Sessions, blocks: gr.Blocks) -> None:
+    """After a reload of the tab: show what its session has, and resume what was in progress."""
+    photo, view, animate, export = page.photo, page.view, page.animate, page.export
+    outputs = [
+        photo.photo,
+        photo.person,
+        *page.photo_results,
+        view.image,
+        view.visibility,
+        animate.video,
+        animate.downloads,
+        export.model,
+        export.downloads,
+        page.session,
+        page.key,
+    ]
+    restored = blocks.load(partial(avatar_callbacks.restore, sessions), page.key, outputs, js=LOAD_KEY, **QUIET)
+    restored.success(
+        avatar_callbacks.resume,
+        page.session,
+        [view.image, view.visibility, page.session],
+        show_progress_on=view.visibility,
+        **EXCLUSIVE,
+        **PRIVATE,
+    )

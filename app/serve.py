@@ -1,7 +1,8 @@
-"""`sherf app`: the page on this machine, kept up."""
+"""`sherf app`: serve the page in a process of its own, and restart it if it dies."""
 
 import multiprocessing
 import os
+import pkgutil
 import shutil
 import signal
 import socket
@@ -13,72 +14,76 @@ from importlib.util import find_spec
 
 from sherf.app.options import AppOptions
 from sherf.errors import BadInput
-from sherf.files.interrupts import interrupts_kept_from_children
+from sherf.files.interrupts import block_interrupts_in_children
 from sherf.progress import print_status
 
-LOCAL = ("127.0.0.1", "localhost", "::1")
-LEAST_SECONDS = 8.0
-"""A server that dies sooner than this is not started again."""
-ENDS_S = 10.0
+LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
+MIN_UPTIME_S = 8.0
+"""A server that dies sooner than this is not restarted."""
+SHUTDOWN_S = 10.0
+"""A server that runs longer than this after SIGTERM is killed."""
+MIN_PASSWORD_LENGTH = 4
+SERVER = "sherf.app.server:run"
+"""Resolved in the server's process alone: without Gradio and torch, this one survives what breaks the server."""
 
 
 def serve(options: AppOptions) -> None:
-    """Serve until interrupted, in a process of its own: should a photo break it, the page comes back.
+    """Serve the page until interrupted; a server that a photo crashes is restarted.
+
+    Args:
+        options: where the page is served, and to whom.
 
     Raises:
-        BadInput: the address is open to others without a password, or is taken; nothing would be kept.
+        BadInput: the address is open to the network without a password or already in use, or an option is out of
+            range.
         ModuleNotFoundError: Gradio is not installed.
     """
     account = _account(options)
     _check_port(options)
     if options.minutes < 1:
-        raise BadInput(f"--minutes {options.minutes} is not possible: choose 1 or more.")
+        raise BadInput(f"--minutes {options.minutes} is too short: choose 1 or more.")
     if find_spec("gradio") is None:
         raise ModuleNotFoundError("No module named 'gradio'", name="gradio")
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    os.environ.setdefault("MALLOC_ARENA_MAX", "2")  # else glibc keeps for each thread what it once needed
-    for ends in (signal.SIGTERM, signal.SIGHUP):  # a terminal that is closed, too
-        signal.signal(ends, lambda *_: sys.exit(0))
+    os.environ.setdefault("MALLOC_ARENA_MAX", "2")  # otherwise glibc keeps each thread's peak memory
+    for number in (signal.SIGTERM, signal.SIGHUP):  # SIGHUP: the terminal was closed
+        signal.signal(number, lambda *_: sys.exit(0))
     while True:
-        began = time.monotonic()
-        with tempfile.TemporaryDirectory(prefix="sherf-page-", ignore_cleanup_errors=True) as private:
-            code = _until_it_ends(options, account, private)
-        if code >= 0 or time.monotonic() - began < LEAST_SECONDS:
+        started = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="sherf-page-", ignore_cleanup_errors=True) as folder:
+            code = _run_server(options, account, folder)
+        if code >= 0 or time.monotonic() - started < MIN_UPTIME_S:
             sys.exit(abs(code))
-        print_status(
-            f"the page's process was ended ({signal.Signals(-code).name}): it is started again, without its sessions."
-        )
+        print_status(f"the server was killed ({signal.Signals(-code).name}): restarting it; its sessions are lost.")
 
 
-def _until_it_ends(options: AppOptions, account: tuple[str, str] | None, private: str) -> int:
-    """The exit code of one server; below 0 the signal that killed it."""
-    server = multiprocessing.get_context("spawn").Process(target=_run, args=(options, account, private))
-    with interrupts_kept_from_children():
+def _run_server(options: AppOptions, account: tuple[str, str] | None, folder: str) -> int:
+    """Run one server and return its exit code; below 0, the number of the signal that killed it."""
+    server = multiprocessing.get_context("spawn").Process(target=_serve_in_child, args=(options, account, folder))
+    with block_interrupts_in_children():
         server.start()
     try:
         server.join()
     except (KeyboardInterrupt, SystemExit):
         server.terminate()
-        server.join(ENDS_S)
+        server.join(SHUTDOWN_S)
         server.kill()
         return 0
     return server.exitcode or 0
 
 
-def _run(options: AppOptions, account: tuple[str, str] | None, private: str) -> None:
-    os.environ["TMPDIR"] = tempfile.tempdir = private  # uploads and sessions are in there, and go with it
+def _serve_in_child(options: AppOptions, account: tuple[str, str] | None, folder: str) -> None:
+    os.environ["TMPDIR"] = tempfile.tempdir = folder  # uploads and sessions lie there, and are deleted with it
     os.environ.pop("GRADIO_TEMP_DIR", None)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    from sherf.app.server import run
-
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
     try:
-        run(options, account)
-    finally:  # should the parent have been killed, nobody else deletes it
-        shutil.rmtree(private, ignore_errors=True)
+        pkgutil.resolve_name(SERVER)(options, account)
+    finally:  # a parent that was killed deletes nothing
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-def _end_with_parent() -> None:
+def _exit_with_parent() -> None:
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()
@@ -86,22 +91,32 @@ def _end_with_parent() -> None:
 
 
 def _account(options: AppOptions) -> tuple[str, str] | None:
+    """Return the name and password that users must enter.
+
+    Raises:
+        BadInput: --auth is malformed, or missing though the address is open to the network.
+    """
     if not options.auth:
-        if options.host not in LOCAL:
+        if options.host not in LOCAL_HOSTS:
             raise BadInput(
-                f"--host {options.host} opens the page to other machines: photos of people, and this one's time.\n"
-                "Give --auth NAME:PASSWORD too, or leave --host out."
+                f"--host {options.host} exposes photos and computing time to the network.\n"
+                "To fix this: add --auth NAME:PASSWORD, or omit --host."
             )
         return None
     name, colon, password = options.auth.partition(":")
-    if not (name and colon and len(password) >= 4):
-        raise BadInput("--auth takes NAME:PASSWORD, the password with four letters or more.")
+    if not (name and colon and len(password) >= MIN_PASSWORD_LENGTH):
+        raise BadInput(f"--auth takes NAME:PASSWORD, with a password of at least {MIN_PASSWORD_LENGTH} characters.")
     return name, password
 
 
 def _check_port(options: AppOptions) -> None:
+    """Check that the address is free.
+
+    Raises:
+        BadInput: it is not.
+    """
     if not 1 <= options.port <= 65535:
-        raise BadInput(f"--port {options.port} is not possible: choose 1024 to 65535.")
+        raise BadInput(f"--port {options.port} is out of range: choose 1024 to 65535.")
     family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

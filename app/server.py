@@ -1,4 +1,4 @@
-"""The process that serves the page; `serve.py` starts it, and again if it dies."""
+"""The process that serves the page; `serve.py` starts it, and restarts it if it dies."""
 
 import logging
 import signal
@@ -12,56 +12,64 @@ from fastapi import FastAPI
 from gradio.data_classes import ImageData
 
 from sherf.app.options import AppOptions
-from sherf.app.page import CSS, page, theme
-from sherf.app.queueing import MOST_WAITING, share
+from sherf.app.page import page
+from sherf.app.queueing import MAX_WAITING, limit_queue_slots
+from sherf.app.theme import CSS, theme
 from sherf.cli.exits import exits
 from sherf.errors import BadInput
 from sherf.progress import print_status
 
-MOST_UPLOAD = "64mb"
+MAX_UPLOAD = "64mb"
+SHUTDOWN_SECONDS = 2
+"""Open connections have this long to finish."""
 
 
 def run(options: AppOptions, account: tuple[str, str] | None) -> None:
-    """Serve until a signal ends it.
+    """Serve the page until a signal ends the process.
 
     Args:
-        account: name and password that visitors need.
+        options: where the page is served.
+        account: name and password that users must enter; None lets everyone in.
     """
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn hands signals on once it has ended
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises captured signals again once it has ended
     with exits():
         _server(options, account).run()
 
 
 def _server(options: AppOptions, account: tuple[str, str] | None) -> uvicorn.Server:
-    app, began = FastAPI(), time.time()
+    app, started = FastAPI(), time.time()
 
     @app.get("/health")
     def health() -> dict[str, float | str]:
-        return {"status": "ok", "seconds": round(time.time() - began, 1)}
+        return {"status": "ok", "seconds": round(time.time() - started, 1)}
 
-    blocks = page(options.minutes).queue(max_size=MOST_WAITING, default_concurrency_limit=1)
-    share(blocks._queue)
+    blocks = page(options.minutes).queue(max_size=MAX_WAITING, default_concurrency_limit=1)
+    limit_queue_slots(blocks._queue)
     app = gr.mount_gradio_app(
-        app, blocks, path="/", auth=account, max_file_size=MOST_UPLOAD, theme=theme(), css=CSS, show_error=True
+        app, blocks, path="/", auth=account, max_file_size=MAX_UPLOAD, theme=theme(), css=CSS, show_error=True
     )
-    blocks.has_launched = True  # else Gradio reads any file of this machine that a request names
-    gr.processing_utils.async_ssrf_protected_download = _no_download
-    gr.image_utils.preprocess_image = _as_uploaded
-    print_status(f"the page is at http://{options.host}:{options.port}  (Ctrl-C ends it)")
+    blocks.has_launched = True  # otherwise Gradio reads any file of this machine that a request names
+    gr.processing_utils.async_ssrf_protected_download = _refuse_download
+    gr.image_utils.preprocess_image = _uploaded_path
+    print_status(f"serving at http://{options.host}:{options.port}  (press Ctrl-C to stop)")
     settings = uvicorn.Config(
-        app, host=options.host, port=options.port, log_level="warning", timeout_graceful_shutdown=2
+        app, host=options.host, port=options.port, log_level="warning", timeout_graceful_shutdown=SHUTDOWN_SECONDS
     )
     server = uvicorn.Server(settings)
-    # pages that are still open are let go at the end: no error
+    # connections that are still open on shutdown are not errors
     logging.getLogger("uvicorn.error").addFilter(lambda record: not server.should_exit)
     return server
 
 
-def _as_uploaded(payload: ImageData | None, **_: Any) -> str | None:
-    """In place of Gradio's reading and writing anew: reading a picture, and saying what is wrong with it, is ours."""
+def _uploaded_path(payload: ImageData | None, **_: Any) -> str | None:
+    """Replace Gradio's decoding of images: the library reads the file itself and reports what is wrong with it."""
     return payload.path if payload else None
 
 
-async def _no_download(url: str, cache_dir: str) -> str:
-    """In place of Gradio's fetching of what a request names by its address."""
-    raise BadInput("this page fetches nothing from elsewhere: upload the file itself.")
+async def _refuse_download(url: str, cache_dir: str) -> str:
+    """Replace Gradio's download of URLs in requests.
+
+    Raises:
+        BadInput: always.
+    """
+    raise BadInput("this page fetches nothing from URLs: upload the file instead.")

@@ -1,6 +1,5 @@
-"""What one visitor has done so far: the photo's avatar, its mesh, and files in a private folder. No widget in here."""
+"""One user's session: the photo's avatar, its mesh, and files in a private folder. Free of widgets."""
 
-import json
 import secrets
 import shutil
 import tempfile
@@ -12,342 +11,294 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
-import torch
-from jaxtyping import Bool, UInt8
-from PIL import Image, ImageOps
+from jaxtyping import UInt8
+from PIL import Image
 
-from sherf.api.choose_motion import chosen_motion
-from sherf.app.fix_fit import Fix, small
-from sherf.app.masks import Painting, painting, repainted, whole_mask
-from sherf.app.tints import seen_and_invented
-from sherf.app.videos import filmed
-from sherf.avatar.avatar_file import Avatar
+from sherf.api.choose_motion import choose_motion
+from sherf.api.sources import obtain_avatar
+from sherf.app.fit_corrections import FitCorrections
+from sherf.app.fitted_photo import FittedPhoto
+from sherf.app.masks import Painting, edited_mask
+from sherf.app.videos import render_videos
+from sherf.app.viewer import AvatarViewer, View
 from sherf.avatar.provenance import PROVENANCE, provenance
-from sherf.avatar.reconstruct import AVATAR, FIT, OVERLAY, obtain_avatar
-from sherf.avatar.renderer import Renderer, make_renderer
-from sherf.body.body_model import BodyModel
-from sherf.camera.framing import CameraPath, frame_person
-from sherf.camera.image import to_bytes
-from sherf.camera.pinhole import around
+from sherf.camera.framing import CameraPath
 from sherf.errors import BadInput, SherfError
-from sherf.export.gltf import glb_bytes, write_glb
+from sherf.export.gltf import encode_glb, write_glb
 from sherf.export.mesh_renderer import MeshRenderer
-from sherf.export.rigged import RiggedMesh, rigged_mesh
-from sherf.export.video_writer import compose, parse_colour
+from sherf.export.rigged import RiggedMesh, build_rigged_mesh
+from sherf.export.video_writer import parse_colour
 from sherf.files.digest import file_sha256
 from sherf.files.options import OutputOptions
 from sherf.files.output import write_json
-from sherf.motion.ground import grounded
-from sherf.motion.motion import Motion, resample
+from sherf.motion.ground import ground_motion
+from sherf.motion.motion import Motion
 from sherf.motion.options import MotionOptions
+from sherf.motion.resample import resample
 from sherf.photo.options import PhotoOptions
-from sherf.progress import ProgressCallback, nobody, report_progress_to
+from sherf.progress import ProgressCallback, ignore_progress, report_progress_to
 from sherf.render.devices import Backend, choose_backend
 from sherf.render.options import RenderOptions
-from sherf.scene import Camera
 
-VIEW_SIZE, COARSE_SIZE = 512, 160
-FRONT = (30.0, 0.0, 1.0, True)
-"""What `view` shows first."""
-SIDES, TURN_MS = 6, 350
-STEEPEST = 60.0
+EXPORT_FPS = 30.0
 
 
-class Stopped(SherfError):
-    """The visitor wants no more of it."""
+class Cancelled(SherfError):
+    """The user cancelled the work."""
 
 
 @dataclass
 class Session:
-    """One photo's results; its files live in `folder` until it is closed."""
+    """One photo's results; its files lie in `folder` until it is closed."""
 
     key: str = field(default_factory=lambda: secrets.token_urlsafe(32))
-    """Whoever knows it gets everything: it goes to the visitor's own tab alone."""
+    """A secret that gives access to everything here; sent to the user's own browser tab alone."""
     folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="sherf-session-")))
-    photo: Path | None = None
-    avatar: Avatar | None = None
-    body: BodyModel | None = None
-    mesh: RiggedMesh | None = None
     backend: Backend = field(default_factory=lambda: choose_backend("auto"))
-    stopping: threading.Event = field(default_factory=threading.Event)
-    """Set it to end a film or a mesh that is being made."""
-    fix: Fix = field(default_factory=Fix)
-    fits: int = 0
-    """How often the fit was corrected."""
-    corrected: bool = False
-    """The avatar is one of a corrected fit."""
-    seen: float | None = None
-    """Share of the surface that the photo saw, once there was a mesh."""
-    films: list[Path] = field(default_factory=list)
-    models: list[Path] = field(default_factory=list)
-    """Files that were made last."""
-    used: float = field(default_factory=time.monotonic)
-    """When the visitor last did something."""
-    shown: UInt8[np.ndarray, "h w 3"] | None = None
-    """The last view."""
-    _looked: tuple[float, float, float, bool] = FRONT
-    _field: Renderer | None = None
-    _renderer: MeshRenderer | None = None
-    _small: UInt8[np.ndarray, "h w 3"] | None = None
-    _making: threading.Lock = field(default_factory=threading.Lock)
-    _filming: threading.Lock = field(default_factory=threading.Lock)
+    fitted: FittedPhoto | None = None
+    viewer: AvatarViewer | None = None
+    """Of the fitted photo's avatar."""
+    mesh: RiggedMesh | None = None
+    seen_share: float | None = None
+    """Share of the surface that the photo saw; known since the mesh was first built."""
+    corrections: FitCorrections = field(default_factory=FitCorrections)
+    """Not yet applied."""
+    num_refits: int = 0
+    is_corrected: bool = False
+    """The avatar comes from a corrected fit."""
+    videos: list[Path] = field(default_factory=list)
+    """Files of the last `make_video`."""
+    exports: list[Path] = field(default_factory=list)
+    """Files of the last `export`."""
+    cancel: threading.Event = field(default_factory=threading.Event)
+    """Set it to cancel the video or mesh in progress."""
+    last_used: float = field(default_factory=time.monotonic)
+    """Time of the user's last action, of time.monotonic."""
+    _building: threading.Lock = field(default_factory=threading.Lock)
+    _rendering: threading.Lock = field(default_factory=threading.Lock)
 
     @property
-    def busy(self) -> bool:
-        """Whether its mesh or a film is being made: whoever waits for that is not idle."""
-        return self._making.locked() or self._filming.locked()
+    def is_busy(self) -> bool:
+        """Whether its mesh or a video is in progress: a user who waits for that is not idle."""
+        return self._building.locked() or self._rendering.locked()
 
     def read(self, photo: Path, person: int | None = None, edit: Path | None = None) -> dict[str, Any]:
-        """Make the photo's avatar; returns its report. A fit that is far off is only said to be poor.
+        """Reconstruct a photo's avatar, or take up the one made before. A bad fit is reported, not refused.
 
         Args:
-            edit: a fit.json with corrections; the avatar is another one.
+            photo: image file; the session keeps a copy.
+            person: number of the person in the photo, from 1; None takes the most prominent.
+            edit: corrected fit.json; its avatar is separate from that of the uncorrected fit.
+
+        Returns:
+            The avatar's report.
 
         Raises:
-            SherfError: of the photo or the corrections.
+            SherfError: the photo or the corrections cannot be used.
         """
-        self.used = time.monotonic()
+        self.last_used = time.monotonic()
         folder = self.folder / file_sha256(photo)[:16]
-        kept = folder / "photo" / photo.name
-        if not kept.exists():
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(photo, kept)
+        copy = folder / "photo" / photo.name
+        if not copy.exists():
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(photo, copy)
         out = folder / (f"person-{person or 0}" + ("" if edit is None else f"-fit-{edit.stem}"))
         options = PhotoOptions(person=person, allow_partial=True, edit=edit, force=True)
-        avatar, body = obtain_avatar(kept, OutputOptions(out), options)
-        if self.avatar is None or avatar.report != self.avatar.report:
-            self.rest()
-            self.fix, self.films, self.models = Fix(), [], []
-            self.seen = self.shown = None
-            self._looked = FRONT
-        if kept != self.photo:
-            self._small = None
-        self.photo, self.avatar, self.body, self.out = kept, avatar, body, out
-        self.corrected, self.used = edit is not None, time.monotonic()
-        self.stopping.clear()
+        avatar, body = obtain_avatar(copy, OutputOptions(out), options)
+        if self.fitted is None or avatar.report != self.fitted.report:
+            self.viewer = AvatarViewer(avatar, body, self.backend)
+            self.mesh = self.seen_share = None
+            self.corrections, self.videos, self.exports = FitCorrections(), [], []
+        self.fitted = FittedPhoto(copy, avatar, body, out)
+        self.is_corrected, self.last_used = edit is not None, time.monotonic()
+        self.cancel.clear()
         return avatar.report
 
-    def refit(self, mask: Path | None, painted: Painting | None = None) -> dict[str, Any]:
-        """The avatar again, from the fit that there is and what the visitor says against it (`fix`).
+    def refit(self, mask: Path | None, painting: Painting | None = None) -> dict[str, Any]:
+        """Fit the photo again with the user's `corrections`.
 
         Args:
-            mask: the visitor's own.
-            painted: `mask_to_paint`, with what was painted and erased on it.
-        """
-        _, body = self._known()
-        assert self.photo is not None
-        fit = self.fit
-        before = fit["edits"]["mask"]
-        self.fits += 1
-        edits = self.folder / "edits"
-        edits.mkdir(exist_ok=True)
-        other = repainted(self._mask(), painted) if mask is None else None
-        if other is not None:
-            mask = edits / f"{self.fits}.png"
-            Image.fromarray(other).save(mask)
-        elif mask is None and before is not None:
-            mask = self.out / before
-        edit = self.fix.write(fit, body, mask, edits / f"{self.fits}.json")
-        return self.read(self.photo, fit["person"], edit)
+            mask: uploaded mask, white on black; it takes precedence over `painting`.
+            painting: the mask editor's value, as painted and erased; None if it was not opened.
 
-    def is_of(self, photo: Path) -> bool:
-        """Whether it is the photo of this session, wherever the file lies."""
-        return self.photo is not None and photo.is_file() and file_sha256(photo) == file_sha256(self.photo)
-
-    def person_at(self, x: float, y: float) -> int | None:
-        """The number of the person at a pixel of the photo as it is shown, the smallest of several; None: nobody."""
-        avatar, _ = self._known()
-        assert self.photo is not None
-        with Image.open(self.photo) as picture:
-            width = ImageOps.exif_transpose(picture).width
-        scale = self.fit["size"][0] / width  # large photos are reduced before people are looked for
-        found = []
-        for number, person in enumerate(avatar.report.get("people", []), start=1):
-            x0, y0, x1, y1 = person["box"]
-            if x0 <= scale * x <= x1 and y0 <= scale * y <= y1:
-                found.append(((x1 - x0) * (y1 - y0), number))
-        return min(found)[1] if found else None
-
-    def small_photo(self) -> Path:
-        """The picture that landmarks are moved on."""
-        path = self.out / "small.jpg"
-        if not path.exists():
-            Image.fromarray(self._picture()).save(path, quality=90)
-        return path
-
-    def mask_to_paint(self) -> Painting:
-        """The photo with the mask that was taken."""
-        return painting(self._picture(), self._mask())
-
-    @property
-    def fit(self) -> dict[str, Any]:
-        """What fit.json says."""
-        self._known()
-        return json.loads((self.out / FIT).read_text())
-
-    @property
-    def height(self) -> float:
-        """Of the person as fitted, metres."""
-        avatar, body = self._known()
-        return body.height(avatar.bank.subject.pose.betas)
-
-    @property
-    def overlay(self) -> Path:
-        """What was found, drawn on the photo."""
-        return self.out / OVERLAY
-
-    @property
-    def avatar_file(self) -> Path:
-        """To go on with on the command line."""
-        return self.out / AVATAR
-
-    def turning(self) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
-        """Coarse pictures from all around, before there is a mesh."""
-        azimuth, elevation, zoom, colours = FRONT
-        for i in range(SIDES):
-            yield self.view(azimuth + 360 / SIDES * i, elevation, zoom, colours)
-
-    def turned(self, pictures: list[UInt8[np.ndarray, "h w 3"]]) -> Path:
-        """One moving picture of several."""
-        path = self.out / "turning.webp"
-        first, *others = [Image.fromarray(picture) for picture in pictures]
-        first.save(path, save_all=True, append_images=others, duration=TURN_MS, loop=0, quality=80)
-        return path
-
-    def build(self) -> RiggedMesh:
-        """The mesh, made once a photo.
+        Returns:
+            The new avatar's report.
 
         Raises:
-            Stopped: `stopping` was set.
+            BadInput: there is no photo yet.
+            SherfError: the corrections cannot be used.
         """
-        with self._making:
-            avatar, body = self._known()
-            mesh = self.mesh
+        fitted = self.require_fitted()
+        fit = fitted.fit
+        previous = fit["edits"]["mask"]
+        self.num_refits += 1
+        edits = self.folder / "edits"
+        edits.mkdir(exist_ok=True)
+        painted = edited_mask(fitted.mask, painting) if mask is None else None
+        if painted is not None:
+            mask = edits / f"{self.num_refits}.png"
+            Image.fromarray(painted).save(mask)
+        elif mask is None and previous is not None:
+            mask = fitted.folder / previous
+        edit = self.corrections.write(fit, fitted.body, mask, edits / f"{self.num_refits}.json")
+        return self.read(fitted.photo, fit["person"], edit)
+
+    def build_mesh(self) -> RiggedMesh:
+        """Return the avatar's mesh, built once a photo.
+
+        Raises:
+            BadInput: there is no photo yet.
+            Cancelled: `cancel` was set.
+        """
+        with self._building:
+            fitted, viewer, mesh = self.require_fitted(), self.require_viewer(), self.mesh
             if mesh is None:
-                mesh = rigged_mesh(avatar, body, self.backend, watch=self._watch)
-                if avatar is self.avatar:  # and no other photo came meanwhile
-                    self.mesh, self._renderer, self.seen = mesh, MeshRenderer(mesh), mesh.seen
-            self.used = time.monotonic()
+                mesh = build_rigged_mesh(fitted.avatar, fitted.body, self.backend, watch=self._check_cancelled)
+                if fitted is self.fitted and viewer is self.viewer:  # no other photo was read meanwhile
+                    self.mesh, viewer.mesh_renderer, self.seen_share = mesh, MeshRenderer(mesh), mesh.visible_share
+            self.last_used = time.monotonic()
         return mesh
 
-    def view(self, azimuth: float, elevation: float, zoom: float, colours: bool = True) -> UInt8[np.ndarray, "h w 3"]:
-        """The avatar in the photo's pose: its mesh, and as long as there is none a coarse picture of the field itself.
+    def render(self, view: View) -> UInt8[np.ndarray, "h w 3"]:
+        """Render a still of the avatar in the photo's pose.
 
-        Args:
-            azimuth: of the camera, degrees, positive to the picture's right; 0 is the photo's.
-            elevation: degrees, positive from above.
-            zoom: 1 shows the whole person.
-            colours: as they are; else what the photo saw in green and what is invented in orange.
+        Returns:
+            sRGB on white (`AvatarViewer.render`).
+
+        Raises:
+            BadInput: there is no photo yet.
         """
-        avatar, body = self._known()
-        renderer = self._renderer or self._field or make_renderer(avatar, body, self.backend)
-        pose, size = avatar.bank.subject.pose, VIEW_SIZE
-        if not isinstance(renderer, MeshRenderer):
-            self._field, size = renderer, COARSE_SIZE
-        base = frame_person(renderer.outline(pose).cpu(), avatar.bank.subject.camera, (size, size))
-        camera = around(*base, azimuth, max(-STEEPEST, min(STEEPEST, elevation)))
-        K = camera.K.clone()
-        K[:2, :2] *= zoom
-        frame = renderer.frame(Camera(K, camera.R, camera.T, camera.size), pose)
-        self._looked = (azimuth, elevation, zoom, colours)
-        picture = to_bytes(compose(frame, torch.ones(3))) if colours else seen_and_invented(frame)
-        self.shown = cv2.resize(picture, (VIEW_SIZE, VIEW_SIZE), interpolation=cv2.INTER_CUBIC)
-        return self.shown
+        return self.require_viewer().render(view)
 
-    def view_again(self) -> UInt8[np.ndarray, "h w 3"]:
-        """From where the visitor last looked."""
-        return self.view(*self._looked)
+    def render_again(self) -> UInt8[np.ndarray, "h w 3"]:
+        """Render the last view again, from the mesh if there is one by now.
 
-    def film(
+        Returns:
+            sRGB on white (`AvatarViewer.render`).
+
+        Raises:
+            BadInput: there is no photo yet.
+        """
+        viewer = self.require_viewer()
+        return viewer.render(viewer.last_view)
+
+    def make_video(
         self,
         motion: str,
         moving: MotionOptions,
         options: RenderOptions,
         path: CameraPath,
-        hear: ProgressCallback = nobody,
+        on_progress: ProgressCallback = ignore_progress,
     ) -> list[Path]:
-        """A video of the avatar's mesh while it moves; returns the videos and where they come from.
+        """Render the avatar's mesh in motion and write its videos. A second call waits until the first ends.
 
         Args:
-            hear: hears how far the motion of a video is, then how many frames are done.
+            motion: a built-in motion's name, or a file.
+            moving: changes of the motion.
+            options: of frames and videos.
+            path: camera path.
+            on_progress: called for each frame of a motion video that is read, then for each frame rendered.
+
+        Returns:
+            The videos, and their provenance.
 
         Raises:
-            Stopped: `stopping` was set meanwhile.
-            SherfError: of the motion or the options.
+            BadInput: there is no photo yet.
+            Cancelled: `cancel` was set meanwhile.
+            SherfError: the motion or the options cannot be used.
         """
-        with self._filming, self._heard(hear):  # the last one may still be ending
-            self.stopping.clear()
+        with self._rendering, self._progress_to(on_progress):
+            self.cancel.clear()
             parse_colour(options.background)
-            mesh = self.build()
-            avatar, body = self._known()
-            played = self._played(motion, moving, options.fps)
-            name = f"{played.name}-{abs(hash((motion, moving, options, path))) % 10**8}"
-            out = OutputOptions(self.out / "films" / name, overwrite=True)
-            videos = filmed(MeshRenderer(mesh), played, avatar, body, path, out, options)
-            write_json(out.out / PROVENANCE, provenance(avatar, mesh.seen))
-            self.films = [*videos, out.out / PROVENANCE]
-            return self.films
+            mesh, fitted = self.build_mesh(), self.require_fitted()
+            clip = self._read_motion(fitted, motion, moving, options.fps)
+            name = f"{clip.name}-{abs(hash((motion, moving, options, path))) % 10**8}"
+            output = OutputOptions(fitted.folder / "videos" / name, overwrite=True)
+            videos = render_videos(MeshRenderer(mesh), clip, fitted.avatar, fitted.body, path, output, options)
+            record = output.out / PROVENANCE
+            write_json(record, provenance(fitted.avatar, mesh.visible_share))
+            self.videos = [*videos, record]
+            return self.videos
 
-    def model(self, motion: str, moving: MotionOptions, hear: ProgressCallback = nobody) -> list[Path]:
-        """The rigged avatar as GLB with one clip, its own file, and where they come from; of `hear` see `film`."""
-        self.stopping.clear()
-        mesh = self.build()
-        avatar, body = self._known()
-        with self._heard(hear):
-            clip = grounded(self._played(motion, moving, 30.0), body, avatar.bank.subject.pose.betas)
-        path = self.out / "avatar.glb"
-        record = provenance(avatar, mesh.seen)
-        write_glb(path, glb_bytes(mesh, [clip], record))
-        write_json(self.out / PROVENANCE, record)
-        self.models = [path, self.avatar_file, self.out / PROVENANCE]
-        return self.models
+    def export(self, motion: str, moving: MotionOptions, on_progress: ProgressCallback = ignore_progress) -> list[Path]:
+        """Write the rigged avatar as GLB with one animation clip.
 
-    def _played(self, motion: str, moving: MotionOptions, fps: float) -> Motion:
-        return resample(chosen_motion(motion, moving, self.out / "video-motion"), fps)
+        Args:
+            motion: a built-in motion's name, or a file.
+            moving: changes of the motion.
+            on_progress: called for each frame of a motion video that is read.
 
-    @contextmanager
-    def _heard(self, hear: ProgressCallback) -> Iterator[None]:
-        """Work that `stopping` ends, and that counts as use of the session."""
+        Returns:
+            The GLB, the avatar file, and their provenance.
 
-        def heard(what: str, done: int, count: int | None) -> None:
-            self._watch()
-            self.used = time.monotonic()
-            hear(what, done, count)
+        Raises:
+            BadInput: there is no photo yet.
+            Cancelled: `cancel` was set meanwhile.
+            SherfError: the motion cannot be used.
+        """
+        self.cancel.clear()
+        mesh, fitted = self.build_mesh(), self.require_fitted()
+        with self._progress_to(on_progress):
+            clip = self._read_motion(fitted, motion, moving, EXPORT_FPS)
+            clip = ground_motion(clip, fitted.body, fitted.avatar.bank.subject.pose.betas)
+        glb, record_file = fitted.folder / "avatar.glb", fitted.folder / PROVENANCE
+        record = provenance(fitted.avatar, mesh.visible_share)
+        write_glb(glb, encode_glb(mesh, [clip], record))
+        write_json(record_file, record)
+        self.exports = [glb, fitted.avatar_file, record_file]
+        return self.exports
 
-        with report_progress_to(heard):
-            yield
+    def require_fitted(self) -> FittedPhoto:
+        """Return the fitted photo; counts as use of the session.
 
-    def rest(self) -> None:
-        """Give memory back that work can win again: the mesh and the renderers."""
-        self.mesh = self._renderer = self._field = self._small = None
+        Raises:
+            BadInput: there is no photo yet.
+        """
+        if self.fitted is None:
+            raise BadInput("there is no photo yet. Upload one on the first tab, or choose an example.")
+        self.last_used = time.monotonic()
+        return self.fitted
+
+    def require_viewer(self) -> AvatarViewer:
+        """Return the viewer of the avatar; counts as use of the session.
+
+        Raises:
+            BadInput: there is no photo yet.
+        """
+        self.require_fitted()
+        assert self.viewer is not None  # `read` sets both
+        return self.viewer
+
+    def release_memory(self) -> None:
+        """Free what can be computed again: the mesh and the renderers."""
+        self.mesh = None
+        if self.viewer is not None:
+            self.viewer.release()
 
     def close(self) -> None:
-        """Delete all files and forget everything."""
-        self.stopping.set()
-        self.rest()
-        self.photo = self.avatar = self.body = self.shown = None
-        self.films = self.models = []
+        """Cancel the work in progress, delete all files and free all memory."""
+        self.cancel.set()
+        self.release_memory()
+        self.fitted = self.viewer = None
+        self.videos = self.exports = []
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _known(self) -> tuple[Avatar, BodyModel]:
-        if self.avatar is None or self.body is None:
-            raise BadInput("there is no photo yet. Drop one on the first tab, or take one of the examples.")
-        self.used = time.monotonic()
-        return self.avatar, self.body
+    def _read_motion(self, fitted: FittedPhoto, motion: str, moving: MotionOptions, fps: float) -> Motion:
+        return resample(choose_motion(motion, moving, fitted.folder / "video-motion"), fps)
 
-    def _picture(self) -> UInt8[np.ndarray, "h w 3"]:
-        self._known()
-        assert self.photo is not None
-        if self._small is None:
-            self._small = small(self.photo)
-        return self._small
+    @contextmanager
+    def _progress_to(self, on_progress: ProgressCallback) -> Iterator[None]:
+        """Report progress of the work inside, which `cancel` ends and which counts as use of the session."""
 
-    def _mask(self) -> Bool[np.ndarray, "h w"]:
-        width, height = self.fit["size"]
-        return whole_mask(self._known()[0].bank.subject, (height, width))
+        def report(what: str, done: int, count: int | None) -> None:
+            self._check_cancelled()
+            self.last_used = time.monotonic()
+            on_progress(what, done, count)
 
-    def _watch(self) -> None:
-        if self.stopping.is_set():
-            raise Stopped("stopped: nothing of the film was kept.")
+        with report_progress_to(report):
+            yield
+
+    def _check_cancelled(self) -> None:
+        if self.cancel.is_set():
+            raise Cancelled("video cancelled and discarded.")

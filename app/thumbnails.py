@@ -1,4 +1,4 @@
-"""Small moving pictures of the built-in motions, in `motions/`: `python -m sherf.app.thumbnails` makes them anew."""
+"""Animated thumbnails of the built-in motions, in `motions/`. Rebuild them with `python -m sherf.app.thumbnails`."""
 
 import tempfile
 from itertools import islice
@@ -12,52 +12,62 @@ from PIL.ExifTags import Base
 
 from sherf.cli.motion_preview import FPS, preview_motion
 from sherf.files.digest import file_sha256
-from sherf.motion.motion import BUILTIN_FOLDER, builtin_motions, read_motion
+from sherf.motion.read import BUILTIN_FOLDER, builtin_motions, read_motion
 from sherf.photo.video_reader import read_video
 
 FOLDER = Path(__file__).parent / "motions"
 SIDE = 128
-"""Pixels."""
-MOST_SECONDS = 4.0
+"""Width and height, pixels."""
+MAX_SECONDS = 4.0
 
 
 def thumbnail(name: str) -> Path:
-    """The picture that ships of a motion."""
+    """Return the path of a built-in motion's thumbnail."""
     return FOLDER / f"{name}.webp"
 
 
-def made_of(name: str) -> str:
-    """The SHA-256 of the motion that the picture shows."""
-    with Image.open(thumbnail(name)) as picture:
-        return picture.getexif()[Base.ImageDescription]
+def source_sha256(name: str) -> str:
+    """Return the SHA-256 of the motion file that a thumbnail was made from, as stored in its EXIF data."""
+    with Image.open(thumbnail(name)) as image:
+        return image.getexif()[Base.ImageDescription]
 
 
 def make_thumbnail(name: str) -> Path:
-    """Write the motion's preview on a plain body, small, over and over."""
-    with tempfile.TemporaryDirectory() as made:
-        film = preview_motion(read_motion(name), Path(made))
-        pictures = [_small(picture) for picture in islice(read_video(film, FPS), round(MOST_SECONDS * FPS))]
-    path, about = thumbnail(name), Image.Exif()
-    about[Base.ImageDescription] = file_sha256(BUILTIN_FOLDER / f"{name}.npz")
-    pictures[0].save(
+    """Render a built-in motion on a plain body and write its thumbnail, a looping WebP.
+
+    Args:
+        name: of a built-in motion.
+
+    Returns:
+        The file, `thumbnail(name)`.
+
+    Raises:
+        BadInput: there is no such motion.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        video = preview_motion(read_motion(name), Path(folder))
+        frames = [_reduced(frame) for frame in islice(read_video(video, FPS), round(MAX_SECONDS * FPS))]
+    path, exif = thumbnail(name), Image.Exif()
+    exif[Base.ImageDescription] = file_sha256(BUILTIN_FOLDER / f"{name}.npz")
+    frames[0].save(
         path,
         save_all=True,
-        append_images=pictures[1:],
+        append_images=frames[1:],
         duration=round(1000 / FPS),
         loop=0,
         quality=50,
         method=6,
-        exif=about,
+        exif=exif,
     )
     return path
 
 
-def _small(picture: UInt8[np.ndarray, "h w 3"]) -> Image.Image:
-    return Image.fromarray(cv2.resize(picture, (SIDE, SIDE), interpolation=cv2.INTER_AREA))
+def _reduced(image: UInt8[np.ndarray, "h w 3"]) -> Image.Image:
+    return Image.fromarray(cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA))
 
 
 def main() -> None:
-    """Make all of them."""
+    """Rebuild the thumbnails of all built-in motions."""
     FOLDER.mkdir(exist_ok=True)
     for name in builtin_motions():
         path = make_thumbnail(name)

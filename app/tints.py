@@ -1,18 +1,18 @@
-"""What the photo saw and what is invented, as colours."""
+"""Visibility as colour: what the photo saw, and what is generated."""
 
 import numpy as np
 import torch
 from jaxtyping import UInt8
 
-from sherf.camera.image import to_bytes
+from sherf.files.images import to_uint8
 from sherf.scene import Frame
 
-SEEN, INVENTED = torch.tensor([0.16, 0.63, 0.42]), torch.tensor([0.93, 0.55, 0.20])
+SEEN, GENERATED = torch.tensor([0.16, 0.63, 0.42]), torch.tensor([0.93, 0.55, 0.20])
 
 
-def seen_and_invented(frame: Frame) -> UInt8[np.ndarray, "h w 3"]:
-    """Green where the photo saw a point, orange where it did not; as light and dark as it is, on white."""
-    light = 0.55 + 0.45 * (frame.rgb.mean(dim=0) / frame.opacity.clamp_min(1e-6))
+def visibility_image(frame: Frame) -> UInt8[np.ndarray, "h w 3"]:
+    """Return a frame's visibility on white: green where the photo saw it, else orange, shaded by its brightness."""
+    brightness = 0.55 + 0.45 * (frame.rgb.mean(dim=0) / frame.opacity.clamp_min(1e-6))
     share = (frame.visibility / frame.opacity.clamp_min(1e-6)).clamp(0, 1)
-    tint = torch.lerp(INVENTED[:, None, None], SEEN[:, None, None], share) * light
-    return to_bytes(tint * frame.opacity + 1 - frame.opacity)
+    tint = torch.lerp(GENERATED[:, None, None], SEEN[:, None, None], share) * brightness
+    return to_uint8(tint * frame.opacity + 1 - frame.opacity)

@@ -1,43 +1,61 @@
-"""A film of an avatar's mesh, picture by picture, that can be watched and ended."""
+"""Videos of an avatar's mesh, with progress and cancellation."""
 
 import shutil
 from pathlib import Path
 
-from sherf.avatar.avatar_file import Avatar
+from sherf.avatar.encoder import EncodedAvatar
 from sherf.body.body_model import BodyModel
 from sherf.camera.framing import CameraPath, camera_path
 from sherf.errors import BadInput
 from sherf.export.mesh_renderer import MeshRenderer
-from sherf.export.sequence import FRAMES, Shots, write_sequence
+from sherf.export.sequence import FRAMES, FrameSequence, write_sequence
 from sherf.files.options import OutputOptions
-from sherf.motion.ground import grounded
-from sherf.motion.motion import Motion, apply
+from sherf.motion.ground import ground_motion
+from sherf.motion.motion import Motion
+from sherf.motion.playback import apply
 from sherf.render.options import RenderOptions
 
-MOST_SECONDS = 20.0
-"""Of a motion that the page plays."""
+MAX_SECONDS = 20.0
+"""Longest motion that the page renders."""
 
 
-def filmed(
+def render_videos(
     renderer: MeshRenderer,
     motion: Motion,
-    avatar: Avatar,
+    avatar: EncodedAvatar,
     body: BodyModel,
     path: CameraPath,
-    out: OutputOptions,
+    output: OutputOptions,
     options: RenderOptions,
 ) -> list[Path]:
-    """The videos of an avatar that moves.
+    """Render an avatar in motion and write its videos; the frames are deleted afterwards.
+
+    Args:
+        renderer: of the avatar's mesh.
+        motion: at the videos' frame rate; it is put on the ground for the avatar's body.
+        avatar: whose pose, shape and camera are the start.
+        body: the avatar's body model.
+        path: camera path.
+        output: folder to write to.
+        options: of the frames and videos.
+
+    Returns:
+        The videos: MP4, then GIF and WebM as `options` say.
 
     Raises:
-        BadInput: the motion is longer than MOST_SECONDS.
-        SherfError: whatever stops it (`sherf.progress.report_progress_to`).
+        BadInput: the motion is longer than MAX_SECONDS.
+        SherfError: the videos cannot be written, or a progress callback cancelled
+            (`sherf.progress.report_progress_to`).
     """
-    if motion.seconds > MOST_SECONDS:
-        raise BadInput(f"the motion takes {motion.seconds:.0f} s; the page plays {MOST_SECONDS:.0f}. Shorten it.")
+    if motion.seconds > MAX_SECONDS:
+        raise BadInput(
+            f"the motion is {motion.seconds:.0f} s long; the page renders at most {MAX_SECONDS:.0f} s. Shorten it."
+        )
     pose, camera = avatar.bank.subject.pose, avatar.bank.subject.camera
-    poses = apply(grounded(motion, body, pose.betas), pose)
+    poses = apply(ground_motion(motion, body, pose.betas), pose)
     cameras = camera_path(path, renderer.outline, camera, poses, len(motion), options.size)
-    videos = write_sequence(renderer, Shots(cameras, poses), out, options, {"film": out.out.name})
-    shutil.rmtree(out.out / FRAMES, ignore_errors=True)
+    videos = write_sequence(
+        FrameSequence(renderer, cameras, poses, options.fps), output, options, {"video": output.out.name}
+    )
+    shutil.rmtree(output.out / FRAMES, ignore_errors=True)
     return videos

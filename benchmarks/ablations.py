@@ -1,10 +1,9 @@
-"""What each part of sherf-small is worth: every variant trained for the same time, then scored on validation people.
+"""Ablation study of sherf-small: train every variant for the same time, then score it on validation people.
 
     python benchmarks/ablations.py --data people --minutes 7 --jobs 2 --out out/ablations
 
-Time is that of one core, as the system counts it for the process: it does not matter what else the machine does, nor
-how many variants are trained at once. Prints the table. The same command again continues; --only NAME takes some of
-the variants.
+Time is CPU time of one core, so other load on the machine and parallel jobs do not matter. Prints a table. Run the same
+command again to resume; --only NAME selects variants.
 """
 
 import argparse
@@ -25,9 +24,11 @@ import psutil
 
 from sherf.body.files import load_body_model
 from sherf.datasets.openpeople_data import OpenPeople
+from sherf.models.atlas import atlas_of
 from sherf.progress import progress
 from sherf.training.read_options import read_training
-from sherf.training.training_pairs import DrawnPairs, bakery_of, data_digest
+from sherf.training.texture_cache import TextureCache
+from sherf.training.training_pairs import TrainingPairs, data_digest
 
 SHERF = [sys.executable, "-m", "sherf.cli"]
 SCALED = {
@@ -39,22 +40,22 @@ SCALED = {
     "batch": 1, "patch": 64, "rays": 512, "learning_rate": 5e-4, "halve_steps": 0, "clip": 0.5, "steps": 60_000,
 }  # fmt: skip
 SMALL = {"base": "sherf-small", "maps_steps": 215, "warm_up": 60, "model": {"unwrap_depth": 1}}
-"""A third of seven minutes learn the maps alone; the rate is soon what it is for most of a long training. The network
-that completes the maps is small, as it was for most of the shipped weights' training."""
+"""A third of seven minutes trains the UV feature maps alone; the learning rate soon reaches its plateau. The inpainting
+U-Net is small, as for most of the training of the released weights."""
 VARIANTS: dict[str, dict] = {
     "sherf-small": {},
-    "the same, another seed": {"seed": 1},
-    "published, scaled down": SCALED,
+    "another seed": {"seed": 1},
+    "published network, scaled down": SCALED,
     "no occlusion": {"model": {"occlusion": "none"}},
     "occlusion by the bare body": {"model": {"occlusion": "body"}},
-    "no mirrored look-up": {"model": {"lookups": ["seen", "opposite"]}},
-    "no opposite look-up": {"model": {"lookups": ["seen", "mirrored"]}},
-    "only the seen look-up": {"model": {"lookups": ["seen"]}},
+    "no mirrored sampling": {"model": {"lookups": ["seen", "opposite"]}},
+    "no opposite sampling": {"model": {"lookups": ["seen", "mirrored"]}},
+    "direct sampling only": {"model": {"lookups": ["seen"]}},
     "density not anchored": {"model": {"anchored": False}, "losses": {"stand_off": 0.0}},
     "colour not blended": {"model": {"blend": False}},
     "no perceptual loss": {"losses": {"lpips": 0.0, "ssim": 0.0}},
-    "no maps alone at first": {"maps_steps": 0},
-    "no unwrapped planes": {
+    "no initial training of the maps": {"maps_steps": 0},
+    "no UV feature maps": {
         "model": {"levels": ["pixel"]},
         "maps_steps": 0,
         "losses": {"texture": 0.0, "stand_off": 0.0},
@@ -65,13 +66,13 @@ VARIANTS: dict[str, dict] = {
     },
     "no fusion": {"model": {"fusion_depth": 0}},
     "no depth supervision": {"losses": {"occupancy": 0.0, "surface": 0.0}},
-    "a deeper network for the maps": {"model": {"unwrap_depth": 3}},
-    "no maps at all": {"maps_steps": 0, "losses": {"texture": 0.0, "stand_off": 0.0}},
+    "a deeper inpainting U-Net": {"model": {"unwrap_depth": 3}},
+    "no supervision of the maps": {"maps_steps": 0, "losses": {"texture": 0.0, "stand_off": 0.0}},
 }
 PEOPLE = 4
 METRICS = (("psnr", 2), ("ssim", 3), ("lpips_vgg", 3), ("lpips_alex", 3))
 STOP = threading.Event()
-"""Set, it ends all trainings."""
+"""Set it to end all trainings."""
 ONE_CORE = os.environ | {"OMP_NUM_THREADS": "1"}
 
 
@@ -79,14 +80,14 @@ def main() -> None:
     """Train, score, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=7.0, help="of one core, for training each variant")
-    parser.add_argument("--jobs", type=int, default=1, help="variants at once")
+    parser.add_argument("--minutes", type=float, default=7.0, help="CPU time for training each variant")
+    parser.add_argument("--jobs", type=int, default=1, help="variants trained in parallel")
     parser.add_argument("--out", type=Path, default=Path("out/ablations"))
-    parser.add_argument("--only", nargs="*", choices=list(VARIANTS), help="some of the variants")
+    parser.add_argument("--only", nargs="*", choices=list(VARIANTS), help="variants to run; all if not given")
     options = parser.parse_args()
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts in the background ignores it
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs of a shell ignore it
     subjects = OpenPeople(options.data, "validation").subjects[:PEOPLE]
-    bake(options.out, options.data)
+    write_texture_cache(options.out, options.data)
     print("| variant | steps | PSNR | SSIM | LPIPS-VGG | LPIPS-Alex | novel pose PSNR |\n|---|---|---|---|---|---|---|")
     one = partial(row, out=options.out, data=options.data, subjects=subjects, seconds=60 * options.minutes)
     with ThreadPoolExecutor(options.jobs) as pool:
@@ -99,19 +100,20 @@ def main() -> None:
             raise
 
 
-def bake(out: Path, data: Path) -> None:
-    """All variants learn from the same maps: they are made first, once."""
+def write_texture_cache(out: Path, data: Path) -> None:
+    """Write the texture targets that all variants train on, once, before the first one."""
     options = read_training(str(prepared(out / "bake", "sherf-small")))
     people, body = OpenPeople(data, "train"), load_body_model(options.model.body_model)
-    pairs = DrawnPairs(people, options, 0, 0, 1, 1)
-    bakery = bakery_of(body, options, out, data_digest(people))
-    for name, poses, views in progress(pairs.subjects, "people's maps"):
+    pairs = TrainingPairs(people, options, 0, 0, 1, 1)
+    atlas = atlas_of(body, *options.model.plane_size)
+    cache = TextureCache(body, atlas, out / "baked" / data_digest(people)[:16])
+    for name, poses, views in progress(pairs.subjects, "texture targets"):
         for pose in poses:
-            pairs.baked(bakery, name, pose, views)
+            pairs.targets(cache, name, pose, views)
 
 
 def prepared(folder: Path, name: str) -> Path:
-    """The variant's configuration, as a file."""
+    """Write a variant's configuration and return its path."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "config.json"
     variant = VARIANTS[name]
@@ -120,14 +122,14 @@ def prepared(folder: Path, name: str) -> Path:
 
 
 def train(config: Path, data: Path, run: Path, *more: str) -> psutil.Popen:
-    """Start a training."""
+    """Start a training process."""
     arguments = ["train", config, "--data", data, "--out", run, "--precision", "bf16", "--validation-steps", "0", *more]
     with (config.parent / "log").open("a") as log:
         return psutil.Popen([*SHERF, *map(str, arguments)], env=ONE_CORE, stdout=log, stderr=log)
 
 
 def row(name: str, out: Path, data: Path, subjects: tuple[str, ...], seconds: float) -> str:
-    """One variant's line."""
+    """Return one variant's row of the table."""
     folder = out / name.replace(" ", "_").replace(",", "")
     results, run = folder / "scores" / "results.json", folder / "run"
     if not results.exists():
@@ -147,7 +149,7 @@ def row(name: str, out: Path, data: Path, subjects: tuple[str, ...], seconds: fl
 
 
 def train_for(seconds: float, start: Callable[[], psutil.Popen], spent: Path) -> None:
-    """Train until the processes have taken so many seconds of a core, those written down in `spent` included."""
+    """Train until the processes have used so many CPU seconds, including those recorded in `spent`."""
     before = json.loads(spent.read_text()) if spent.exists() else 0.0
     if before >= seconds:
         return
@@ -159,12 +161,12 @@ def train_for(seconds: float, start: Callable[[], psutil.Popen], spent: Path) ->
                 taken = sum(training.cpu_times()[:2])
     finally:
         if training.poll() is None:
-            training.send_signal(signal.SIGINT)  # it keeps what it has learned
+            training.send_signal(signal.SIGINT)  # it saves its state
         if training.wait() not in (0, 130):
-            sys.exit(f"the training ended with {training.returncode}; see {spent.with_name('log')}")
+            sys.exit(f"the training ended with exit code {training.returncode}; see {spent.with_name('log')}")
         spent.write_text(json.dumps(before + taken))
     if before + taken < seconds:
-        sys.exit("interrupted; the same command continues")
+        sys.exit("interrupted; run the same command again to resume")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""How a batch grows with its workers: the same photos by one worker on one core, then by one worker on each core.
+"""Scaling of `sherf batch`: the same photos with one worker on one core, then with one worker per core.
 
     python benchmarks/batch.py [--photos 6]
 
-Photos are the shipped ones, each a little smaller than the one before; of each an avatar, 12 pictures of 256 x 256 and
+Uses the example photos, each slightly smaller than the one before; makes an avatar and 12 frames of 256 x 256 of each,
 no mesh. Run it on an otherwise idle machine.
 """
 
@@ -21,7 +21,7 @@ EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("person_*.jpg
 
 
 def main() -> None:
-    """Time and print."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", type=int, default=6)
     count = parser.parse_args().photos
@@ -30,9 +30,9 @@ def main() -> None:
         photos = Path(folder) / "photos"
         photos.mkdir()
         for number, path in enumerate(islice(cycle(EXAMPLES), count)):
-            with Image.open(path) as picture:
-                size = (picture.width - 2 * number, picture.height - 2 * number)
-                picture.resize(size).save(photos / f"{number:03d}.jpg", quality=95)
+            with Image.open(path) as image:
+                size = (image.width - 2 * number, image.height - 2 * number)
+                image.resize(size).save(photos / f"{number:03d}.jpg", quality=95)
         seconds = []
         for workers in (1, len(cores)):
             os.sched_setaffinity(0, cores[:workers])

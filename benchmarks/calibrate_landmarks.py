@@ -1,15 +1,15 @@
-"""Where the detector sees each landmark, from the body's joint or vertex: the offsets in sherf/photo/landmarks.py.
+"""Calibrate the offsets from the body's joints and vertices to the detector's landmarks (sherf/photo/landmarks.py).
 
     python benchmarks/calibrate_landmarks.py --images 80
 
-Rendered people of the training split are detected; each landmark's mean offset in its joint's own frame is solved for.
+Detects rendered people of the training split, and solves for each landmark's mean offset in its joint's frame.
 """
 
 import argparse
 
 import numpy as np
 import torch
-from fit import staged
+from fit import render_person
 from torch import Tensor
 
 from sherf.body.files import load_body_model
@@ -20,9 +20,9 @@ from sherf.photo.detect import choose_person, detect_people
 from sherf.progress import progress
 
 SEEN = 0.6
-"""Visibility from which on a landmark counts."""
+"""Smallest visibility of a landmark that counts."""
 ROUNDS, SCALE_M = 20, 0.01
-"""Of reweighted least squares; an error far beyond the scale counts by its size, not its square."""
+"""Iteratively reweighted least squares; errors far beyond the scale count linearly, not quadratically."""
 
 
 def main() -> None:
@@ -33,23 +33,23 @@ def main() -> None:
     body = load_body_model("openbody")
     seeds = [seed for seed in range(2 * options.images) if split_of(seed) == "train"][: options.images]
     found: list[list[tuple[Tensor, Tensor]]] = [[] for _ in marks.LANDMARKS]
-    for seed in progress(seeds, "pictures"):
-        _, photo, _, camera, truth = staged(seed)
+    for seed in progress(seeds, "images"):
+        _, photo, _, camera, truth = render_person(seed)
         try:
             person = choose_person(detect_people(torch.from_numpy(photo.copy()).permute(2, 0, 1).float() / 255))
         except NoPerson:
             continue
         posed = body.pose(truth)
-        points = marks.on_body(body, truth)[0] - marks.offsets(posed.T_world_rest)
+        points = marks.body_landmarks(body, truth)[0] - marks.landmark_offsets(posed.T_world_rest)
         in_camera = points @ camera.R.T + camera.T
-        observed, visible = marks.observed(person.landmarks), marks.observed(person.visibility)
+        observed, visible = marks.from_blazepose(person.landmarks), marks.from_blazepose(person.visibility)
         focal = camera.K[0, 0]
         error = (observed - camera.K[:2, 2]) / focal * in_camera[:, 2:] - in_camera[:, :2]
         turned = camera.R @ posed.T_world_rest[marks.FRAMES, :3, :3]
         for number in range(len(marks.LANDMARKS)):
             if visible[number] > SEEN:
                 found[number].append((error[number], turned[number, :2]))
-    print("| landmark | pictures | median error before, mm | after | offset, mm |\n|---|---|---|---|---|")
+    print("| landmark | images | median error before, mm | after | offset, mm |\n|---|---|---|---|---|")
     for mark, pairs in zip(marks.LANDMARKS, found, strict=True):
         error, turned = (torch.stack(x) for x in zip(*pairs, strict=True))
         offset = solved(error, turned)
@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def solved(error: Tensor, turned: Tensor) -> Tensor:
-    """The offset that leaves the least of the errors, in a robust mean."""
+    """Return the offset that minimises the errors in a robust mean."""
     offset = torch.zeros(3)
     for _ in range(ROUNDS):
         weight = 1 / ((error - turned @ offset).norm(dim=1) + SCALE_M)

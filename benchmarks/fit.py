@@ -1,8 +1,8 @@
-"""How well the body is found in photos whose truth is known: rendered people before photographic backgrounds.
+"""Accuracy of the body fit on images with ground truth: rendered people in front of photographic backgrounds.
 
     python benchmarks/fit.py --seed-start 0 --images 200 --json out/fit.json
 
-Seeds are those of OpenPeople's test split, from --seed-start on. Nothing is told but the picture.
+Seeds are those of OpenPeople's test split, from --seed-start on. The fit sees only the image.
 """
 
 import argparse
@@ -24,19 +24,19 @@ from sherf.benchmark.estimated_body import similarity_between
 from sherf.body.files import load_body_model
 from sherf.camera.pinhole import project
 from sherf.datasets.openpeople.backgrounds import compose, make_background
-from sherf.datasets.openpeople.generate import fitting_pose
+from sherf.datasets.openpeople.generate import draw_valid_pose
 from sherf.datasets.openpeople.lighting import random_lighting
 from sherf.datasets.openpeople.person import make_person, split_of, stream
 from sherf.datasets.openpeople.stage import Stage
 from sherf.datasets.openpeople.viewpoints import draw_viewpoints
 from sherf.errors import NoPerson
-from sherf.export.video_writer import write_png
+from sherf.files.images import write_png
 from sherf.photo.detect import choose_person, detect_people
 from sherf.photo.fit import fit_body
 from sherf.photo.mask import person_mask
 from sherf.photo.overlay import draw_overlay
-from sherf.photo.read import read_photo
-from sherf.photo.scores import score
+from sherf.photo.photo_reader import read_photo
+from sherf.photo.scores import score_fit
 from sherf.progress import progress
 from sherf.render.raycast import cast
 from sherf.scene import BodyPose, Camera
@@ -44,36 +44,36 @@ from sherf.scene import BodyPose, Camera
 SIZE = 640
 JPEG_QUALITY = 90
 GROSS_MM = 150.0
-"""A mean joint error, aligned, beyond which the fit is of another pose."""
+"""Mean aligned joint error beyond which a fit is a gross failure."""
 TURNED_DEGREES = 60.0
-"""Or the trunk is turned by so much."""
+"""Rotation error of the trunk beyond which a fit is a gross failure."""
 TARGETS = {
     "joints_mm": "60", "joints_mm_median": "45", "silhouette_iou": "0.93", "reprojection_percent": "1.5",
     "gross_percent": "3", "fit_seconds": "10",
 }  # fmt: skip
 
 
-def staged(seed: int) -> tuple[str, np.ndarray, torch.Tensor, Camera, BodyPose]:
-    """A person's pose by its name, the photo, the person's mask, and the true camera and body."""
+def render_person(seed: int) -> tuple[str, np.ndarray, torch.Tensor, Camera, BodyPose]:
+    """Return the pose's name, the photo, the mask, and the true camera and body of a person."""
     person = make_person(seed)
-    name, joints, posed = fitting_pose(person, 0)
+    name, joints, posed = draw_valid_pose(person, 0)
     camera = draw_viewpoints(stream(seed, "cameras fit"), posed.vertices, 1, SIZE)[0]
-    picture = Stage(posed, random_lighting(stream(seed, "lighting"))).render(camera)
-    photo = compose(picture, make_background(stream(seed, "background fit"), camera.size))
+    rendering = Stage(posed, random_lighting(stream(seed, "lighting"))).render(camera)
+    photo = compose(rendering, make_background(stream(seed, "background fit"), camera.size))
     truth = BodyPose(
         torch.from_numpy(np.asarray(person.physique.betas)).float(),
         torch.from_numpy(np.asarray(joints)).float(),
         torch.eye(3),
         torch.from_numpy(posed.joints[0] - person.figure.joints[0]).float(),
     )
-    return name, photo, torch.from_numpy(picture.mask) > 0.5, camera, truth
+    return name, photo, torch.from_numpy(rendering.mask) > 0.5, camera, truth
 
 
-def one(seed: int, pictures: Path | None) -> dict[str, Any]:
-    """One picture: what was found of it, against the truth."""
+def one(seed: int, overlays: Path | None) -> dict[str, Any]:
+    """Fit one image and compare with the ground truth."""
     torch.set_num_threads(1)
     body = load_body_model("openbody")
-    name, photo, mask, camera, truth = staged(seed)
+    name, photo, mask, camera, truth = render_person(seed)
     row: dict[str, Any] = {"seed": seed, "pose": name}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "photo.jpg"
@@ -88,22 +88,24 @@ def one(seed: int, pictures: Path | None) -> dict[str, Any]:
     detected = time.perf_counter()
     fit = fit_body(body, found, camera.size, None)
     fitted = time.perf_counter()
-    true_body, fit_body_ = body.pose(truth), body.pose(fit.pose)
-    # what the cameras show of it: the world of the fit is its own
-    similarity = similarity_between(fit_body_.joints, true_body.joints)
-    joint_error = (similarity.carry(fit_body_.joints) - true_body.joints).norm(dim=1)
-    vertex_error = (similarity.carry(fit_body_.vertices) - true_body.vertices).norm(dim=1)
+    true_body, fitted_body = body.pose(truth), body.pose(fit.pose)
+    # The fit has its own world: align it by a similarity.
+    similarity = similarity_between(fitted_body.joints, true_body.joints)
+    joint_error = (similarity.transform_points(fitted_body.joints) - true_body.joints).norm(dim=1)
+    vertex_error = (similarity.transform_points(fitted_body.vertices) - true_body.vertices).norm(dim=1)
     pixels, _ = project(camera, true_body.joints)
-    found_pixels, _ = project(fit.camera, fit_body_.joints)
+    found_pixels, _ = project(fit.camera, fitted_body.joints)
     rows = project(camera, true_body.vertices)[0][:, 1]
     height = float(rows.max() - rows.min())
-    true_hit, fit_hit = (cast(b.vertices, body.faces, c).hit for b, c in ((true_body, camera), (fit_body_, fit.camera)))
-    turn = camera.R @ true_body.T_world_rest[0, :3, :3], fit.camera.R @ fit_body_.T_world_rest[0, :3, :3]
+    true_hit, fit_hit = (
+        cast(b.vertices, body.faces, c).hit for b, c in ((true_body, camera), (fitted_body, fit.camera))
+    )
+    turn = camera.R @ true_body.T_world_rest[0, :3, :3], fit.camera.R @ fitted_body.T_world_rest[0, :3, :3]
     cosine = (float((turn[0].T @ turn[1]).diagonal().sum()) - 1) / 2
     angle = float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
-    scores = score(body, fit, found)
-    if pictures is not None:
-        write_png(pictures / f"{seed:06d}.png", draw_overlay(read.image, found, body, fit))
+    scores = score_fit(body, fit, found)
+    if overlays is not None:
+        write_png(overlays / f"{seed:06d}.png", draw_overlay(read.image, found, body, fit))
     joints_mm = 1000 * float(joint_error.mean())
     return row | {
         "joints_mm": joints_mm,
@@ -124,7 +126,7 @@ def _iou(a: torch.Tensor, b: torch.Tensor) -> float:
 
 
 def summary(rows: list[dict[str, Any]]) -> dict[str, float]:
-    """Means and shares over all pictures; those without a fit are gross failures and count nowhere else."""
+    """Return means and percentages over all images; those without a fit count as gross failures only."""
     fits = [row for row in rows if "failed" not in row]
     names = ("joints_mm", "vertices_mm", "silhouette_iou", "mask_iou", "reprojection_percent", "turned_degrees")
     means = {name: float(np.mean([row[name] for row in fits])) for name in (*names, "detect_seconds", "fit_seconds")}
@@ -143,7 +145,7 @@ def main() -> None:
     parser.add_argument("--seed-start", type=int, default=0)
     parser.add_argument("--images", type=int, default=200)
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--overlays", type=Path, help="a folder for the overlay of each picture")
+    parser.add_argument("--overlays", type=Path, help="folder for an overlay of each image")
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     options = parser.parse_args()
     seeds = [
@@ -154,9 +156,9 @@ def main() -> None:
         options.overlays.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(options.workers, get_context("spawn")) as pool:
         futures = [pool.submit(one, seed, options.overlays) for seed in seeds]
-        rows = [future.result() for future in progress(futures, "pictures")]
+        rows = [future.result() for future in progress(futures, "images")]
     total = summary(rows)
-    print(f"| {len(rows)} pictures of {SIZE} x {SIZE} | figure | target |\n|---|---|---|")
+    print(f"| {len(rows)} images of {SIZE} x {SIZE} | figure | target |\n|---|---|---|")
     for name, value in total.items():
         print(f"| {name} | {value:.3g} | {TARGETS.get(name, '')} |")
     if options.json is not None:

@@ -1,9 +1,9 @@
-"""Damaged files by the hundred thousand: `python benchmarks/fuzz.py --inputs 100000 [--only NAME ...] [--seconds N]`.
+"""Fuzz all file readers: `python benchmarks/fuzz.py --inputs 100000 [--only NAME ...] [--seconds N]`.
 
-Each reader of `fuzz_readers.py` gets damaged copies of small sound files. Only a SherfError may come out of it, or a
-result of finite numbers; within seconds; without much memory; and without writing, connecting or starting anything.
-What breaks a rule is kept in the corpus folder. An input follows from the seed, the reader's name and its number, so
-the same command again finds the same, and with --out it goes on where it was.
+Each reader of `fuzz_readers.py` gets mutated copies of small valid files. It must either raise a SherfError or return
+finite numbers; within seconds; in bounded memory; and without writing files, opening connections or starting processes.
+Inputs that break a rule are kept in the corpus folder. An input depends only on the seed, the reader's name and its
+number, so runs are reproducible; with --out, the same command resumes.
 """
 
 import argparse
@@ -35,19 +35,19 @@ from fuzz_readers import READERS, Reader
 from sherf.errors import SherfError
 
 MOST_SECONDS = 5.0
-"""Of a core, as all seconds here: it does not matter what else the machine does."""
+"""CPU time, as most times here: other load on the machine does not matter."""
 HANG_SECONDS = 30.0
-"""Code that does not return to Python cannot be interrupted: its process is ended."""
+"""Code that does not return to Python cannot be interrupted: its process is killed."""
 DEADLOCK_SECONDS = 600.0
-"""By the clock: of code that only waits."""
+"""Wall-clock limit for code that only waits."""
 PREPARING = -1
-"""In place of an input's number: imports may take long."""
+"""Stands for the input number during imports, which may take long."""
 MOST_GROWTH_MB = 256
 ADDRESS_SPACE = 3 * 2**30
-"""Beyond what the process has at its start: allocating more fails."""
+"""Bytes beyond those at the start of the process: allocating more fails."""
 LONGEST_MESSAGE = 3000
 FIRST_BATCH, LARGEST_BATCH, BATCH_SECONDS = 200, 5000, 8.0
-"""Readers take turns by time, not by number."""
+"""Batches are sized by time, so that readers get equal shares of it."""
 FORBIDDEN = (
     "subprocess.", "os.system", "os.exec", "os.fork", "os.posix_spawn", "os.spawn", "os.startfile", "socket.",
     "pickle.find_class", "ctypes.dlopen", "urllib.", "http.", "ftplib.", "smtplib.", "webbrowser.",
@@ -70,19 +70,19 @@ InputOf = Callable[[int], bytes]
 
 @dataclass
 class Tally:
-    """What one reader did so far."""
+    """Results of one reader so far."""
 
     inputs: int = 0
     accepted: int = 0
     refused: int = 0
     slowest_s: float = 0.0
     growth_mb: float = 0.0
-    """Most memory beyond that at the start."""
+    """Largest memory growth during one input."""
     seconds: float = 0.0
     found: dict[str, int] = field(default_factory=dict)
 
     def add(self, other: "Tally") -> None:
-        """Count another batch too."""
+        """Add the results of another batch."""
         for name in ("inputs", "accepted", "refused", "seconds"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.slowest_s = max(self.slowest_s, other.slowest_s)
@@ -92,18 +92,18 @@ class Tally:
 
 
 class TooSlow(BaseException):
-    """Not an Exception: no reader may take it for a damaged file."""
+    """The time limit was exceeded. Not an Exception, so that no reader mistakes it for a damaged file."""
 
 
-class _Watch:
-    """What the interpreter is asked to do while a file is read."""
+class _AuditWatch:
+    """Records forbidden operations while a file is read (Python's audit events)."""
 
     def __init__(self) -> None:
         self.folder: str | None = None
         self.seen: list[str] = []
-        sys.addaudithook(self._hear)
+        sys.addaudithook(self._record)
 
-    def _hear(self, event: str, arguments: tuple) -> None:
+    def _record(self, event: str, arguments: tuple) -> None:
         if self.folder is None:
             return
         if event.startswith(FORBIDDEN):
@@ -119,12 +119,12 @@ class _Watch:
 
 
 @cache
-def _watch() -> _Watch:
-    return _Watch()  # the interpreter never lets go of it
+def _watch() -> _AuditWatch:
+    return _AuditWatch()  # audit hooks cannot be removed
 
 
-def fault_of(reader: Reader, read: Any, path: Path, watch: _Watch) -> tuple[str | None, bool]:
-    """Which rule an input breaks, and whether the file was accepted."""
+def fault_of(reader: Reader, read: Any, path: Path, watch: _AuditWatch) -> tuple[str | None, bool]:
+    """Return which rule an input breaks, and whether the file was accepted."""
     accepted, fault = False, None
     watch.seen.clear()
     signal.setitimer(signal.ITIMER_PROF, MOST_SECONDS)
@@ -134,7 +134,7 @@ def fault_of(reader: Reader, read: Any, path: Path, watch: _Watch) -> tuple[str 
         accepted = True
     except SherfError as error:
         if len(str(error)) > LONGEST_MESSAGE:
-            fault = f"a message of {len(str(error))} characters"
+            fault = f"raises a message of {len(str(error))} characters"
     except TooSlow:
         fault = f"takes more than {MOST_SECONDS:g} s"
     except BaseException as error:
@@ -147,12 +147,12 @@ def fault_of(reader: Reader, read: Any, path: Path, watch: _Watch) -> tuple[str 
     if accepted and not _is_finite(result):
         fault = "accepts numbers that are not finite"
     if watch.seen:
-        fault = f"asks the system for {watch.seen[0]}"
+        fault = f"triggers {watch.seen[0]}"
     return fault, accepted
 
 
 def _is_finite(result: Any) -> bool:
-    """Whether all numbers of a result are."""
+    """Return whether all numbers of a result are finite."""
     waiting = [result]
     while waiting:
         match waiting.pop():
@@ -180,25 +180,29 @@ def _too_slow(*_: Any) -> None:
 
 
 def damaged(reader: Reader, seed: int) -> InputOf:
-    """What `fuzz_mutate` makes of the reader's sound files, by number."""
-    sound = reader.seeds()
-    return lambda number: mutated(sound, Random(f"{seed} {reader.name} {number}"))
+    """Return a function from input number to mutated file."""
+    valid = reader.seeds()
+    return lambda number: mutated(valid, Random(f"{seed} {reader.name} {number}"))
 
 
 def run_batch(
     reader: Reader, input_of: InputOf, start: int, stop: int, folder: Path, corpus: Path | None = None, at: Any = None
 ) -> Tally:
-    """Inputs of these numbers, in this process.
+    """Read inputs start to stop - 1 in this process.
 
     Args:
-        folder: for the files; anything may be in it afterwards.
-        corpus: where what breaks a rule is kept.
-        at: a shared number that says which input is being read.
+        reader: which reader.
+        input_of: gives each input by its number.
+        start: number of the first input.
+        stop: number after the last input.
+        folder: scratch folder for the files.
+        corpus: folder for inputs that break a rule.
+        at: shared number of the input that is being read.
     """
     tally, watch = Tally(), _watch()
     read = reader.prepare(folder)
     path = folder / f"input{reader.suffix}"
-    for data in reader.seeds():  # imports, caches, and whether the seeds are sound at all
+    for data in reader.seeds():  # fills imports and caches, and checks that the seeds are valid
         path.write_bytes(data)
         read(path)
     held = set(folder.iterdir())
@@ -209,7 +213,7 @@ def run_batch(
             at.value = number
         data = input_of(number)
         path.write_bytes(data)
-        peak = _peak_mb()  # making the input may have taken more than reading anything before
+        peak = _peak_mb()  # creating the input may have raised the peak
         started = time.process_time()
         fault, accepted = fault_of(reader, read, path, watch)
         taken = time.process_time() - started
@@ -233,7 +237,7 @@ def run_batch(
 
 
 def keep(corpus: Path | None, reader: Reader, fault: str, data: bytes) -> None:
-    """The smallest input of each fault, and the fault in words beside it."""
+    """Keep the smallest input of each fault, with a description beside it."""
     if corpus is None:
         return
     kind = "".join(c if c.isalnum() else "-" for c in fault.split(": ")[0])[:80]
@@ -247,7 +251,7 @@ def keep(corpus: Path | None, reader: Reader, fault: str, data: bytes) -> None:
 def _in_child(sender: Any, folder: Path, *arguments: Any) -> None:
     faulthandler.disable()
     os.chdir(folder)
-    with open(os.devnull, "w") as nothing:  # libraries of C complain there
+    with open(os.devnull, "w") as nothing:  # C libraries print warnings there
         os.dup2(nothing.fileno(), 2)
     torch.set_num_threads(1)
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
@@ -259,7 +263,7 @@ def _in_child(sender: Any, folder: Path, *arguments: Any) -> None:
 
 
 def batch_in_child(reader: Reader, input_of: InputOf, start: int, stop: int, corpus: Path | None = None) -> Tally:
-    """Likewise in a process of its own, whose end (a crash, a hang) counts as a fault of the input that it had."""
+    """Read inputs in a child process; a crash or hang counts as a fault of the current input."""
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
     at = context.Value("q", PREPARING, lock=False)
@@ -281,7 +285,7 @@ def batch_in_child(reader: Reader, input_of: InputOf, start: int, stop: int, cor
         child.join()
         number = at.value
         if number == PREPARING:
-            sys.exit(f"{reader.name}: the harness itself ended ({child.exitcode}).")
+            sys.exit(f"{reader.name}: the harness itself crashed ({child.exitcode}).")
         fault = f"ends the process ({signal.Signals(-child.exitcode).name if child.exitcode < 0 else child.exitcode})"
         keep(corpus, reader, fault, input_of(number))
         tally = Tally(inputs=number - start + 1, found={fault: 1})
@@ -293,7 +297,7 @@ def batch_in_child(reader: Reader, input_of: InputOf, start: int, stop: int, cor
 
 
 def _spent(pid: int) -> Callable[[], float]:
-    """The seconds of a core that a process has taken so far."""
+    """Return a function that gives a process's CPU time so far, seconds."""
     process = psutil.Process(pid)
 
     def spent() -> float:
@@ -305,9 +309,9 @@ def _spent(pid: int) -> Callable[[], float]:
 
 
 def table(tallies: dict[str, Tally]) -> str:
-    """In Markdown."""
+    """Return the results as a Markdown table."""
     lines = [
-        "| reader | inputs | accepted | refused | slowest | most memory | a second | found |",
+        "| reader | inputs | accepted | refused | slowest | peak memory | inputs/s | faults |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for name, t in tallies.items():
@@ -316,22 +320,22 @@ def table(tallies: dict[str, Tally]) -> str:
         found = "; ".join(f"{fault} ({count})" for fault, count in most).replace("|", "/")
         lines.append(
             f"| {name} | {t.inputs:,} | {t.accepted:,} | {t.refused:,} | {1000 * t.slowest_s:.0f} ms | "
-            f"{t.growth_mb:.0f} MB | {rate:.0f} | {found or 'nothing'} |"
+            f"{t.growth_mb:.0f} MB | {rate:.0f} | {found or 'none'} |"
         )
     return "\n".join(lines)
 
 
 def main() -> None:
-    """Go round the readers, a batch each, until all have their inputs or the time is up."""
+    """Run batches of all readers in turn until all inputs are done or the time is up."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--inputs", type=int, default=100_000, help="of each reader, those of earlier runs included")
+    parser.add_argument("--inputs", type=int, default=100_000, help="per reader, including those of earlier runs")
     parser.add_argument(
         "--only", nargs="+", choices=READERS, metavar="NAME", default=list(READERS), help=", ".join(READERS)
     )
-    parser.add_argument("--seconds", type=float, default=float("inf"), help="stop then")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after this time")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, help="figures as JSON; the same command again goes on")
-    parser.add_argument("--corpus", type=Path, default=Path("out/fuzz"), help="where what breaks a rule is kept")
+    parser.add_argument("--out", type=Path, help="results as JSON; run the same command again to resume")
+    parser.add_argument("--corpus", type=Path, default=Path("out/fuzz"), help="folder for inputs that break a rule")
     options = parser.parse_args()
     tallies = {name: Tally() for name in options.only}
     if options.out and options.out.exists():

@@ -1,7 +1,7 @@
-"""Fuzzing that looks at which lines an input reaches: `python benchmarks/fuzz_coverage.py "motion bvh" --seconds 60`.
+"""Coverage-guided fuzzing of one reader: `python benchmarks/fuzz_coverage.py "motion bvh" --seconds 60`.
 
-Needs Atheris (pip install 'sherf[dev]'). It begins with the same sound files, mutates by libFuzzer's rules and ours in
-turn, and ends at the first input that breaks a rule; that one lies in the corpus folder then, as crash-*.
+Needs Atheris (pip install 'sherf[dev]'). Starts from the same valid files, alternates between libFuzzer's mutations and
+ours, and stops at the first input that breaks a rule, which is saved in the corpus folder as crash-*.
 """
 
 import argparse
@@ -20,7 +20,7 @@ with atheris.instrument_imports(include=["sherf"]):
 
 
 def main() -> None:
-    """Hand the reader over to libFuzzer, which ends the process."""
+    """Run libFuzzer on the reader; it ends the process."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("name", choices=READERS)
     parser.add_argument("--seconds", type=int, default=60)
@@ -31,7 +31,7 @@ def main() -> None:
     corpus = options.corpus.absolute() / options.name.replace(" ", "-")
     corpus.mkdir(parents=True, exist_ok=True)
     for number, data in enumerate(reader.seeds()):
-        (corpus / f"sound{number}").write_bytes(data)
+        (corpus / f"valid{number}").write_bytes(data)
 
     def once(data: bytes) -> None:
         path.write_bytes(data)

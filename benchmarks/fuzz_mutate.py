@@ -1,6 +1,6 @@
-"""Damaging files: bytes at random, and numbers, names and sizes inside the formats that are known.
+"""Mutate files: random bytes, and numbers, names and sizes inside known formats.
 
-Everything follows from the random generator that is handed in: the same seed gives the same input.
+All randomness comes from the given generator: the same seed gives the same input.
 """
 
 import io
@@ -13,7 +13,7 @@ from random import Random
 from typing import Any
 
 MOST_BYTES = 2**18
-"""No input grows larger: readers are tried by what a few bytes can do."""
+"""Largest input: the readers are tested against what few bytes can do."""
 NUMBERS = (
     "0", "-1", "1", "2", "255", "65536", "2147483647", "4294967295", "-9223372036854775809", "99999999999999999999",
     "1e308", "-1e308", "1e39", "1e-320", "1e400", "NaN", "Infinity", "-Infinity", "0.5", "1" + "0" * 400, "1" * 5000,
@@ -46,7 +46,7 @@ Mutation = Callable[[bytes, Random], bytes]
 
 
 def mutated(seeds: list[bytes], random: Random) -> bytes:
-    """One of the seeds, damaged once or a few times."""
+    """Return one of the seeds with one or a few mutations."""
     data = random.choice(seeds)
     for _ in range(random.choice((1, 1, 1, 2, 2, 3, 5, 8))):
         inside = _of_format(data)
@@ -57,7 +57,7 @@ def mutated(seeds: list[bytes], random: Random) -> bytes:
 
 
 def _of_format(data: bytes) -> Mutation | None:
-    """What knows the file's format."""
+    """Return the mutation that knows the file's format, if any."""
     if data[:2] == b"PK":
         return _zip
     if data[:4] == b"glTF":
@@ -72,7 +72,7 @@ def _of_format(data: bytes) -> Mutation | None:
 
 
 def _place(data: bytes, random: Random, longest: int = 64) -> tuple[int, int]:
-    """Begin and end of a piece."""
+    """Return begin and end of a random piece."""
     begin = random.randrange(len(data) + 1)
     return begin, min(len(data), begin + random.choice((1, 1, 2, 4, 8, random.randint(1, longest))))
 
@@ -91,7 +91,7 @@ def _overwrite(data: bytes, random: Random) -> bytes:
 
 
 def _size(data: bytes, random: Random) -> bytes:
-    """A size or a count that is none, in either byte order."""
+    """Overwrite with an implausible size or count, in either byte order."""
     width = random.choice((1, 2, 4, 8))
     begin = random.randrange(len(data) + 1)
     value = random.choice(SIZES) % 2 ** (8 * width)
@@ -119,14 +119,14 @@ def _truncate(data: bytes, random: Random) -> bytes:
 
 
 def _swap(data: bytes, random: Random) -> bytes:
-    """Two neighbouring pieces change places."""
+    """Swap two neighbouring pieces."""
     a, b = sorted((_place(data, random)[0], _place(data, random)[0]))
     end = min(len(data), b + (b - a))
     return data[:a] + data[b:end] + data[a:b] + data[end:]
 
 
 def _spliced(data: bytes, other: bytes, random: Random) -> bytes:
-    """The beginning of one file and the end of another."""
+    """Join the beginning of one file and the end of another."""
     return data[: random.randrange(len(data) + 1)] + other[random.randrange(len(other) + 1) :]
 
 
@@ -136,7 +136,7 @@ PLAIN: tuple[Mutation, ...] = (
 
 
 def _text(data: bytes, random: Random) -> bytes:
-    """Words and lines of a text."""
+    """Change a word of a text."""
     if len(data) > MOST_TEXT:
         return random.choice(PLAIN)(data, random)
     text = data.decode("utf-8", "surrogateescape")
@@ -159,7 +159,7 @@ def _text(data: bytes, random: Random) -> bytes:
 
 
 def _json(data: bytes, random: Random) -> bytes:
-    """One value of a JSON document."""
+    """Change one value of a JSON document."""
     try:
         document = json.loads(data)
     except (ValueError, RecursionError):
@@ -171,7 +171,7 @@ def _json(data: bytes, random: Random) -> bytes:
 
 
 def _change_value(document: Any, random: Random) -> bytes:
-    """The document with a value changed, as JSON; numbers that Python cannot write stand in it as they are."""
+    """Return the document as JSON with one value changed, possibly to a number that Python cannot write."""
     places = list(_places(document))
     if not places:
         return random.choice(NUMBERS).encode()
@@ -213,7 +213,7 @@ def _has(holder: Any, key: Any) -> bool:
 
 
 def _places(value: Any) -> Any:
-    """Every (container, key) of a document."""
+    """Yield every (container, key) of a document."""
     waiting = [value]
     while waiting:
         holder = waiting.pop()
@@ -224,7 +224,7 @@ def _places(value: Any) -> Any:
 
 
 def _npy(data: bytes, random: Random) -> bytes:
-    """The header's words, its length made to fit; or the numbers behind it."""
+    """Change the header, with a matching length, or the data after it."""
     end = data.find(b"\n") + 1
     if end <= 10 or random.random() < 0.3:
         return random.choice(PLAIN)(data, random)
@@ -233,7 +233,7 @@ def _npy(data: bytes, random: Random) -> bytes:
 
 
 def _safetensors(data: bytes, random: Random) -> bytes:
-    """The JSON header, its length made to fit; or the numbers behind it."""
+    """Change the JSON header, with a matching length, or the data after it."""
     length = int.from_bytes(data[:8], "little")
     if length > len(data) or random.random() < 0.3:
         return random.choice(PLAIN)(data, random)
@@ -242,7 +242,7 @@ def _safetensors(data: bytes, random: Random) -> bytes:
 
 
 def _glb(data: bytes, random: Random) -> bytes:
-    """The JSON chunk, its length made to fit; or the rest."""
+    """Change the JSON chunk, with a matching length, or the rest."""
     if len(data) < 20 or random.random() < 0.2:
         return random.choice(PLAIN)(data, random)
     length = int.from_bytes(data[12:16], "little")
@@ -251,13 +251,13 @@ def _glb(data: bytes, random: Random) -> bytes:
 
 
 def _zip(data: bytes, random: Random) -> bytes:
-    """One member changed and packed again; or the archive itself."""
+    """Change one member and pack again, or change the archive itself."""
     if random.random() < 0.4:
         return random.choice(PLAIN)(data, random)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = {info.filename: archive.read(info) for info in archive.infolist() if info.file_size < MOST_BYTES}
-    except Exception:  # damaged before: any damage more will do
+    except Exception:  # already damaged: any further mutation will do
         return _flip(data, random)
     if not members:
         return _flip(data, random)

@@ -1,4 +1,4 @@
-"""Every reader of bytes that somebody else may have made: what it is handed, and sound files to begin with."""
+"""All readers of untrusted files: how to call each, and valid files to start from."""
 
 import io
 import json
@@ -15,42 +15,44 @@ import numpy as np
 from PIL import Image
 
 from sherf.avatar.avatar_file import read_avatar, restore
-from sherf.batch.manifest import Settings, Wish, read_wishes
+from sherf.batch.job import JobRequest, Settings
+from sherf.batch.manifest import read_requests
 from sherf.body.body_model import BodyModel
 from sherf.body.files import load_body_model, read_body_model
 from sherf.camera.transforms_json import read_cameras
-from sherf.datasets import annotations, humman, openpeople_data, renderpeople, thuman, zju_mocap
-from sherf.datasets.subject_folder import motion_of_subject, read_subject_folder
+from sherf.datasets import annotations, openpeople_data, renderpeople
+from sherf.datasets.subject_folder import read_subject_folder, read_subject_motion
 from sherf.models import checkpoint
-from sherf.models.checkpoint import empty_model, load_checkpoint
+from sherf.models.build import empty_network
+from sherf.models.checkpoint import load_checkpoint
 from sherf.models.published.snapshot import read_network
-from sherf.motion.motion import read_motion
-from sherf.motion.motion.readers import recognise
-from sherf.photo.edit import edits_digest, read_fit_file
-from sherf.photo.read import read_mask, read_photo
+from sherf.motion.read import read_motion
+from sherf.motion.readers import recognise
+from sherf.photo.fit_file_reader import edits_digest, read_fit_file
+from sherf.photo.photo_reader import read_mask, read_photo
 from sherf.photo.video_reader import is_video, read_video, video_info
 from sherf.training.read_options import read_training
 
 Read = Callable[[Path], Any]
 THUMAN = Path(__file__).parents[1] / "tests" / "golden" / "thuman_layout"
 SIZE = (60, 40)
-"""Height and width of the photo that masks and fits are for."""
+"""Height and width of the photo that masks and fits belong to."""
 
 
 @dataclass(frozen=True)
 class Reader:
-    """One way into the program."""
+    """One reader of files."""
 
     name: str
     seeds: Callable[[], list[bytes]]
     suffix: str
     prepare: Callable[[Path], Read]
-    """Sets out what the reader needs beside the file, in a folder of its own."""
+    """Create what the reader needs beside the file, in the given folder."""
 
 
 @cache
 def tiny_body(name: str) -> BodyModel:
-    """Six vertices under a known name."""
+    """Return a body model of six vertices under a known name."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "x.npz"
         path.write_bytes(seeds.body_npz()[0])
@@ -62,17 +64,17 @@ def _plain(read: Read) -> Callable[[Path], Read]:
 
 
 def _motion(_: Path) -> Read:
-    recognise.load_body_model = cache(load_body_model)  # our own file, read once for each motion
+    recognise.load_body_model = cache(load_body_model)  # our own file, read once per motion
     return read_motion
 
 
 def _video(path: Path) -> Any:
     found = is_video(path.with_suffix("")), video_info(path)
-    return found, sum(picture.shape[0] for picture in read_video(path, 10.0))
+    return found, sum(frame.shape[0] for frame in read_video(path, 10.0))
 
 
 def _snapshot(path: Path) -> Any:
-    """What is no number may stand in what the import leaves out; what it takes is checked by `from_published`."""
+    """Read shapes only: tensors that the import ignores may contain NaN; `from_published` checks the others."""
     return {name: tuple(tensor.shape) for name, tensor in read_network(path, "G").items()}
 
 
@@ -81,11 +83,11 @@ def _avatar(path: Path) -> Any:
 
 
 def _checkpoint(suffix: str) -> Callable[[Path], Read]:
-    """The pair of files, one of them damaged."""
+    """Read a pair of files, one of them mutated."""
 
     def prepare(folder: Path) -> Read:
-        if suffix == ".safetensors":  # the network that the sound JSON asks for is laid out once
-            checkpoint.empty_model = cache(empty_model)
+        if suffix == ".safetensors":  # build the network of the valid JSON once
+            checkpoint.empty_network = cache(empty_network)
         pair = {".safetensors": seeds.checkpoint_pair()[0], ".json": seeds.checkpoint_pair()[1]}
         weights = folder / "x.safetensors"
         for name, content in pair.items():
@@ -111,7 +113,7 @@ def _fit(folder: Path) -> Read:
 
 
 def _subject(file: str, write: Callable[[Path], None], body: str = "smpl") -> Callable[[Path], Read]:
-    """A data set's subject of whose files one is damaged."""
+    """Read a data set's subject with one mutated file."""
 
     def prepare(folder: Path) -> Read:
         subject = folder / "data" / "000008"
@@ -120,17 +122,9 @@ def _subject(file: str, write: Callable[[Path], None], body: str = "smpl") -> Ca
 
         def read(path: Path) -> Any:
             path.replace(subject / file)
-            for cached in (
-                thuman._annotations,
-                zju_mocap._npy,
-                humman._json,
-                renderpeople._json,
-                renderpeople._npz,
-                openpeople_data._record,
-            ):
-                cached.cache_clear()
+            annotations.read_cached.cache_clear()
             model = tiny_body(body)
-            return read_subject_folder(subject, model, None, None), motion_of_subject(subject, model)
+            return read_subject_folder(subject, model, None, None), read_subject_motion(subject, model)
 
         return read
 
@@ -138,26 +132,26 @@ def _subject(file: str, write: Callable[[Path], None], body: str = "smpl") -> Ca
 
 
 def _of(file: str, write: Callable[[Path], None]) -> Callable[[], list[bytes]]:
-    """The sound file that the damaged one takes the place of."""
+    """Return the valid file that the mutated one replaces."""
 
-    def sound() -> list[bytes]:
+    def valid() -> list[bytes]:
         with tempfile.TemporaryDirectory() as folder:
             write(Path(folder))
             return [(Path(folder) / file).read_bytes()]
 
-    return sound
+    return valid
 
 
-def _picture(path: Path, mode: str = "RGB", value: Any = 9) -> None:
+def _write_image(path: Path, mode: str = "RGB", value: Any = 9) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new(mode, (32, 32), value).save(path)
 
 
 def write_thuman(folder: Path) -> None:
-    """The layout that the tests keep; pictures smaller."""
+    """Write the layout of tests/golden with smaller images."""
     shutil.copytree(THUMAN / "subject_000", folder, dirs_exist_ok=True)
     for path in folder.rglob("*.[jp][pn]g"):
-        _picture(path)
+        _write_image(path)
     camera = {"K": np.diag([50.0, 50, 1]), "R": np.eye(3), "T": np.array([[0.0], [0], [3]]), "D": np.zeros((5, 1))}
     listed = [{"ims": ["images/00/000000.jpg", "images/06/000000.jpg"]}]
     annotations_of = {"cams": {key: [value, value] for key, value in camera.items()}, "ims": listed}
@@ -165,9 +159,9 @@ def write_thuman(folder: Path) -> None:
 
 
 def write_zju(folder: Path) -> None:
-    """One picture."""
-    _picture(folder / "Camera_B1" / "000000.jpg")
-    _picture(folder / "mask_cihp" / "Camera_B1" / "000000.png", "L")
+    """Write one image."""
+    _write_image(folder / "Camera_B1" / "000000.jpg")
+    _write_image(folder / "mask_cihp" / "Camera_B1" / "000000.png", "L")
     numbers = {"Rh": np.zeros((1, 3)), "Th": np.zeros((1, 3)), "poses": np.zeros((1, 72)), "shapes": np.zeros((1, 10))}
     for name, content in (("new_params", numbers), ("new_vertices", np.zeros((6890, 3), np.float32))):
         (folder / name).mkdir()
@@ -182,9 +176,9 @@ def _cameras(name: str) -> str:
 
 
 def write_humman(folder: Path) -> None:
-    """One picture."""
-    _picture(folder / "kinect_color" / "kinect_000" / "000000.png")
-    _picture(folder / "kinect_mask" / "kinect_000" / "000000.png", "L")
+    """Write one image."""
+    _write_image(folder / "kinect_color" / "kinect_000" / "000000.png")
+    _write_image(folder / "kinect_mask" / "kinect_000" / "000000.png", "L")
     (folder / "smpl_params").mkdir()
     sizes = {"betas": 10, "global_orient": 3, "body_pose": 69, "transl": 3}
     np.savez(folder / "smpl_params" / "000000.npz", **{key: np.zeros(size) for key, size in sizes.items()})
@@ -192,9 +186,9 @@ def write_humman(folder: Path) -> None:
 
 
 def write_renderpeople(folder: Path) -> None:
-    """One picture; its parameters are a pickled dict in an .npz."""
-    _picture(folder / "img" / "camera0000" / "0000.jpg")
-    _picture(folder / "mask" / "camera0000" / "0000.png", "L")
+    """Write one image; its parameters are a pickled dict in an .npz."""
+    _write_image(folder / "img" / "camera0000" / "0000.jpg")
+    _write_image(folder / "mask" / "camera0000" / "0000.png", "L")
     sizes = {"betas": 10, "global_orient": 3, "body_pose": 69, "transl": 3}
     (folder / "outputs_re_fitting").mkdir()
     held = np.array({key: np.zeros((1, size)) for key, size in sizes.items()}, dtype=object)
@@ -203,8 +197,8 @@ def write_renderpeople(folder: Path) -> None:
 
 
 def write_openpeople(folder: Path) -> None:
-    """One picture with its mask and depth, and the manifest above."""
-    _picture(folder / "p00_v00.png", "RGBA", (9, 9, 9, 255))
+    """Write one image with mask and depth, and the manifest in the folder above."""
+    _write_image(folder / "p00_v00.png", "RGBA", (9, 9, 9, 255))
     Image.fromarray(np.full((32, 32), 30000, np.uint16)).save(folder / "p00_v00_depth.png")
     camera = {"K": np.eye(3).tolist(), "R": np.eye(3).tolist(), "T": [0, 0, 3]}
     pose = {"joints": np.zeros((24, 3)).tolist(), "translation": [0, 0, 0], "cameras": [camera]}
@@ -215,9 +209,9 @@ def write_openpeople(folder: Path) -> None:
 
 
 def _manifest(folder: Path) -> Read:
-    write_openpeople_at = folder / "000008"
-    write_openpeople_at.mkdir()
-    write_openpeople(write_openpeople_at)
+    person = folder / "000008"
+    person.mkdir()
+    write_openpeople(person)
 
     def read(path: Path) -> Any:
         path.replace(folder / "manifest.json")
@@ -231,14 +225,14 @@ def _manifest_seeds() -> list[bytes]:
     return [json.dumps({"people": {"000008": {"split": "train", "sha256": "0"}}, "plan": {"views": 1}}).encode()]
 
 
-def _data_pictures() -> list[bytes]:
+def _data_image_seeds() -> list[bytes]:
     written = io.BytesIO()
     Image.new("I;16", (32, 32), 9).save(written, "PNG")
-    return [written.getvalue(), *seeds.pictures()[:6]]
+    return [written.getvalue(), *seeds.images()[:6]]
 
 
-def _data_picture(path: Path) -> Any:
-    return annotations.read_picture(path), annotations.read_mask(path)
+def _data_image(path: Path) -> Any:
+    return annotations.read_image(path), annotations.read_mask(path)
 
 
 def _data_npz() -> list[bytes]:
@@ -246,16 +240,16 @@ def _data_npz() -> list[bytes]:
 
 
 def _wishes(folder: Path) -> Read:
-    """Rows of a manifest; what they name is there."""
+    """Read rows of a manifest; the files that they name exist."""
     for name in ("me.jpg", "you.jpg"):
-        _picture(folder / name)
-    common = Wish(folder, "", "", (), (), (), None, False, Settings())
-    return lambda path: read_wishes(path, common)
+        _write_image(folder / name)
+    common = JobRequest(folder, "", "", (), (), (), None, False, Settings())
+    return lambda path: read_requests(path, common)
 
 
 OPEN = "openbody"
 _ALL = (
-    Reader("photo", seeds.pictures, "", _plain(read_photo)),
+    Reader("photo", seeds.images, "", _plain(read_photo)),
     Reader("mask", seeds.masks, "", _plain(lambda path: read_mask(path, (40, 36)))),
     Reader("video", seeds.videos, ".mp4", _plain(_video)),
     Reader("motion npz", seeds.motion_npz, ".npz", _motion),
@@ -274,7 +268,7 @@ _ALL = (
     Reader("fit json", seeds.fit_files, ".json", _fit),
     Reader("cameras json", seeds.camera_files, ".json", _plain(read_cameras)),
     Reader("training json", seeds.training_files, ".json", _plain(lambda path: read_training(str(path)))),
-    Reader("data picture", _data_pictures, ".png", _plain(_data_picture)),
+    Reader("data picture", _data_image_seeds, ".png", _plain(_data_image)),
     Reader("data npz", _data_npz, ".npz", _plain(lambda path: list(annotations.read_npz(path)))),
     Reader("thuman annotations", _of("annots.npy", write_thuman), "", _subject("annots.npy", write_thuman)),
     Reader("zju annotations", _of("annots.npy", write_zju), "", _subject("annots.npy", write_zju)),

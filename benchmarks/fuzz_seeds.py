@@ -1,4 +1,4 @@
-"""Small sound files of every kind that is read, made in code: what fuzzing begins with. Nothing here reads a pickle."""
+"""Small valid files of every kind that is read, generated in code as seeds for fuzzing. Nothing here reads a pickle."""
 
 import base64
 import io
@@ -21,8 +21,8 @@ from sherf.body.skeleton import JOINT_NAMES, PARENTS
 from sherf.models.checkpoint import save_checkpoint
 from sherf.models.config import SherfConfig
 from sherf.models.config_json import config_record
-from sherf.models.paper.network import Sherf
-from sherf.photo.edit import FORMAT
+from sherf.models.paper.network import PaperNetwork
+from sherf.photo.fit_file import FORMAT
 from sherf.photo.landmarks import LANDMARKS
 
 TINY = SherfConfig(
@@ -37,14 +37,14 @@ BONES = (
 """Name, parent, offset in centimetres."""
 
 
-def _saved(picture: Image.Image, kind: str, **options: Any) -> bytes:
+def _saved(image: Image.Image, kind: str, **options: Any) -> bytes:
     written = io.BytesIO()
-    picture.save(written, kind, **options)
+    image.save(written, kind, **options)
     return written.getvalue()
 
 
-def pictures() -> list[bytes]:
-    """Each format that is read, and the modes that take another way."""
+def images() -> list[bytes]:
+    """Return images in every format that is read, and in unusual colour modes."""
     rng = np.random.default_rng(0)
     rgb = Image.fromarray(rng.integers(0, 255, (40, 36, 3), dtype=np.uint8), "RGB")
     alpha = rgb.convert("RGBA")
@@ -63,7 +63,7 @@ def pictures() -> list[bytes]:
 
 
 def masks() -> list[bytes]:
-    """White on black, and cut out."""
+    """Return masks: white on black, and as an alpha channel."""
     mask = Image.fromarray(np.tri(40, 36, dtype=np.uint8) * 255, "L")
     cut = Image.new("RGBA", (36, 40), (9, 9, 9, 255))
     cut.putalpha(mask)
@@ -71,7 +71,7 @@ def masks() -> list[bytes]:
 
 
 def videos() -> list[bytes]:
-    """Six small pictures in five containers."""
+    """Return clips of six small frames in five containers."""
     import av
 
     found = []
@@ -102,7 +102,7 @@ def _npz(arrays: dict[str, Any], packed: bool = False) -> bytes:
 
 
 def npy(content: Any) -> bytes:
-    """As np.save writes it: an object as a pickle."""
+    """Return the bytes that np.save writes; objects are pickled."""
     written = io.BytesIO()
     if isinstance(content, np.ndarray):
         np.save(written, content)
@@ -118,7 +118,7 @@ def _poses(frames: int = 2, width: int = 72) -> np.ndarray:
 
 
 def motion_npz() -> list[bytes]:
-    """Our own layout, AMASS's, and SMPL-X'."""
+    """Return motions in our own layout, AMASS's and SMPL-X's."""
     own = {
         "joints": _poses().reshape(-1, 24, 3), "translation": np.zeros((2, 3), np.float32), "fps": np.float64(30),
         "name": np.array("walk"), "licence": np.array("CC0"),
@@ -129,26 +129,26 @@ def motion_npz() -> list[bytes]:
 
 
 def motion_npy() -> list[bytes]:
-    """Poses alone."""
+    """Return arrays of poses only."""
     return [npy(_poses()), npy(np.asfortranarray(_poses(3, 66).astype(np.float64))), npy(_poses(2, 156).astype(">f4"))]
 
 
 def motion_json() -> list[bytes]:
-    """AIST++'s names and SMPL-X'."""
+    """Return motions with the keys of AIST++ and of SMPL-X."""
     aist = {"smpl_poses": _poses().round(3).tolist(), "smpl_trans": [[0, 0, 0]] * 2, "smpl_scaling": [90.0]}
     smplx = {"global_orient": [[0, 0, 0]], "body_pose": [[0] * 63], "transl": [[0, 0, 0]], "fps": 30, "note": "x"}
     return [json.dumps(x, default=float).encode() for x in (aist, smplx)]
 
 
 def motion_pickle() -> list[bytes]:
-    """AIST++ as it is published, in several protocols."""
+    """Return motions as AIST++ publishes them, in several pickle protocols."""
     aist = {"smpl_poses": _poses(), "smpl_trans": np.zeros((2, 3)), "smpl_scaling": np.array([90.0]), "fps": 60}
     plain = {"poses": _poses().astype(float), "trans": np.zeros((2, 3)), "mocap_framerate": np.float64(30)}
     return [pickle.dumps(x, protocol) for protocol in (0, 2, 4, 5) for x in (aist, plain)]
 
 
 def motion_bvh() -> list[bytes]:
-    """A skeleton of eight joints, two frames."""
+    """Return a skeleton of eight joints with two frames."""
     children = {i: [j for j, (_, parent, _) in enumerate(BONES) if parent == i] for i in range(-1, len(BONES))}
 
     def lines(joint: int) -> list[str]:
@@ -167,7 +167,7 @@ def motion_bvh() -> list[bytes]:
 
 
 def motion_gltf() -> list[bytes]:
-    """The same skeleton in a GLB, and in a .gltf with its numbers inside."""
+    """Return the same skeleton as a GLB, and as a .gltf with embedded buffers."""
     times = np.array([0, 0.1], np.float32)
     turns = np.array([[0, 0, 0, 1], [0, 0.6, 0, 0.8]], np.float32)
     places = np.array([[0, 1, 0], [0, 1, 1]], np.float32)
@@ -206,7 +206,7 @@ def motion_gltf() -> list[bytes]:
 
 
 def body_arrays(vertices: int = 6) -> dict[str, np.ndarray]:
-    """A body model of very few vertices, in SMPL's layout."""
+    """Return a body model of very few vertices in SMPL's layout."""
     rng = np.random.default_rng(0)
     weights = np.zeros((vertices, 24))
     weights[:, 0] = 1
@@ -220,13 +220,13 @@ def body_arrays(vertices: int = 6) -> dict[str, np.ndarray]:
 
 
 def body_npz() -> list[bytes]:
-    """With and without blend shapes of the pose."""
+    """Return body models with and without pose blend shapes."""
     posed = body_arrays(4) | {"posedirs": np.full((4, 3, 207), 0.1, np.float16)}
     return [_npz(body_arrays()), _npz(posed, True)]
 
 
 def body_pickle() -> list[bytes]:
-    """Plain arrays, and a sparse joint regressor."""
+    """Return body models with plain arrays, and with a sparse joint regressor."""
     import scipy.sparse
 
     sparse = body_arrays() | {"J_regressor": scipy.sparse.csc_matrix(body_arrays()["J_regressor"])}
@@ -234,15 +234,15 @@ def body_pickle() -> list[bytes]:
 
 
 def avatars() -> list[bytes]:
-    """A template's avatar."""
+    """Return an avatar of the template model."""
     header = {"format": "sherf-avatar", "version": "1", "model": "template", "body_model": "openbody", "report": "{}"}
     return [_in_order(save(_observation() | {"stand_off": torch.zeros(6), "fill": torch.zeros(6, 3)}, header))]
 
 
 def network_avatars() -> list[bytes]:
-    """A tiny network's avatar, of the published kind."""
+    """Return an avatar of a tiny network in the published architecture."""
     torch.manual_seed(0)
-    network = Sherf(TINY, with_encoder=False)
+    network = PaperNetwork(TINY, with_encoder=False)
     planes = torch.zeros(TINY.num_planes, TINY.token_width, *TINY.plane_size)
     tensors = _observation() | {"planes": planes, "pixels": torch.zeros(2, 4, 4), "vertices": torch.zeros(6, 3)}
     tensors |= {f"network.{name}": x for name, x in network.state_dict().items()}
@@ -254,7 +254,7 @@ def network_avatars() -> list[bytes]:
 
 
 def _in_order(content: bytes) -> bytes:
-    """safetensors writes several entries of a header in an order that changes from run to run."""
+    """Sort the header: safetensors writes its entries in an order that changes from run to run."""
     length = int.from_bytes(content[:8], "little")
     header = json.dumps(json.loads(content[8 : 8 + length]), sort_keys=True).encode()
     return len(header).to_bytes(8, "little") + header + content[8 + length :]
@@ -270,16 +270,16 @@ def _observation() -> dict[str, torch.Tensor]:
 
 @cache
 def checkpoint_pair() -> tuple[bytes, bytes]:
-    """Weights and the JSON beside them."""
+    """Return the bytes of a checkpoint's weights and of its JSON."""
     torch.manual_seed(0)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "x.safetensors"
-        save_checkpoint(Sherf(TINY), path, {})
+        save_checkpoint(PaperNetwork(TINY), path, {})
         return path.read_bytes(), path.with_suffix(".json").read_bytes()
 
 
 def snapshots() -> list[bytes]:
-    """As the published training writes them, in plain pickles and in both layouts of torch.save."""
+    """Return snapshots as the published training writes them: plain pickles and both layouts of torch.save."""
     torch.manual_seed(0)
     networks = {name: torch.nn.Sequential(torch.nn.Linear(2, 3)) for name in ("G", "D", "G_ema")}
     packed, legacy = io.BytesIO(), io.BytesIO()
@@ -290,13 +290,13 @@ def snapshots() -> list[bytes]:
 
 
 def _without_addresses(content: bytes) -> bytes:
-    """The older layout names storages by where they lay in memory; here they are counted."""
+    """Number the storages: the older layout names them by their memory addresses."""
     names: dict[bytes, bytes] = {}
     return re.sub(rb"\d{12,16}", lambda m: names.setdefault(m[0], b"%0*d" % (len(m[0]), len(names))), content)
 
 
 def fit_files() -> list[bytes]:
-    """A fit.json with edits of every kind."""
+    """Return a fit.json with edits of every kind."""
     content = {
         "format": FORMAT, "photo": "me.jpg", "photo_sha256": "0", "size": [40, 60], "person": 1,
         "body_model": "openbody",
@@ -314,7 +314,7 @@ def fit_files() -> list[bytes]:
 
 
 def camera_files() -> list[bytes]:
-    """Two cameras; one with its angle, the other with focal lengths."""
+    """Return two cameras, one with its field of view, the other with focal lengths."""
     matrix = [[1, 0, 0, 0], [0, 1, 0, 1], [0, 0, 1, 3], [0, 0, 0, 1]]
     frames = [{"transform_matrix": matrix, "file_path": "a.png"}, {"transform_matrix": matrix, "fl_x": 50, "cy": 3.5}]
     return [
@@ -325,7 +325,7 @@ def camera_files() -> list[bytes]:
 
 
 def training_files() -> list[bytes]:
-    """Something of every part."""
+    """Return training configurations with an entry of every section."""
     content = {
         "base": "sherf-small", "model": {"blend": False, "lookups": ["seen"]}, "losses": {"lpips": 0}, "steps": 9,
         "augment": {"mirror": 0.25}, "learning_rate": 0.001,
@@ -334,17 +334,17 @@ def training_files() -> list[bytes]:
 
 
 def manifest_csv() -> list[bytes]:
-    """Rows for `sherf batch`."""
+    """Return rows for `sherf batch`."""
     return [b"photo,name,motions,frames\nme.jpg,me,walk,3\nyou.jpg,,,\n"]
 
 
 def manifest_jsonl() -> list[bytes]:
-    """Likewise."""
+    """Return rows as JSON Lines."""
     return [b'{"photo": "me.jpg", "motions": ["walk"], "frames": 3}\n{"photo": "you.jpg"}\n']
 
 
 def manifest_yaml() -> list[bytes]:
-    """Likewise, with defaults and an alias."""
+    """Return rows as YAML, with defaults and an alias."""
     return [
         b"defaults:\n  motions: &m [walk]\nphotos:\n  - me.jpg\n  - photo: you.jpg\n    motions: *m\n    frames: 3\n"
     ]

@@ -1,4 +1,4 @@
-"""Learn how likely poses are (sherf/photo/pose_prior.npz) from the poses that OpenPeople draws.
+"""Fit the pose prior (sherf/photo/pose_prior.npz), a mixture of Gaussians, to poses of OpenPeople.
 
 python benchmarks/learn_pose_prior.py
 """
@@ -17,13 +17,13 @@ from sherf.photo.pose_prior import PARTS
 
 POSES = 12_000
 GAUSSIANS = {"trunk": 1, "legs": 4, "arm": 1}
-"""And as many in a mirror."""
+"""Number of components of each body part, and as many mirrored ones."""
 LEAST_SPREAD = 0.05
-"""Radians that are added to every joint's spread: real people are less exact than drawn ones."""
+"""Radians added to every joint's standard deviation: real poses vary more than sampled ones."""
 
 
 def main() -> None:
-    """Draw, cluster, write."""
+    """Sample, cluster and write."""
     rng = np.random.default_rng(0)
     poses = np.array([draw_pose(rng)[1] for _ in range(POSES)])
     in_mirror = mirrored_rotations(torch.from_numpy(poses)).numpy()

@@ -1,6 +1,6 @@
-"""How much masks overlap with ones that were corrected by hand: `python benchmarks/masks.py [PHOTO MASK ...]`.
+"""IoU of person masks with manually corrected ones: `python benchmarks/masks.py [PHOTO MASK ...]`.
 
-Without arguments: the shipped photograph. Masks are white on black, of the photo's size.
+Without arguments it uses an example photo. Masks are white on black and of the photo's size.
 """
 
 import sys
@@ -8,16 +8,16 @@ from pathlib import Path
 
 from sherf.photo.detect import choose_person, detect_people
 from sherf.photo.mask import person_mask
-from sherf.photo.read import read_mask, read_photo
+from sherf.photo.photo_reader import read_mask, read_photo
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = [ROOT / "examples" / "darknet_person.jpg", ROOT / "benchmarks" / "masks" / "darknet_person.png"]
 
 
 def main() -> None:
-    """Print a line for each photo."""
+    """Measure and print a row per photo."""
     paths = [Path(name) for name in sys.argv[1:]] or SHIPPED
-    print("| photo | IoU | pixels that differ | of |\n|---|---|---|---|")
+    print("| photo | IoU | differing pixels | of |\n|---|---|---|---|")
     for path, by_hand in zip(paths[::2], paths[1::2], strict=True):
         photo = read_photo(path)
         found = person_mask(photo.image, photo.alpha, choose_person(detect_people(photo.image))) > 0.5

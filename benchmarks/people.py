@@ -1,4 +1,4 @@
-"""How fast people are made: `python benchmarks/people.py` prints a table. Nothing else should run meanwhile."""
+"""Speed of generating OpenPeople: `python benchmarks/people.py`, on an otherwise idle machine."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sherf.datasets.openpeople.generate import fitting_pose
+from sherf.datasets.openpeople.generate import draw_valid_pose
 from sherf.datasets.openpeople.lighting import Lighting
 from sherf.datasets.openpeople.person import make_person, stream
 from sherf.datasets.openpeople.stage import Stage
@@ -24,13 +24,13 @@ CORES = os.cpu_count() or 1
 
 
 def one(seed: int) -> tuple[float, float, float]:
-    """Seconds to build a person, to pose and light it, and to render one view."""
+    """Return the seconds to build a person, to pose and light it, and to render one view."""
     torch.set_num_threads(1)
     start = time.perf_counter()
     person = make_person(seed)
     assert person.parts
     built = time.perf_counter()
-    _, _, posed = fitting_pose(person, 0)
+    _, _, posed = draw_valid_pose(person, 0)
     stage = Stage(posed, Lighting())
     ready = time.perf_counter()
     cameras = draw_viewpoints(stream(seed, "benchmark"), posed.vertices, VIEWS, SIZE)
@@ -40,7 +40,7 @@ def one(seed: int) -> tuple[float, float, float]:
 
 
 def bytes_of_a_person() -> float:
-    """On disk: 24 views of 256 x 256."""
+    """Return the size on disk of 24 views of 256 x 256."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "sherf.cli", "generate", "openpeople", "--people", "10", "--out", folder]
         subprocess.run(command, check=True, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
@@ -55,10 +55,10 @@ def main() -> None:
         list(pool.map(one, range(1000, 1000 + CORES)))  # imports and caches
         seconds = np.array(list(pool.map(one, range(PEOPLE))))
     build, pose, view = np.median(seconds, axis=0)
-    print(f"| what ({CORES} processes at once) | figure | target |\n|---|---|---|")
-    print(f"| building a person, each process (median; most {seconds[:, 0].max():.2f} s) | {build:.2f} s | 1.5 s |")
-    print(f"| drawing a pose that fits, occlusion and shadows, each process (median) | {pose:.2f} s | |")
-    print(f"| {SIZE} x {SIZE} views of a person already built, all processes | {CORES / view:.1f} a second | 5 |")
+    print(f"| what ({CORES} parallel processes) | figure | target |\n|---|---|---|")
+    print(f"| building a person, per process (median; maximum {seconds[:, 0].max():.2f} s) | {build:.2f} s | 1.5 s |")
+    print(f"| drawing a valid pose, occlusion and shadows, per process (median) | {pose:.2f} s | |")
+    print(f"| {SIZE} x {SIZE} views of an existing person, all processes | {CORES / view:.1f} views/s | 5 |")
     print(f"| 500 people x 24 views of 256 x 256 on disk | {500 * bytes_of_a_person() / 2**30:.2f} GB | 2 GB |")
 
 

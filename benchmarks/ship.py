@@ -1,8 +1,8 @@
-"""Put a trained checkpoint where it ships: checkpoints/NAME in half precision, with its SHA-256.
+"""Convert a trained checkpoint for release: checkpoints/NAME in half precision, with SHA-256 sums.
 
     python benchmarks/ship.py out/train/checkpoint.safetensors
 
-The model card (checkpoints/NAME/README.md) is written by hand.
+Write the model card (checkpoints/NAME/README.md) by hand.
 """
 
 import sys

@@ -1,8 +1,8 @@
-"""What a model makes of people, from eight sides, on one sheet.
+"""Render avatars from eight sides on one sheet, for visual comparison.
 
     python benchmarks/sides.py out/sides.jpg photo.jpg people/000009 ... [--model sherf-small] [--size 300]
 
-A source is a photo, or a subject's folder of OpenPeople.
+A source is a photo, or the folder of a subject of OpenPeople.
 """
 
 import argparse
@@ -13,11 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sherf.avatar.reconstruct import obtain_avatar
-from sherf.avatar.renderer import make_renderer
+from sherf.api.sources import obtain_avatar
+from sherf.avatar.renderer import FieldRenderer
 from sherf.camera.framing import frame_person
 from sherf.camera.pinhole import turntable
-from sherf.export.video_writer import compose, write_png
+from sherf.export.video_writer import compose
+from sherf.files.images import write_png
 from sherf.files.options import OutputOptions
 from sherf.photo.options import PhotoOptions
 from sherf.render.devices import choose_backend
@@ -27,18 +28,18 @@ WHITE = torch.ones(3)
 
 
 def row(source: Path, model: str, size: int) -> Tensor:
-    """The photo and eight sides."""
+    """Return the photo and eight views, side by side."""
     with tempfile.TemporaryDirectory() as folder:
         avatar, body = obtain_avatar(source, OutputOptions(Path(folder)), PhotoOptions(model=model))
     subject = avatar.bank.subject
-    renderer = make_renderer(avatar, body, choose_backend("cpu"))
+    renderer = FieldRenderer(avatar, body, choose_backend("cpu"))
     base, centre = frame_person(renderer.outline(subject.pose), subject.camera, (size, size))
     cut = size // 5
     frames = [renderer.frame(turntable(base, centre, SIDES)[i], subject.pose) for i in range(SIDES)]
     sides = [compose(frame, WHITE)[:, :, cut : size - cut] for frame in frames]
-    picture = subject.image * subject.mask + (1 - subject.mask)
-    scale = size / max(picture.shape[1:])
-    small = F.interpolate(picture[None], scale_factor=scale, mode="area")[0][:, :size]
+    photo = subject.image * subject.mask + (1 - subject.mask)
+    scale = size / max(photo.shape[1:])
+    small = F.interpolate(photo[None], scale_factor=scale, mode="area")[0][:, :size]
     missing = size - small.shape[2]
     small = F.pad(small, (missing // 2, missing - missing // 2, 0, size - small.shape[1]), value=1.0)
     return torch.cat([small[:, :, cut // 2 : size - cut // 2], *sides], dim=2)

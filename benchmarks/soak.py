@@ -1,9 +1,9 @@
-"""Hours of mixed work, and what grows: `python benchmarks/soak.py --minutes 120 --out out/soak`.
+"""Soak test: hours of mixed work, to find leaks: `python benchmarks/soak.py --minutes 120 --out out/soak`.
 
-The page is served all the time. One visitor after the other comes: with a photo of one person or of several, to look
-around, film and export; with a wall, with a broken file; every fifth time a batch runs beside the page instead. Each
-photo is another one. After each job: memory, open files, threads and temporary files of the server, peak memory of the
-batch. Ends with a table, and with what is left when the server has ended. Figures: `jobs.jsonl`, `soak.json`.
+Serves the page and runs one session after the other: with a photo of one or several people (render, animate, export),
+with a photo of a wall, with a broken file; every fifth job is a batch beside the page. No two photos are the same.
+After each job it records memory, open files, threads and temporary files of the server, and the peak memory of the
+batch. Prints a table, including files left behind when the server has stopped. Results: `jobs.jsonl`, `soak.json`.
 """
 
 import argparse
@@ -32,29 +32,29 @@ PHOTOS = ("person_1.jpg", "person_2.jpg", "darknet_person.jpg")
 MOTIONS = ("walk", "wave", "bow", "jump")
 BATCH_EVERY, BATCH_PHOTOS = 5, 4
 WARM_UP = 5
-"""Jobs that load what is loaded once: no part of the slope."""
-VISIT_MINUTES = 5
-"""After which the page forgets a session here, so that it happens often."""
+"""Jobs excluded from the slope, during which models are loaded."""
+SESSION_MINUTES = 5
+"""Session lifetime: short, so that sessions expire often."""
 MB = 2**20
 SHERF = [sys.executable, "-m", "sherf.cli"]
 
 
 @dataclass
 class Served:
-    """The page."""
+    """The running page."""
 
     process: psutil.Process
-    """`sherf app`, whose child is the server."""
+    """`sherf app`; the server is its child."""
     address: str
     temporary: Path
 
     @property
     def server(self) -> psutil.Process:
-        """What does the work."""
+        """The server process."""
         return max(self.process.children(), key=lambda child: child.memory_info().rss)
 
     def state(self) -> dict[str, float]:
-        """What it holds now."""
+        """Return its current memory, open files, threads and temporary files."""
         files = [path for path in self.temporary.rglob("*") if path.is_file()]
         return {
             "memory_mb": round(self.server.memory_info().rss / MB, 1),
@@ -73,7 +73,7 @@ def _size(path: Path) -> int:
 
 
 def main() -> None:
-    """Work until the time is up, then print."""
+    """Run jobs until the time is up, then print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=120.0)
     parser.add_argument("--out", type=Path, default=Path("out/soak"))
@@ -96,26 +96,26 @@ def main() -> None:
                 file.write(json.dumps(record) + "\n")
             print(json.dumps(record), flush=True)
     except KeyboardInterrupt:
-        print("interrupted: what was measured so far")
+        print("interrupted: results so far")
     finally:
         code = stop(served)
     if not (out / "jobs.jsonl").exists():
-        sys.exit("interrupted before the first job ended: nothing was measured")
+        sys.exit("interrupted before the first job finished: no results")
     jobs = [json.loads(line) for line in (out / "jobs.jsonl").read_text().splitlines()]
     left = [str(path.relative_to(temporary)) for path in temporary.rglob("*") if path.is_file()]
-    figures = {"exit_code": code, "left_behind": left, "log": (out / "page.log").read_text()[-2000:], **summed_up(jobs)}
+    figures = {"exit_code": code, "left_behind": left, "log": (out / "page.log").read_text()[-2000:], **summarise(jobs)}
     (out / "soak.json").write_text(json.dumps(figures, indent=1))
     print(table(figures))
 
 
 def serve(log: Path, temporary: Path) -> Served:
-    """Start the page with temporary files of its own."""
+    """Start the page with its own folder for temporary files."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environment = os.environ | {"TMPDIR": str(temporary)}
     with log.open("w") as file:
-        command = [*SHERF, "app", "--port", str(port), "--minutes", str(VISIT_MINUTES)]
+        command = [*SHERF, "app", "--port", str(port), "--minutes", str(SESSION_MINUTES)]
         process = subprocess.Popen(command, stdout=file, stderr=file, env=environment)
     address = f"http://127.0.0.1:{port}"
     for _ in range(300):
@@ -127,7 +127,7 @@ def serve(log: Path, temporary: Path) -> Served:
 
 
 def stop(served: Served) -> int | None:
-    """Ctrl-C; the exit code."""
+    """Stop the page as Ctrl-C does, and return its exit code."""
     served.process.send_signal(signal.SIGINT)
     try:
         return served.process.wait(timeout=30)
@@ -137,27 +137,27 @@ def stop(served: Served) -> int | None:
 
 
 def job(number: int, random: Random, work: Path, served: Served) -> dict:
-    """One job, and how the server is afterwards."""
+    """Run one job and return its record."""
     shutil.rmtree(work)
     work.mkdir()
-    started, name, said, peak = time.monotonic(), "batch", "done", 0.0
+    started, name, outcome, peak = time.monotonic(), "batch", "done", 0.0
     if number % BATCH_EVERY == BATCH_EVERY - 1:
         peak = batch(work, random, served.temporary)
     else:
-        name = random.choices(list(VISITS), weights=(8, 1, 1))[0]
-        said = told(VISITS[name], Client(served.address, verbose=False, download_files=work), work, random)
+        name = random.choices(list(SESSIONS), weights=(8, 1, 1))[0]
+        outcome = run_session(SESSIONS[name], Client(served.address, verbose=False, download_files=work), work, random)
     return {
         "job": number,
         "kind": name,
-        "said": said,
+        "said": outcome,
         "seconds": round(time.monotonic() - started, 1),
         "batch_peak_mb": peak,
         **served.state(),
     }
 
 
-def told(act: Callable[[Client, Path, Random], str], page: Client, work: Path, random: Random) -> str:
-    """What the page said."""
+def run_session(act: Callable[[Client, Path, Random], str], page: Client, work: Path, random: Random) -> str:
+    """Return the outcome of a session."""
     try:
         return act(page, work, random)
     except Exception as error:
@@ -167,7 +167,7 @@ def told(act: Callable[[Client, Path, Random], str], page: Client, work: Path, r
 
 
 def session(page: Client, work: Path, random: Random) -> str:
-    """From photo to files."""
+    """Run a session from photo to exported files."""
     page.predict(handle_file(str(photo(work / "me.jpg", random))), 1, api_name="/reconstruct")
     page.predict(api_name="/build")
     for _ in range(3):
@@ -180,7 +180,7 @@ def session(page: Client, work: Path, random: Random) -> str:
 
 
 def wall(page: Client, work: Path, random: Random) -> str:
-    """Nobody is in the picture."""
+    """Upload a photo without a person."""
     grey = np.random.default_rng(random.getrandbits(32)).integers(118, 138, (600, 400, 3), dtype=np.uint8)
     Image.fromarray(grey).save(work / "wall.png")
     page.predict(handle_file(str(work / "wall.png")), 1, api_name="/reconstruct")
@@ -188,26 +188,26 @@ def wall(page: Client, work: Path, random: Random) -> str:
 
 
 def broken(page: Client, work: Path, random: Random) -> str:
-    """A photo that ends too soon."""
+    """Upload a truncated photo."""
     path = photo(work / "me.jpg", random)
     path.write_bytes(path.read_bytes()[: random.randint(100, 20_000)])
     page.predict(handle_file(str(path)), 1, api_name="/reconstruct")
     return "accepted"
 
 
-VISITS = {"session": session, "wall": wall, "broken file": broken}
+SESSIONS = {"session": session, "wall": wall, "broken file": broken}
 
 
 def photo(path: Path, random: Random) -> Path:
-    """A shipped photo that never was there before."""
-    with Image.open(EXAMPLES / random.choice(PHOTOS)) as picture:
-        share = random.uniform(0.7, 1.0)
-        picture.resize((round(share * picture.width), round(share * picture.height))).save(path, quality=93)
+    """Write a variant of an example photo."""
+    with Image.open(EXAMPLES / random.choice(PHOTOS)) as image:
+        scale = random.uniform(0.7, 1.0)
+        image.resize((round(scale * image.width), round(scale * image.height))).save(path, quality=93)
     return path
 
 
 def batch(work: Path, random: Random, temporary: Path) -> float:
-    """A few photos by two workers; the most memory that all processes held together, in MB."""
+    """Run a batch of a few photos with two workers; return the peak memory of all processes, MB."""
     (work / "photos").mkdir()
     for number in range(BATCH_PHOTOS):
         photo(work / "photos" / f"{number}.jpg", random)
@@ -223,7 +223,7 @@ def batch(work: Path, random: Random, temporary: Path) -> float:
     ended.set()
     watching.join()
     if code != 0:
-        raise SystemExit(f"the batch ended with {code}")
+        raise SystemExit(f"the batch ended with exit code {code}")
     return round(max(peaks), 1)
 
 
@@ -236,8 +236,8 @@ def _watch(running: psutil.Process, peaks: list[float], ended: threading.Event) 
             continue
 
 
-def summed_up(jobs: list[dict]) -> dict:
-    """Beginning, end and slope of what was measured."""
+def summarise(jobs: list[dict]) -> dict:
+    """Return start, end and slope of each measured quantity."""
     later = jobs[WARM_UP:]
     figures: dict = {"jobs": len(jobs), "hours": round(sum(job["seconds"] for job in jobs) / 3600, 2), "kinds": {}}
     for job in jobs:
@@ -271,11 +271,11 @@ def _half(hours: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 
 def table(figures: dict) -> str:
-    """In Markdown."""
+    """Return the results as a Markdown table."""
     kinds = ", ".join(f"{of['count']} x {kind} ({of['refused']} refused)" for kind, of in figures["kinds"].items())
     lines = [f"{figures['jobs']} jobs in {figures['hours']} hours: {kinds}", ""]
     lines += [
-        "| | first quarter | last quarter | most | slope an hour | of the second half |",
+        "| | first quarter | last quarter | maximum | slope per hour | slope of the second half |",
         "|---|---|---|---|---|---|",
     ]
     for what, course in figures.items():

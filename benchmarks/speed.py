@@ -1,6 +1,6 @@
-"""How long things take and how much memory they need, as a user meets them: `make benchmark`.
+"""Time and memory of the main commands: `make benchmark`.
 
-Cold figures are whole processes; warm ones exclude the start. Run it on an otherwise idle machine.
+Cold figures are for whole processes, warm ones exclude start-up. Run it on an otherwise idle machine.
 """
 
 import os
@@ -18,7 +18,7 @@ WARM_FRAMES = 12
 
 
 def run(*arguments: str | Path) -> tuple[float, float]:
-    """Run one command in a process of its own; return seconds and peak memory in GB."""
+    """Run one command in its own process; return seconds and peak memory in GB."""
     start = time.perf_counter()
     process = subprocess.Popen([*SHERF, *map(str, arguments)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
@@ -28,13 +28,14 @@ def run(*arguments: str | Path) -> tuple[float, float]:
 
 
 def warm_frame(avatar_path: Path) -> tuple[float, float]:
-    """Median seconds of a 512² frame: the same pose from new sides, and a new pose each time."""
+    """Return the median seconds of a 512² frame: the same pose from new views, and a new pose each time."""
     from sherf.avatar.avatar_file import load_avatar
-    from sherf.avatar.renderer import make_renderer
+    from sherf.avatar.renderer import FieldRenderer
     from sherf.body.files import load_body_model
     from sherf.camera.framing import frame_person
     from sherf.camera.pinhole import turntable
-    from sherf.motion.motion import apply, read_motion
+    from sherf.motion.playback import apply
+    from sherf.motion.read import read_motion
     from sherf.render.devices import choose_backend
 
     body = load_body_model("openbody")
@@ -43,7 +44,7 @@ def warm_frame(avatar_path: Path) -> tuple[float, float]:
     base, centre = frame_person(body.pose(subject.pose).vertices, subject.camera, (512, 512))
     cameras = turntable(base, centre, WARM_FRAMES)
     poses = apply(read_motion("walk"), subject.pose)
-    renderer = make_renderer(avatar, body, choose_backend("cpu"))
+    renderer = FieldRenderer(avatar, body, choose_backend("cpu"))
     renderer.frame(cameras[0], subject.pose)
 
     def median(shots: list) -> float:
@@ -67,8 +68,8 @@ def main() -> None:
         seconds, memory = run("reconstruct", PHOTO, "--out", out / "a")
         rows.append(("photo → avatar, cold process", f"{seconds:.1f} s", f"{memory:.2f} GB", "15 s"))
         still, moving = warm_frame(out / "a" / "avatar.safetensors")
-        rows.append(("frame 512², warm, same pose", f"{still:.2f} s", "", "1.5 s"))
-        rows.append(("frame 512², warm, new pose", f"{moving:.2f} s", "", "1.5 s"))
+        rows.append(("frame of 512², warm, same pose", f"{still:.2f} s", "", "1.5 s"))
+        rows.append(("frame of 512², warm, new pose", f"{moving:.2f} s", "", "1.5 s"))
         seconds, memory = run("render", PHOTO, "--size", "512", "--frames", "60", "--out", out / "b")
         rows.append(
             ("`sherf render PHOTO --size 512 --frames 60`, cold", f"{seconds:.0f} s", f"{memory:.2f} GB", "180 s, 3 GB")

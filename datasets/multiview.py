@@ -1,7 +1,7 @@
-"""One door to every multi-view data set: subjects, poses and views by name, in the house's conventions.
+"""The common interface of all multi-view data sets: subjects, poses and views, in this project's conventions.
 
-An adapter reads one data set's files and converts what they mean once: axes, root rotation, pelvis shift, millimetres,
-lens distortion, pixel centres. It hands over pictures as they lie on disk: nothing is resized, no ray is made.
+An adapter reads the files of one data set and converts its conventions once: axes, root rotation, pelvis shift,
+millimetres, lens distortion, pixel centres. It returns images as stored on disk: nothing is resized, no rays are made.
 """
 
 from dataclasses import dataclass
@@ -15,26 +15,26 @@ from sherf.scene import OnDevice, Subject
 
 @dataclass(frozen=True)
 class View(OnDevice):
-    """One picture of one subject in one pose."""
+    """One image of one subject in one pose."""
 
     subject: Subject
-    """Picture, mask, camera, body: an observation as it is, or what a rendering is compared with."""
+    """Image, mask, camera and body: the observation, or the target that a rendering is compared with."""
     vertices: Float[Tensor, "vertex 3"]
-    """The body's vertices in world space as the data set gives them, metres: trusted over the pose."""
-    unsure: Bool[Tensor, "h w"] | None = None
-    """Pixels at the mask's rim that the data set says belong to nobody for sure; None: there are none."""
+    """Body vertices in world space as the data set provides them, metres; where both exist they override the pose."""
+    uncertain: Bool[Tensor, "h w"] | None = None
+    """Pixels at the mask's boundary that the data set excludes; None: it excludes none."""
     depth: Float[Tensor, "h w"] | None = None
-    """Distance of the clothed surface along the camera's z axis, metres, 0 where nothing is; None: not known."""
+    """Depth of the clothed surface along the camera's z axis, metres, 0 in the background; None: not available."""
 
 
 @runtime_checkable
 class MultiviewData(Protocol):
-    """What every adapter offers. Random access, safe from many workers at once; nothing is kept open."""
+    """What every adapter offers: random access, safe from several workers at once, no file kept open."""
 
     name: str
     """As on the command line: openpeople, thuman, renderpeople, humman, zju-mocap."""
     body_model: str
-    """Whose betas the poses carry."""
+    """The body model that the poses' betas belong to."""
 
     @property
     def subjects(self) -> tuple[str, ...]:
@@ -42,17 +42,30 @@ class MultiviewData(Protocol):
         ...
 
     def poses(self, subject: str) -> tuple[int, ...]:
-        """Numbers of the poses (frames) that the subject has, ascending. They may have gaps."""
+        """Return the numbers of the subject's poses (frames), ascending, possibly with gaps.
+
+        Raises:
+            BadInput: a file is missing or damaged; names the path.
+        """
         ...
 
     def views(self, subject: str) -> tuple[int, ...]:
-        """Numbers of the cameras, ascending."""
+        """Return the numbers of the cameras, ascending.
+
+        Raises:
+            BadInput: a file is missing or damaged; names the path.
+        """
         ...
 
     def view(self, subject: str, pose: int, view: int) -> View:
-        """Read one picture.
+        """Return one image with its mask, camera and body.
+
+        Args:
+            subject: one of `subjects`.
+            pose: one of `poses(subject)`.
+            view: one of `views(subject)`.
 
         Raises:
-            BadInput: a file of it is missing, truncated, of the wrong shape or kind; names the path.
+            BadInput: a file is missing, truncated, or of the wrong shape or kind; names the path.
         """
         ...

@@ -1,4 +1,4 @@
-"""OpenPeople, as `sherf generate openpeople` writes it, behind the common door."""
+"""Read OpenPeople, the procedural data set that `sherf generate openpeople` writes."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -9,94 +9,121 @@ import torch
 
 from sherf.body.body_model import BodyModel
 from sherf.body.files import load_body_model
+from sherf.datasets.annotations import read_cached
 from sherf.datasets.multiview import View
-from sherf.datasets.openpeople.store import RECORD, read_manifest, read_picture, read_record
-from sherf.datasets.published_layouts import posed_vertices
+from sherf.datasets.openpeople.store import RECORD, read_manifest, read_record, read_view
+from sherf.datasets.published_layouts import pose_vertices
 from sherf.errors import BadInput
 from sherf.scene import BodyPose, Camera, Subject
 
+Split = Literal["train", "validation", "test"]
+LARGEST_NUMBER = 1e6
+"""Largest magnitude accepted: pixels, metres, radians."""
+
 
 class OpenPeople:
-    """Adapter; see `MultiviewData`. Poses are placed by a translation alone; joint 0 turns the body."""
+    """Adapter of OpenPeople for `MultiviewData`. A pose places the body by a translation; joint 0 rotates it."""
 
     name, body_model = "openpeople", "openbody"
 
-    def __init__(self, root: Path, split: Literal["train", "validation", "test"] | None = None):
+    def __init__(self, root: Path, split: Split | None = None):
+        """List the people; a subject's name is its seed in six digits.
+
+        Args:
+            root: the data set's folder.
+            split: which people; None takes all.
+
+        Raises:
+            BadInput: the folder has no manifest of OpenPeople, or no people of the split.
+        """
         people = read_manifest(root)["people"]
         self.root, self.split = root, split
-        self._subjects = tuple(
+        self.subjects = tuple(
             name for name, person in sorted(people.items())
             if isinstance(person, dict) and (split is None or person.get("split") == split)
         )  # fmt: skip
-        if not self._subjects:
+        if not self.subjects:
             raise BadInput(
-                f"{root} holds {len(people)} people, none of the {split} split.\n"
-                "Of ten seeds in a row eight train, one validates and one tests: generate more, or choose --split."
+                f"{root} has {len(people)} people, none of the {split} split.\n"
+                "Of ten consecutive seeds, eight are for training, one for validation and one for testing: "
+                "generate more people, or choose another --split."
             )
-        said = {name: people[name].get("sha256") for name in self._subjects}
-        self.digests = {name: digest if isinstance(digest, str) else None for name, digest in said.items()}
-        """What is in each person's folder: changes with the data."""
-
-    @property
-    def subjects(self) -> tuple[str, ...]:
-        """Six digits of the seed."""
-        return self._subjects
+        digests = {name: people[name].get("sha256") for name in self.subjects}
+        self.digests = {name: digest if isinstance(digest, str) else None for name, digest in digests.items()}
+        """SHA-256 of each person's folder: it changes with the data."""
 
     def poses(self, subject: str) -> tuple[int, ...]:
-        """All poses."""
-        return tuple(range(len(_record(self.root / subject)["poses"])))
+        """Return the numbers of all poses.
+
+        Raises:
+            BadInput: the person's record is missing or damaged.
+        """
+        return tuple(range(len(self._record(subject)["poses"])))
 
     def views(self, subject: str) -> tuple[int, ...]:
-        """All cameras; 0 takes the photo."""
-        poses = _record(self.root / subject)["poses"]
+        """Return the numbers of all cameras; camera 0 takes the photo.
+
+        Raises:
+            BadInput: the person's record is missing or damaged.
+        """
+        poses = self._record(subject)["poses"]
         return tuple(range(min((len(pose["cameras"]) for pose in poses), default=0)))
 
     def view(self, subject: str, pose: int, view: int) -> View:
-        """Read one picture."""
+        """Return one image with its mask, depth, camera and body.
+
+        Raises:
+            BadInput: a file is missing or damaged; names the path.
+        """
         folder = self.root / subject
-        record = _record(folder)
-        image, mask, depth = read_picture(folder, pose, view)
-        placed = record["poses"][pose]
-        camera = placed["cameras"][view]
+        record = self._record(subject)
+        image, mask, depth = read_view(folder, pose, view)
         path = folder / RECORD
+        pose_record = record["poses"][pose]
         body_pose = BodyPose(
-            _numbers(path, "betas", record["person"].get("betas"), (10,)),
-            _numbers(path, "joints", placed.get("joints"), (24, 3)),
+            _to_tensor(path, "betas", record["person"].get("betas"), (10,)),
+            _to_tensor(path, "joints", pose_record.get("joints"), (24, 3)),
             torch.eye(3),
-            _numbers(path, "translation", placed.get("translation"), (3,)),
+            _to_tensor(path, "translation", pose_record.get("translation"), (3,)),
         )
-        K, R, T = (
-            _numbers(path, key, camera.get(key), shape) for key, shape in (("K", (3, 3)), ("R", (3, 3)), ("T", (3,)))
-        )
-        subject_seen = Subject(
+        observation = Subject(
             torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1).float().contiguous() / 255,
             torch.from_numpy(mask.astype(np.float32) / 255),
-            Camera(K, R, T, image.shape[:2]), body_pose, "openbody",
-        )  # fmt: skip
-        return View(subject_seen, posed_vertices(_body(), body_pose), depth=torch.from_numpy(depth))
+            _to_camera(path, pose_record["cameras"][view], image.shape[:2]),
+            body_pose,
+            "openbody",
+        )
+        return View(observation, pose_vertices(_open_body(), body_pose), depth=torch.from_numpy(depth))
+
+    def _record(self, subject: str) -> dict[str, Any]:
+        return read_cached(read_record, self.root / subject)
 
 
-LARGEST = 1e6
-"""Of any number: pixels, metres, radians."""
+def _to_camera(path: Path, camera: dict[str, Any], size: tuple[int, int]) -> Camera:
+    return Camera(
+        _to_tensor(path, "K", camera.get("K"), (3, 3)),
+        _to_tensor(path, "R", camera.get("R"), (3, 3)),
+        _to_tensor(path, "T", camera.get("T"), (3,)),
+        size,
+    )
 
 
-def _numbers(path: Path, key: str, found: Any, shape: tuple[int, ...]) -> torch.Tensor:
-    """Finite numbers of a shape, out of JSON."""
+def _to_tensor(path: Path, key: str, value: Any, shape: tuple[int, ...]) -> torch.Tensor:
+    """Return a value of a record as finite numbers of a shape.
+
+    Raises:
+        BadInput: it is something else.
+    """
     try:
-        array = np.asarray(found, np.float64)
+        array = np.asarray(value, np.float64)
     except (TypeError, ValueError, OverflowError, RecursionError):
         array = np.full((), np.nan)
-    if array.shape != shape or not (np.abs(array) < LARGEST).all():
-        wanted = " x ".join(map(str, shape))
-        raise BadInput(f"{path}: {key} should be {wanted} numbers. Generate the person anew.")
+    if array.shape != shape or not (np.abs(array) < LARGEST_NUMBER).all():
+        expected = " x ".join(map(str, shape))
+        raise BadInput(f"{path}: {key} should be {expected} numbers. Generate the person again.")
     return torch.from_numpy(array).float()
 
 
-@lru_cache(maxsize=64)
-def _record(folder: Path) -> dict[str, Any]:
-    return read_record(folder)
-
-
 @lru_cache(maxsize=1)
-def _body() -> BodyModel:
+def _open_body() -> BodyModel:
     return load_body_model("openbody")

@@ -1,88 +1,60 @@
-"""THuman as the published evaluation reads it: `<subject>/annots.npy`, pictures, masks, SMPL by frame.
+"""Read THuman (Zheng et al., DeepHuman, ICCV 2019) as the published evaluation does: `annots.npy`, SMPL by frame.
 
-Vertices come from file and are never computed from the parameters. x_world = smpl(poses, shapes) R^T + Th.
+Images and masks are undistorted. x_world = smpl(poses, shapes) R^T + Th; vertices are read from files and never
+computed from the parameters.
 """
 
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
-import torch
-
-from sherf.datasets.annotations import (
-    count,
-    field,
-    flat_numbers,
-    inside,
-    numbers,
-    read_mask,
-    read_npy,
-    read_picture,
-    undistort,
-)
+from sherf.datasets.annotation_values import check_numbers, get_flat_numbers, get_value, resolve_inside
+from sherf.datasets.annotations import read_image, read_mask, read_npy
+from sherf.datasets.annots_layout import AnnotsFolder, parse_frame_number, read_vertices
 from sherf.datasets.multiview import View
-from sherf.datasets.published_layouts import is_number, subject_folders, to_body_pose, to_camera, to_view
-from sherf.errors import BadInput
+from sherf.datasets.published_layouts import make_view, to_body_pose, to_camera, undistort
+from sherf.scene import BodyPose
 
 
-class Thuman:
-    """Adapter; see `MultiviewData`. Poses are indices into `annots['ims']`."""
+class Thuman(AnnotsFolder):
+    """Adapter of THuman for `MultiviewData`. Poses are indices into `annots['ims']`."""
 
     name, body_model = "thuman", "smpl"
 
     def __init__(self, root: Path):
-        self.root, self._subjects = subject_folders(root, "annots.npy", "THuman")
+        """Find the subjects: in the order of human_list.txt if it exists, else by name.
 
-    @property
-    def subjects(self) -> tuple[str, ...]:
-        """As listed in human_list.txt."""
-        return self._subjects
+        Args:
+            root: the data set's folder, or one subject's.
 
-    def poses(self, subject: str) -> tuple[int, ...]:
-        """All frames."""
-        path, annotations = self._of(subject)
-        return tuple(range(count(path, "ims", field(path, annotations, "ims"))))
-
-    def views(self, subject: str) -> tuple[int, ...]:
-        """All cameras."""
-        path, annotations = self._of(subject)
-        return tuple(range(count(path, "cams", field(path, annotations, "cams", "K"))))
+        Raises:
+            BadInput: the folder does not exist or contains no subject.
+        """
+        super().__init__(root, "THuman")
 
     def view(self, subject: str, pose: int, view: int) -> View:
-        """Read one picture, undistorted."""
-        path, annotations = self._of(subject)
-        name = str(field(path, annotations, "ims", pose, "ims", view)).replace("\\", "/")
-        folder, frame = self.root / subject, frame_number(path, name)
-        camera = {key: field(path, annotations, "cams", key, view) for key in ("K", "R", "T", "D")}
-        K = numbers(path, "K", camera["K"], (3, 3))
-        D = flat_numbers(path, camera, "D", None)
+        """Return one undistorted image with its mask, camera and body.
+
+        Raises:
+            BadInput: a file is missing or damaged; names the path.
+        """
+        path, annotations = self.annotations(subject)
+        name = self.image_name(subject, pose, view)
+        folder, frame = self.root / subject, parse_frame_number(path, name)
+        camera = {key: get_value(path, annotations, "cams", key, view) for key in ("K", "R", "T", "D")}
+        K = check_numbers(path, "K", camera["K"], (3, 3))
+        D = get_flat_numbers(path, camera, "D", None)
         mask_path = folder / "mask_cihp" / name.replace(".jpg", ".png")
-        picture, mask = undistort(read_picture(inside(path, folder, name)), K, D), undistort(read_mask(mask_path), K, D)
-        parameters_path = folder / "new_params_neutral" / f"{frame}.npy"
-        parameters = read_npy(parameters_path)
-        body_pose = to_body_pose(
-            flat_numbers(parameters_path, parameters, "poses", 72),
-            flat_numbers(parameters_path, parameters, "shapes", 10),
-            numbers(parameters_path, "R", field(parameters_path, parameters, "R"), (3, 3)),
-            flat_numbers(parameters_path, parameters, "Th", 3),
-        )
-        vertices_path = folder / "new_vertices" / f"{frame}.npy"
-        vertices = torch.from_numpy(numbers(vertices_path, "vertices", read_npy(vertices_path), (6890, 3))).float()
-        return to_view(picture, mask, to_camera(path, camera, picture.shape[:2]), body_pose, vertices, mask_path)
-
-    def _of(self, subject: str) -> tuple[Path, Any]:
-        path = self.root / subject / "annots.npy"
-        return path, _annotations(path)
+        image = undistort(read_image(resolve_inside(path, folder, name)), K, D)
+        mask = undistort(read_mask(mask_path), K, D)
+        body_pose = _read_pose(folder / "new_params_neutral" / f"{frame}.npy")
+        vertices = read_vertices(folder, frame)
+        return make_view(image, mask, to_camera(path, camera, image.shape[:2]), body_pose, vertices, mask_path)
 
 
-@lru_cache(maxsize=8)
-def _annotations(path: Path) -> Any:
-    return read_npy(path)
-
-
-def frame_number(path: Path, name: str) -> int:
-    """The number of the frame that a picture's name ends with."""
-    stem = name.rsplit("/", 1)[-1].rsplit(".", 1)[0]
-    if not is_number(stem):
-        raise BadInput(f"{path} names a picture {name[:80]!r}, whose name is no frame number.")
-    return int(stem)
+def _read_pose(path: Path) -> BodyPose:
+    parameters = read_npy(path)
+    return to_body_pose(
+        get_flat_numbers(path, parameters, "poses", 72),
+        get_flat_numbers(path, parameters, "shapes", 10),
+        check_numbers(path, "R", get_value(path, parameters, "R"), (3, 3)),
+        get_flat_numbers(path, parameters, "Th", 3),
+    )

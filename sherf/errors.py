@@ -1,36 +1,37 @@
-"""Errors that a user can cause and mend: shown as text, never as a traceback."""
+"""Errors that users can cause and fix: shown as text, never as a traceback."""
 
-LONGEST_TEXT = 2000
+MAX_TEXT_LENGTH = 2000
 
 
 class SherfError(Exception):
-    """What was wrong, what was found, and what to do. The command line exits with 1.
+    """Base class: the text says what is wrong, what was found, and what to do. Commands exit with 1.
 
-    Texts quote what files hold: they are cut to a bearable length, and nothing in them can steer a terminal.
+    Texts quote the contents of files, so `str` shortens them and replaces control characters, which could steer a
+    terminal.
     """
 
     def __str__(self) -> str:
         text = super().__str__()
-        if len(text) > LONGEST_TEXT:
-            text = f"{text[: LONGEST_TEXT // 2]} ... {text[-LONGEST_TEXT // 2 :]}"
+        if len(text) > MAX_TEXT_LENGTH:
+            text = f"{text[: MAX_TEXT_LENGTH // 2]} ... {text[-MAX_TEXT_LENGTH // 2 :]}"
         return "".join(c if c.isprintable() or c in "\n\t" else "?" for c in text)
 
 
 class BadInput(SherfError):
-    """A file or an argument that cannot be used as it is."""
+    """A file or an argument is unusable as it is."""
 
 
 class NoPerson(SherfError):
-    """The photo holds no person that could be reconstructed."""
+    """The photo or video shows no person that could be reconstructed."""
 
 
 class MissingAsset(SherfError):
-    """A file or a system library that has to be brought or installed first."""
+    """A file or a system library has to be supplied or installed first."""
 
 
 class OutputError(SherfError):
-    """The result could not be written where it was asked for."""
+    """The results cannot be written to the chosen place."""
 
 
 class TrainingError(SherfError):
-    """A training that cannot go on: its numbers are not finite any more."""
+    """Training cannot continue: its numbers are no longer finite."""

@@ -1,37 +1,39 @@
-"""The core types: what flows from the photo to the frames. No logic beyond derived properties.
+"""The core types that flow from the photo to the frames, without logic beyond derived properties.
 
 World space is metres; cameras are OpenCV (+x right, +y down, +z forward); images are sRGB in [0, 1],
-`3 h w`, premultiplied on black. Leading axes `*view`, `*frame`, `*ray` are free: write for one, get the batch.
+`3 h w`, premultiplied on black. Leading axes `*view`, `*frame`, `*ray` may be absent, or batch axes of any number.
 """
 
-from dataclasses import dataclass, fields, replace
-from typing import TypeVar
+from dataclasses import Field, dataclass, fields, replace
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-Moved = TypeVar("Moved", bound="OnDevice")
+OnDeviceT = TypeVar("OnDeviceT", bound="OnDevice")
 
 
 class OnDevice:
-    """A dataclass of tensors, and of such dataclasses, that moves as a whole."""
+    """Base of dataclasses that hold tensors and move between devices as a whole."""
 
-    def to(self: Moved, device: torch.device | str) -> Moved:
-        """The same with all its tensors on `device`."""
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+    def to(self: OnDeviceT, device: torch.device | str) -> OnDeviceT:
+        """Return a copy with all tensors on `device`, also those in tuples and in nested `OnDevice` dataclasses."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        moved = {name: x.to(device) for name, x in values.items() if isinstance(x, Tensor | OnDevice)}
-        moved |= {name: tuple(y.to(device) for y in x) for name, x in values.items() if _is_series(x)}
+        moved: dict[str, Any] = {name: x.to(device) for name, x in values.items() if isinstance(x, Tensor | OnDevice)}
+        moved |= {name: tuple(y.to(device) for y in x) for name, x in values.items() if _is_movable_tuple(x)}
         return replace(self, **moved)
 
 
-def _is_series(x: object) -> bool:
+def _is_movable_tuple(x: object) -> bool:
     return isinstance(x, tuple) and len(x) > 0 and all(isinstance(y, Tensor | OnDevice) for y in x)
 
 
 @dataclass(frozen=True)
 class Camera(OnDevice):
-    """Pinhole cameras, OpenCV axes."""
+    """Pinhole cameras: one, or several with a view axis. OpenCV axes, without lens distortion."""
 
     K: Float[Tensor, "*view 3 3"]
     """Intrinsics in pixels. The top-left pixel's centre is (0.5, 0.5)."""
@@ -44,11 +46,11 @@ class Camera(OnDevice):
 
     @property
     def position(self) -> Float[Tensor, "*view 3"]:
-        """Camera centre in world space, metres: -R^T T."""
+        """Return the camera centre in world space, metres: -R^T T."""
         return -torch.einsum("...ij,...i->...j", self.R, self.T)
 
     def __len__(self) -> int:
-        """Number of views along the first axis."""
+        """Return the number of views along the first axis."""
         return self.K.shape[0]
 
     def __getitem__(self, view: int | slice) -> "Camera":
@@ -59,7 +61,7 @@ class Camera(OnDevice):
 class BodyPose(OnDevice):
     """Shape, pose and placement of a body with SMPL's 24 joints.
 
-    x_world = R_world_body @ x_body + T_world_body; joint 0 turns the body about its pelvis before that.
+    x_world = R_world_body @ x_body + T_world_body; before that, joint 0 rotates the body about its pelvis.
     """
 
     betas: Float[Tensor, "*frame 10"]
@@ -72,7 +74,7 @@ class BodyPose(OnDevice):
     """Translation of the rigid placement, metres."""
 
     def __len__(self) -> int:
-        """Number of frames along the first axis."""
+        """Return the number of frames along the first axis."""
         return self.joints.shape[0]
 
     def __getitem__(self, frame: int | slice) -> "BodyPose":
@@ -81,14 +83,14 @@ class BodyPose(OnDevice):
 
 @dataclass(frozen=True)
 class PosedBody(OnDevice):
-    """A body model in one pose: what warping and sampling need."""
+    """A posed body: vertices, joints, and what maps points between the rest pose and world space."""
 
     vertices: Float[Tensor, "*frame vertex 3"]
     """World space, metres."""
     joints: Float[Tensor, "*frame 24 3"]
     """Joint centres in world space, metres."""
     T_world_rest: Float[Tensor, "*frame 24 4 4"]
-    """Rest pose (of the shaped template) to world, per joint."""
+    """Rigid transform of each joint, from the rest pose of the shaped body to world space."""
     weights: Float[Tensor, "vertex 24"]
     """Skinning weights, rows sum to 1."""
     offsets: Float[Tensor, "*frame vertex 3"]
@@ -97,30 +99,32 @@ class PosedBody(OnDevice):
 
 @dataclass(frozen=True)
 class Subject(OnDevice):
-    """The observation: one photo, who is where in it."""
+    """The observation: one photo, with the mask, the camera and the body of the person in it."""
 
     image: Float[Tensor, "3 h w"]
     """sRGB in [0, 1], not masked."""
     mask: Float[Tensor, "h w"]
-    """Share of the person in each pixel, in [0, 1]."""
+    """Coverage of each pixel by the person, in [0, 1]."""
     camera: Camera
     """One camera, without a view axis."""
     pose: BodyPose
     """One body, without a frame axis."""
     body_model: str
-    """Name of the body model that the pose's betas belong to."""
+    """Name of the body model that the pose's betas refer to."""
 
 
 @dataclass(frozen=True)
 class Rays:
-    """Rays with unit directions, but for those of `render/box.py`."""
+    """Rays in world space."""
 
     origins: Float[Tensor, "*ray 3"]
+    """Metres."""
     directions: Float[Tensor, "*ray 3"]
+    """Unit vectors, except for the rays of `render/box.py`, whose directions have depth 1."""
     near: Float[Tensor, " *ray"]
-    """Distance along the ray, metres."""
+    """Where the ray begins, in lengths of its direction: metres for unit vectors."""
     far: Float[Tensor, " *ray"]
-    """Distance along the ray, metres; far <= near marks a ray that meets nothing."""
+    """Where it ends, in the same unit; far <= near marks a ray that hits nothing."""
 
 
 @dataclass(frozen=True)
@@ -132,26 +136,28 @@ class RaySamples:
     start: Float[Tensor, " sample"]
     """Distance along the ray at which the sample's interval begins, metres."""
     end: Float[Tensor, " sample"]
+    """Distance along the ray at which it ends, metres."""
     num_rays: int
+    """Number of rays, including those without samples."""
     at: Float[Tensor, " sample"] | None = None
-    """Where the field is asked, in lengths of the ray's direction; None: in the middle, the directions being unit."""
+    """Where along the ray the field is evaluated, in lengths of its direction; None for the middle of the interval."""
 
     @property
-    def place(self) -> Float[Tensor, " sample"]:
-        """Where the field is asked."""
+    def position(self) -> Float[Tensor, " sample"]:
+        """Return where along the ray the field is evaluated, in lengths of its direction."""
         return (self.start + self.end) / 2 if self.at is None else self.at
 
 
 @dataclass(frozen=True)
 class Radiance:
-    """What a field answers at sample points."""
+    """Values of a radiance field at sample points."""
 
     density: Float[Tensor, " *sample"]
     """1/m, non-negative."""
     colour: Float[Tensor, "*sample 3"]
     """sRGB in [0, 1]."""
     visibility: Float[Tensor, " *sample"]
-    """Share of the colour that the photo saw: 1 seen, 0 invented."""
+    """Share of the colour that comes from the photo: 1 observed, 0 invented."""
 
 
 @dataclass(frozen=True)
@@ -161,18 +167,20 @@ class SurfacePoints:
     distance: Float[Tensor, " *point"]
     """Signed, metres: negative inside."""
     face: Int[Tensor, " *point"]
+    """Index of the triangle that the nearest point lies on."""
     barycentric: Float[Tensor, "*point 3"]
-    """Weights of the face's three corners, non-negative, summing to 1."""
+    """Weights of the triangle's three corners, non-negative, with sum 1."""
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One rendered picture."""
+    """One rendered image."""
 
     rgb: Float[Tensor, "3 h w"]
-    """Premultiplied; add (1 - opacity) * background."""
+    """sRGB in [0, 1], premultiplied: add (1 - opacity) * background."""
     opacity: Float[Tensor, "h w"]
+    """1 - transmittance, in [0, 1]."""
     depth: Float[Tensor, "h w"]
-    """Expected distance along the camera's z axis, metres; 0 where nothing is."""
+    """Expected depth along the camera's z axis, metres; 0 where there is nothing."""
     visibility: Float[Tensor, "h w"]
-    """Share of the pixel's colour that the photo saw, 0 = invented."""
+    """Share of the pixel's colour that comes from the photo: 1 observed, 0 invented."""

@@ -17,16 +17,15 @@ UNSAID = {
 """As their licence files say."""
 
 NVIDIA = (
-    "NVIDIA's run-time libraries, which torch's Linux wheel asks for. They may be used and passed on with "
-    "applications; sherf passes none on, and runs without a GPU"
+    "NVIDIA's run-time libraries, required by torch's Linux wheel. They may be used and redistributed with "
+    "applications; sherf redistributes none, and runs without a GPU"
 )
-MPL = "weak copyleft, file by file: used unchanged"
+MPL = "weak copyleft, per file: used unchanged"
 JUDGED = {
     r"nvidia-.*|cuda-toolkit": NVIDIA,
-    r"certifi|hypothesis|orjson|tqdm": MPL,
+    r"certifi|hypothesis|orjson|pathspec|tqdm": MPL,
     r"smplx": (
-        "optional (`sherf[smpl]`): for people who hold SMPL files. Only tests compare with it; "
-        "nothing of sherf imports it"
+        "optional (`sherf[smpl]`): for people who hold SMPL files. Only tests compare with it; sherf never imports it"
     ),
 }
 """By a pattern of names."""
@@ -34,12 +33,12 @@ JUDGED = {
 BUNDLED = {
     "av": (
         "LGPL-3.0-or-later (FFmpeg), GPL-2.0-or-later (libx264, libx265)",
-        "shared libraries in the wheel, fetched from PyAV's own release and never passed on by sherf. Whoever passes "
-        "on an installation as a whole has to give their terms and sources with it",
+        "shared libraries in the wheel, fetched from PyAV's own release and never redistributed by sherf. If you "
+        "redistribute an installation as a whole, include their terms and sources",
     ),
     "opencv-python": (
         "LGPL-2.1-or-later (FFmpeg), LGPL-3.0 (Qt)",
-        "shared libraries, unchanged and replaceable; not passed on by sherf",
+        "shared libraries, unchanged and replaceable; not redistributed by sherf",
     ),
     "numpy, scipy": ("GPL-3.0 with the GCC Runtime Library Exception (libgfortran)", "the exception allows any use"),
 }

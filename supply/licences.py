@@ -19,13 +19,13 @@ from judgements import BUNDLED, CLEAR, JUDGED, UNSAID
 FOLDER = Path(__file__).parent
 OUT = FOLDER.parent / "docs" / "licences.md"
 LOCKS = ("run", "dev", "optional")
-HEAD = """# Licences of what sherf depends on
+HEAD = """# Licences of the dependencies
 
-Written by `make licences` from `supply/*.lock`, as the packages' own metadata say. The project's own licence is in
-`LICENSE`, that of the files it ships in `NOTICE`. None of the packages below is shipped with sherf: pip fetches them.
-`run` is needed by commands and page, `dev` by training and tests, `optional` by extras that nobody gets unasked.
+Written by `make licences` from `supply/*.lock`, from the packages' own metadata. The project's own licence is in
+`LICENSE`, those of the files that ship with it in `NOTICE`. None of the packages below ships with sherf: pip fetches
+them. `run` is needed by the commands and the web page, `dev` by training and tests, `optional` by the remaining extras.
 
-## Not merely permissive, and why it is used
+## Licences that are not permissive, and why they are acceptable
 
 | package | licence | why it is acceptable |
 |---|---|---|

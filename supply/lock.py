@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 FOLDER = Path(__file__).parent
 PROJECT = FOLDER.parent / "pyproject.toml"
-GROUPS: dict[str, set[str]] = {"run": {"app"}, "dev": {"dev", "smpl", "train", "ray"}}
+GROUPS: dict[str, set[str]] = {"run": {"app"}, "dev": {"dev", "smpl", "train", "generate", "ray"}}
 """Extras by lock; `optional` holds all others."""
 CEILINGS = "backports-strenum<1.3\n"
 """Versions that name a newest Python, which uv does not heed."""

@@ -1,4 +1,4 @@
-"""Fixtures for all tests: a toy body small enough to be posed many times, the open body, and a photo of it."""
+"""Fixtures for all tests: a small toy body, the open body, a synthetic photo of it, and generated people."""
 
 import math
 import os
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 import trimesh
-from running import here
+from running import run_in_process
 from stage import camera_in_front, photograph, standing
 
 from sherf.body.body_model import BodyModel
@@ -19,11 +19,11 @@ from sherf.scene import Subject
 torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
 
 SLOW = ("test_batch.py", "test_browser.py", "test_commands.py", "test_training.py", "test_person_video.py")
-"""Files of long tests: with several workers they begin first, so that none is left alone with them at the end."""
+"""Files of long tests: they start first, so that several workers finish at about the same time."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Slow files first, all else as it is."""
+    """Run slow files first, the others in their usual order."""
     items.sort(key=lambda item: SLOW.index(item.path.name) if item.path.name in SLOW else len(SLOW))
 
 
@@ -47,7 +47,7 @@ JOINTS = {
 """Rest joints, metres; the right side is the mirror image."""
 
 
-def _place(joint: int) -> np.ndarray:
+def _rest_joint(joint: int) -> np.ndarray:
     if joint in JOINTS:
         return np.array(JOINTS[joint])
     return np.array(JOINTS[mirrored_joints()[joint]]) * [-1.0, 1.0, 1.0]
@@ -60,10 +60,10 @@ def toy_body() -> BodyModel:
     parts, faces, weights = [], [], []
     for joint, parent in enumerate(PARENTS):
         corners = np.array(ball.faces)
-        turned = ball.vertices * ([-1.0, 1.0, 1.0] if _place(joint)[0] < 0 else 1.0)
-        parts.append(turned + _place(joint))
-        faces.append((corners[:, ::-1] if _place(joint)[0] < 0 else corners) + joint * len(ball.vertices))
-        # Half of each ball leans towards the parent.
+        mirrored = ball.vertices * ([-1.0, 1.0, 1.0] if _rest_joint(joint)[0] < 0 else 1.0)
+        parts.append(mirrored + _rest_joint(joint))
+        faces.append((corners[:, ::-1] if _rest_joint(joint)[0] < 0 else corners) + joint * len(ball.vertices))
+        # The lower half of each ball is shared with the parent.
         share = np.zeros((len(ball.vertices), NUM_JOINTS))
         share[:, joint] = 1.0 if parent < 0 else 0.5 + 0.5 * (ball.vertices[:, 1] > 0)
         share[:, parent] += 1.0 - share[:, joint] if parent >= 0 else 0.0
@@ -96,10 +96,10 @@ def subject(body: BodyModel) -> Subject:
 
 @pytest.fixture(scope="session")
 def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """OpenPeople's persons 8 (validation) and 9 (test): 2 poses, 3 views of 64 x 64, photos and a preview."""
+    """Generate OpenPeople's people 8 (validation) and 9 (test): 2 poses, 3 views of 64 x 64, photos and a preview."""
     out = tmp_path_factory.mktemp("people")
     options = ("--people", "2", "--seed-start", "8", "--views", "3", "--poses", "2", "--size", "64")
-    done = here("generate", "openpeople", *options, "--photos", "--preview", "--out", out)
+    done = run_in_process("generate", "openpeople", *options, "--photos", "--preview", "--out", out)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     return out

@@ -1,4 +1,4 @@
-"""The command line: as a real process, or in this one, which saves loading everything anew."""
+"""Run `sherf` commands: as a real process, or in this one, which saves importing everything again."""
 
 import contextlib
 import io
@@ -12,17 +12,17 @@ from sherf.cli.main import main
 Done = subprocess.CompletedProcess[str]
 
 
-def process(*arguments: object, cwd: Path | None = None) -> Done:
-    """`sherf ARGUMENTS` as a user runs it."""
+def run_process(*arguments: object, cwd: Path | None = None) -> Done:
+    """Run `sherf ARGUMENTS` as a user does."""
     command = [sys.executable, "-m", "sherf.cli", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=300, check=False)
 
 
-def here(*arguments: object, cwd: Path | None = None) -> Done:
-    """What `process` gives, by the same entry point, without another process."""
-    words, said, told, code = list(map(str, arguments)), io.StringIO(), io.StringIO(), 0
+def run_in_process(*arguments: object, cwd: Path | None = None) -> Done:
+    """Run `sherf ARGUMENTS` by the same entry point within this process."""
+    words, stdout, stderr, code = list(map(str, arguments)), io.StringIO(), io.StringIO(), 0
     before = Path.cwd()
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(told):
+    with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
         os.chdir(cwd or before)
         try:
             main(words)
@@ -30,4 +30,4 @@ def here(*arguments: object, cwd: Path | None = None) -> Done:
             code = stop.code or 0
         finally:
             os.chdir(before)
-    return Done(words, code, said.getvalue(), told.getvalue())
+    return Done(words, code, stdout.getvalue(), stderr.getvalue())

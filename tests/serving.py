@@ -10,16 +10,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-STARTS_S, ENDS_S = 90, 20
+STARTUP_S, SHUTDOWN_S = 90, 20
 
 
 @contextmanager
 def served(folder: Path, attacked: bool = False) -> Iterator[str]:
-    """`sherf app` at a free port; its address. Afterwards it has ended by itself, without a traceback in its log.
+    """Run `sherf app` on a free port; afterwards it must have ended by itself, without a traceback in its log.
 
     Args:
-        folder: its log is in there, and in "tmp" all that its visitors bring and make: nothing in the end.
-        attacked: Gradio may tell in the log what it refused.
+        folder: for the log, and "tmp" with all that users upload and make, which must be empty in the end.
+        attacked: Gradio may log tracebacks of requests that it rejected.
+
+    Yields:
+        The page's address.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -29,25 +32,25 @@ def served(folder: Path, attacked: bool = False) -> Iterator[str]:
     with log.open("w") as file:
         command = [sys.executable, "-m", "sherf.cli", "app", "--port", str(port)]
         environment = os.environ | {"TMPDIR": str(temporary)}
-        running = subprocess.Popen(command, stdout=file, stderr=file, env=environment)
+        process = subprocess.Popen(command, stdout=file, stderr=file, env=environment)
         try:
-            deadline = time.monotonic() + STARTS_S
+            deadline = time.monotonic() + STARTUP_S
             while True:
                 try:
-                    asked(f"{address}/health")
+                    fetch(f"{address}/health")
                     break
                 except OSError:
                     assert time.monotonic() < deadline, log.read_text()
                     time.sleep(0.3)
             yield address
         finally:
-            running.terminate()
-        running.wait(timeout=ENDS_S)
+            process.terminate()
+        process.wait(timeout=SHUTDOWN_S)
     assert attacked or "Traceback" not in log.read_text(), log.read_text()
     assert not list(temporary.iterdir())
 
 
-def asked(address: str) -> str:
-    """What is answered there."""
+def fetch(address: str) -> str:
+    """Return the text at an address."""
     with urllib.request.urlopen(address, timeout=20) as reply:
         return reply.read().decode()

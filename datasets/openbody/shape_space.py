@@ -1,4 +1,4 @@
-"""Sampled people -> mean shape and ten left-right symmetric shape directions with coefficients ~ N(0, 1)."""
+"""Fit a mean shape and ten left-right symmetric shape directions, with coefficients ~ N(0, 1), to sampled people."""
 
 from dataclasses import dataclass
 
@@ -10,37 +10,37 @@ from sherf.datasets.openbody.base_mesh import NUM_VERTICES, SKIN
 from sherf.datasets.openbody.sample import People
 
 HELD_OUT = 200
-"""People kept out of every fit, to measure it."""
+"""Number of people excluded from every fit, to measure it."""
 
 ORIGIN = np.array([0.0, -0.22, 0.03])
-"""Where the pelvis joint lies in the model's own axes, metres: as far from the origin as SMPL's."""
+"""Position of the pelvis joint in body space, metres: as far from the origin as SMPL's."""
 
 FLIP_X = np.array([-1.0, 1.0, 1.0])
 
 
 @dataclass(frozen=True)
 class ShapeSpace:
-    """A linear shape space over all base-mesh vertices and the people it was made from. Metres."""
+    """A linear shape space over all base-mesh vertices, and the people it was fitted to. Metres."""
 
     mean: Float[np.ndarray, "19158 3"]
     directions: Float[np.ndarray, "19158 3 10"]
     betas: Float[np.ndarray, "person 10"]
     people: People
-    """Symmetric, the pelvis at ORIGIN."""
+    """Made symmetric, the pelvis at `ORIGIN`."""
     is_fitted: Bool[np.ndarray, " person"]
-    """False for the people held out."""
+    """False for held-out people."""
     area: Float[np.ndarray, " 19158"]
-    """Skin area of each vertex of the mean, square metres."""
+    """Skin area around each vertex of the mean shape, square metres."""
 
     def held_out_error_mm(self) -> float:
-        """Area-weighted mean distance of the held-out people from their ten betas."""
+        """Return the area-weighted mean distance of held-out people from their reconstruction by ten betas."""
         rebuilt = self.mean + np.einsum("vck,nk->nvc", self.directions, self.betas[~self.is_fitted])
         distance = np.linalg.norm(rebuilt[:, SKIN] - self.people.vertices[~self.is_fitted][:, SKIN], axis=-1)
         return float(1e3 * (distance @ self.area[SKIN] / self.area.sum()).mean())
 
 
-def symmetric(people: People, mirror: Int[np.ndarray, " 19158"]) -> People:
-    """The mean of each person and their mirror image."""
+def symmetrise(people: People, mirror: Int[np.ndarray, " 19158"]) -> People:
+    """Return the mean of each person and their mirror image."""
     vertices = 0.5 * (people.vertices + people.vertices[:, mirror] * FLIP_X.astype(np.float32))
     joints = 0.5 * (people.joints + people.joints[:, mirrored_joints()] * FLIP_X)
     return People(vertices.astype(np.float32), joints)
@@ -49,11 +49,16 @@ def symmetric(people: People, mirror: Int[np.ndarray, " 19158"]) -> People:
 def fit_shape_space(
     people: People, mirror: Int[np.ndarray, " 19158"], skin_triangles: Int[np.ndarray, "face 3"]
 ) -> ShapeSpace:
-    """Principal components of the skin, weighted by area; the helper vertices follow by regression.
+    """Return the principal components of the skin, weighted by area; the helper vertices follow by regression.
 
-    Signs are fixed so that the first beta makes taller and the others stouter.
+    Signs are chosen so that a larger first beta means taller, and any other larger beta stouter.
+
+    Args:
+        people: in the T-pose, the pelvis at the origin; the last `HELD_OUT` are not fitted.
+        mirror: each vertex's mirror image.
+        skin_triangles: faces of the skin, base-mesh indices.
     """
-    people = symmetric(people, mirror)
+    people = symmetrise(people, mirror)
     is_fitted = np.arange(len(people.joints)) < len(people.joints) - HELD_OUT
     fitted = people.vertices[is_fitted]
     mean = fitted.mean(axis=0)
@@ -61,7 +66,7 @@ def fit_shape_space(
 
     root_area = np.sqrt(area[SKIN] / area.sum())[:, None].astype(np.float32)
     weighted = ((people.vertices - mean)[:, SKIN] * root_area).reshape(len(people.joints), -1)
-    # Fewer people than coordinates: decompose the small Gram matrix.
+    # There are fewer people than coordinates: decompose the small Gram matrix.
     variance, vectors = np.linalg.eigh((weighted[is_fitted] @ weighted[is_fitted].T).astype(np.float64))
     variance, vectors = variance[::-1][:NUM_BETAS], vectors[:, ::-1][:, :NUM_BETAS]
     scores = weighted @ (weighted[is_fitted].T @ vectors / np.sqrt(variance))
@@ -80,7 +85,7 @@ def fit_shape_space(
 def _normals_and_areas(
     vertices: Float[np.ndarray, "19158 3"], triangles: Int[np.ndarray, "face 3"]
 ) -> tuple[Float[np.ndarray, "19158 3"], Float[np.ndarray, " 19158"]]:
-    """Unit vertex normals, and each vertex's third of the triangles around it."""
+    """Return unit vertex normals, and a third of the area of the triangles around each vertex."""
     a, b, c = vertices[triangles].transpose(1, 0, 2)
     across = np.cross(b - a, c - a)
     normals, area = np.zeros_like(vertices), np.zeros(len(vertices))

@@ -1,4 +1,4 @@
-"""The open body with all 19,158 base-mesh vertices, in one person's shape: what clothes and hair are made on."""
+"""The open body with all 19,158 base-mesh vertices, in one person's shape: clothes and hair are built on it."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -10,11 +10,12 @@ from jaxtyping import Float, Int
 NUM_SKIN = 13380
 """The first base-mesh vertices are skin."""
 LEFT_EYE, RIGHT_EYE = slice(14598, 14670), slice(14670, 14742)
+"""Base-mesh vertices of the eyeballs."""
 
 
 @dataclass(frozen=True)
 class BaseMesh:
-    """The mean shape and its directions; betas mean what they mean to the shipped open body."""
+    """The full MakeHuman base mesh, with the shape directions of the shipped open body (same betas)."""
 
     v_template: Float[np.ndarray, "19158 3"]
     shapedirs: Float[np.ndarray, "19158 3 10"]
@@ -29,13 +30,13 @@ class BaseMesh:
     skirt_faces: Int[np.ndarray, "skirt_face 3"]
     uv: Float[np.ndarray, "texture_vertex 2"]
     lips: Int[np.ndarray, "1024 1024"]
-    """Painted over the texture coordinates, 0 to 255, first row at v = 1."""
+    """Mask over the texture coordinates, 0 to 255, first row at v = 1."""
     nails: Int[np.ndarray, "1024 1024"]
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One person's naked shape in the rest pose: T-pose, y up, facing +z, left at +x, metres."""
+    """One person's naked body in the rest pose: T-pose, y up, facing +z, left at +x, metres."""
 
     betas: Float[np.ndarray, "10"]
     vertices: Float[np.ndarray, "19158 3"]
@@ -44,13 +45,13 @@ class Figure:
 
 @cache
 def base_mesh() -> BaseMesh:
-    """Everything that ships about the base mesh, double precision."""
+    """Load the base mesh in double precision; cached."""
     whole = np.load(str(files("sherf.datasets.openbody") / "full.npz"), allow_pickle=False)
     body = np.load(str(files("sherf.body") / "openbody.npz"), allow_pickle=False)
     surfaces = np.load(str(files("sherf.datasets.openpeople") / "base.npz"), allow_pickle=False)
     arrays = {key: whole[key].astype(float) for key in ("v_template", "shapedirs", "weights")}
     ids = body["base_mesh_ids"].astype(int)
-    # full.npz is in half precision: where the shipped body has the vertex too, its own numbers count.
+    # full.npz is in half precision: vertices of the shipped body take its more precise values.
     arrays["v_template"][ids] = body["v_template"]
     arrays["shapedirs"][ids] = body["shapedirs"]
     arrays["weights"][ids] = body["weights"]
@@ -63,8 +64,8 @@ def base_mesh() -> BaseMesh:
     )  # fmt: skip
 
 
-def figure(betas: Float[np.ndarray, "10"]) -> Figure:
-    """The base mesh in the shape of these betas."""
+def make_figure(betas: Float[np.ndarray, "10"]) -> Figure:
+    """Shape the base mesh by betas (SMPL-style linear blend shapes), in the rest pose."""
     base = base_mesh()
     vertices = base.v_template + base.shapedirs @ betas
     return Figure(betas, vertices, base.J_regressor @ vertices[base.joint_vertices])

@@ -1,79 +1,84 @@
-"""The cloth of trousers, skirts, socks and shoes. Geometry only; fabrics come later."""
+"""Geometry of trousers, skirts, socks and shoes."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from sherf.datasets.openpeople.body import Figure
-from sherf.datasets.openpeople.mesh import Draft, cut
+from sherf.datasets.openpeople.mesh import Draft, cut_mesh
 from sherf.datasets.openpeople.noise import smoothstep, value_noise
-from sherf.datasets.openpeople.tailoring import Measures, draped, skirt, tights, wrinkles
+from sherf.datasets.openpeople.tailoring import Measures, drape, make_skirt_tube, make_tights, wrinkles
 
 MIDLINE_M = 0.002
-"""Trouser legs stay this far on their own side."""
+"""Trouser legs stay this far from the median plane."""
 
 
 @dataclass(frozen=True)
 class Trousers:
-    """The measures of trousers, shorts and leggings."""
+    """The dimensions of trousers, shorts or leggings."""
 
     length: float
-    """Share of the way from hip to ankle."""
+    """Length as a share of the distance from hip to ankle."""
     waist: float
-    """Height of the upper edge, metres in the rest pose."""
+    """Height of the upper edge in the rest pose, metres."""
     loose: float
-    """Extra width, a share of the leg's radius."""
+    """Extra width, as a share of the leg's radius."""
     flare: float = 0.0
-    """Further width at the ankle, metres."""
+    """Additional width at the ankle, metres."""
     thickness: float = 0.005
+    """Distance from the skin, metres."""
     fold: float = 0.006
+    """Height of wrinkles, metres."""
     gathered: bool = False
-    """Held at the ankle by a rib."""
+    """Held at the ankles by ribs."""
 
 
 @dataclass(frozen=True)
 class Skirt:
-    """The measures of a skirt, or of the lower part of a dress or coat."""
+    """The dimensions of a skirt, or of the lower part of a dress or coat."""
 
     hem: float
+    """Height of the lower edge in the rest pose, metres."""
     waist: float
-    """Heights, metres in the rest pose."""
+    """Height of the upper edge in the rest pose, metres."""
     flare: float
-    """Extra width 60 cm below the waist, a share of the radius."""
+    """Extra width 60 cm below the waist, as a share of the radius."""
     pleats: int = 10
-    """Folds around."""
+    """Number of folds around the skirt."""
     pleat: float = 0.018
     """Depth of the folds, metres."""
     thickness: float = 0.006
+    """Distance from the skin, metres."""
     opening: float | None = None
     """Half the gap of an open front, metres."""
     slit: float | None = None
-    """Height from which the left side is open, metres."""
+    """Height below which the left side is open, metres."""
 
 
 @dataclass(frozen=True)
 class Shoe:
-    """The measures of a pair of shoes or boots."""
+    """The dimensions of a pair of shoes or boots."""
 
     height: float
-    """Of the upper edge, metres above the ankle's joint; negative for low shoes."""
+    """Height of the upper edge above the ankle joint, metres; negative for low shoes."""
     sole: float
     """Thickness, metres."""
     low_front: float = 0.0
-    """How much lower the edge lies over the instep, metres: ballet flats, loafers."""
+    """How much lower the edge is over the instep, metres: ballet flats, loafers."""
     wide: float = 0.06
+    """Extra width of the sole, as a share of the foot's."""
     shaft: float = 0.0
-    """Extra width of a boot's shaft, a share of the leg's radius."""
+    """Extra width of a boot's shaft, as a share of the leg's radius."""
 
 
 def sew_trousers(figure: Figure, trousers: Trousers, seed: int) -> Draft:
-    """Cut trousers from the body-hugging surface and widen them."""
+    """Cut trousers from the body-hugging surface and widen them; `seed` varies their wrinkles."""
     measures = Measures(figure)
-    draft = tights(figure)
-    draft = cut(draft, draft.chart[:, 1] - trousers.waist)
+    draft = make_tights(figure)
+    draft = cut_mesh(draft, draft.reference[:, 1] - trousers.waist)
     end = measures.hip_y + (measures.ankle_y - measures.hip_y) * trousers.length
-    draft = cut(draft, end - draft.chart[:, 1])
-    p, down = draft.chart, np.clip(measures.down_leg(draft.chart), 0, 1)
+    draft = cut_mesh(draft, end - draft.reference[:, 1])
+    p, down = draft.reference, np.clip(measures.down_leg(draft.reference), 0, 1)
     from_axis = (p - measures.leg_axis(p)) * np.array([1.0, 0.0, 1.0])
     radius = np.maximum(np.linalg.norm(from_axis, axis=1), 0.02)
     width = smoothstep(down, 0.08, 0.35) * (trousers.loose + trousers.flare * down / radius)
@@ -86,7 +91,7 @@ def sew_trousers(figure: Figure, trousers: Trousers, seed: int) -> Draft:
     draft = draft.moved(from_axis * width[:, None])
     # Wide legs hang straight over the hollows of knee and calf.
     rounds = int(250 * (trousers.loose + 8 * trousers.flare))
-    draft = draped(draft, rounds, 0.6 * trousers.thickness, smoothstep(down, 0.15, 0.4), hems_move=True)
+    draft = drape(draft, rounds, 0.6 * trousers.thickness, smoothstep(down, 0.15, 0.4), hems_move=True)
     below_crotch = smoothstep(p[:, 1], measures.hip_y - 0.09, measures.hip_y - 0.13)
     side = np.sign(p[:, 0])
     over = np.minimum(draft.vertices[:, 0] * side - MIDLINE_M, 0) * below_crotch
@@ -94,19 +99,19 @@ def sew_trousers(figure: Figure, trousers: Trousers, seed: int) -> Draft:
 
 
 def sew_skirt(figure: Figure, shape: Skirt, seed: int) -> Draft:
-    """Cut a skirt from the tube about both legs, and let it flare and fold."""
+    """Cut a skirt from the tube around both legs, and add flare and folds; `seed` varies them."""
     measures = Measures(figure)
-    draft = skirt(figure)
-    draft = cut(draft, draft.chart[:, 1] - shape.waist)
-    draft = cut(draft, max(shape.hem, measures.ankle_y + 0.01) - draft.chart[:, 1])
-    x, y, z = draft.chart.T
+    draft = make_skirt_tube(figure)
+    draft = cut_mesh(draft, draft.reference[:, 1] - shape.waist)
+    draft = cut_mesh(draft, max(shape.hem, measures.ankle_y + 0.01) - draft.reference[:, 1])
+    x, y, z = draft.reference.T
     if shape.opening is not None:
-        draft = cut(draft, np.minimum(shape.opening - np.abs(x), 4 * (z - 0.02)))
+        draft = cut_mesh(draft, np.minimum(shape.opening - np.abs(x), 4 * (z - 0.02)))
     if shape.slit is not None:
         # A wedge on the left thigh that widens downwards.
         aside = np.abs(z - 0.06) - 0.10 * np.clip(shape.slit - y, 0, 0.5)
-        draft = cut(draft, np.minimum(np.minimum(-aside, 4 * (x - 0.02)), 4 * (shape.slit - y)))
-    p = draft.chart
+        draft = cut_mesh(draft, np.minimum(np.minimum(-aside, 4 * (x - 0.02)), 4 * (shape.slit - y)))
+    p = draft.reference
     t = np.clip((shape.waist - p[:, 1]) / 0.6, 0, 1.4)
     middle = np.array([0.0, 0.0, 0.03])
     out = (p - middle) * np.array([1.0, 0.0, 1.0])
@@ -116,27 +121,27 @@ def sew_skirt(figure: Figure, shape: Skirt, seed: int) -> Draft:
     fold = np.sin(around * shape.pleats + drift) * smoothstep(t, 0.0, 0.6) * shape.pleat
     creases = wrinkles(draft, 0.12, seed + 1) * 0.006
     draft = draft.moved(out * (shape.flare * t)[:, None])
-    # Folds reach inwards no farther than the flare has made room.
+    # Folds reach inwards only as far as the flare has made room.
     inwards = 0.8 * shape.thickness * (1 + 8 * shape.flare * t)
     return draft.moved(unit * (shape.thickness + np.maximum(fold + creases, -inwards))[:, None])
 
 
 def sew_sock(figure: Figure, height: float) -> Draft:
-    """A pair of socks up to this height, metres in the rest pose."""
-    draft = tights(figure)
-    draft = cut(draft, draft.chart[:, 1] - height)
-    top = smoothstep(draft.chart[:, 1], height - 0.03, height - 0.02)
+    """Cut a pair of socks up to this height in the rest pose, metres."""
+    draft = make_tights(figure)
+    draft = cut_mesh(draft, draft.reference[:, 1] - height)
+    top = smoothstep(draft.reference[:, 1], height - 0.03, height - 0.02)
     return draft.moved(draft.normals * (0.0025 + 0.001 * top)[:, None])
 
 
 def sew_shoe(figure: Figure, shoe: Shoe) -> Draft:
-    """Cut a pair of shoes from the feet of the body-hugging surface, and give it soles."""
+    """Cut a pair of shoes from the feet of the body-hugging surface, and add soles."""
     measures = Measures(figure)
-    draft = tights(figure)
-    instep = smoothstep(draft.chart[:, 2], measures.figure.joints[7, 2] + 0.0, measures.figure.joints[10, 2] - 0.02)
+    draft = make_tights(figure)
+    instep = smoothstep(draft.reference[:, 2], measures.figure.joints[7, 2] + 0.0, measures.figure.joints[10, 2] - 0.02)
     edge = measures.ankle_y + shoe.height - shoe.low_front * instep
-    draft = cut(draft, draft.chart[:, 1] - np.broadcast_to(edge, len(draft.chart)))
-    p, floor = draft.chart, measures.floor_y
+    draft = cut_mesh(draft, draft.reference[:, 1] - np.broadcast_to(edge, len(draft.reference)))
+    p, floor = draft.reference, measures.floor_y
     sole = smoothstep(p[:, 1], floor + 0.03, floor + 0.008)
     ball_x = abs(float(measures.figure.joints[10, 0]))
     sideways = p[:, 0] - np.sign(p[:, 0]) * ball_x

@@ -1,4 +1,4 @@
-"""Rays through pixels onto a person's mesh: which face they meet, where on it, and what lies there."""
+"""Ray casting against a triangle mesh, and the camera in NumPy that generates the rays."""
 
 from dataclasses import dataclass
 
@@ -9,13 +9,14 @@ from sherf.scene import Camera
 
 
 @dataclass(frozen=True)
-class Lens:
-    """One camera in NumPy."""
+class NumpyCamera:
+    """One pinhole camera as double-precision NumPy arrays, in the conventions of `scene.Camera`."""
 
     K: Float[np.ndarray, "3 3"]
     R: Float[np.ndarray, "3 3"]
     T: Float[np.ndarray, "3"]
     size: tuple[int, int]
+    """Image (height, width) in pixels."""
 
     @property
     def position(self) -> Float[np.ndarray, "3"]:
@@ -23,16 +24,21 @@ class Lens:
         return -self.R.T @ self.T
 
     def directions(self, pixels: Float32[np.ndarray, "ray 2"]) -> Float32[np.ndarray, "ray 3"]:
-        """World-space directions of the rays through pixel coordinates, of length 1 along the camera's z axis.
+        """Return world-space ray directions through pixel coordinates, with camera-space z of 1.
 
-        The distance along such a ray, in units of its direction, is the z-depth.
+        Distance along such a ray, in units of its direction, is therefore z-depth in metres.
         """
-        # pixel -> world at z = 1: one matrix for all
+        # pixel -> world at z = 1
         T_world_pixel = (self.R.T @ np.linalg.inv(self.K)).astype(np.float32)
         return pixels @ T_world_pixel[:, :2].T + T_world_pixel[:, 2]
 
-    def project(self, points: Float[np.ndarray, "point 3"]) -> tuple[np.ndarray, np.ndarray]:
-        """Pixel coordinates (x, y) and z-depth of world points; pixels of points behind the camera mean nothing."""
+    def project(
+        self, points: Float[np.ndarray, "point 3"]
+    ) -> tuple[Float[np.ndarray, "point 2"], Float[np.ndarray, " point"]]:
+        """Return pixel coordinates (x, y) and z-depth in metres of world points.
+
+        Pixel coordinates of points behind the camera are meaningless.
+        """
         seen = points @ self.R.T.astype(points.dtype) + self.T.astype(points.dtype)
         depth = seen[:, 2]
         K = self.K.astype(points.dtype)
@@ -40,52 +46,71 @@ class Lens:
         return pixels, depth
 
 
-def lens(camera: Camera) -> Lens:
-    """The NumPy twin of a camera without a view axis."""
+def to_numpy_camera(camera: Camera) -> NumpyCamera:
+    """Return a camera without a view axis as NumPy arrays.
+
+    Raises:
+        ValueError: the camera has view axes.
+    """
     if camera.K.ndim != 2:
-        raise ValueError(f"a lens is one camera, this one has view axes {tuple(camera.K.shape[:-2])}: index it first")
+        raise ValueError(f"expected one camera, got view axes {tuple(camera.K.shape[:-2])}: index it first")
     K, R, T = (x.detach().cpu().numpy().astype(np.float64) for x in (camera.K, camera.R, camera.T))
-    return Lens(K, R, T, (int(camera.size[0]), int(camera.size[1])))
+    return NumpyCamera(K, R, T, (int(camera.size[0]), int(camera.size[1])))
 
 
 @dataclass(frozen=True)
 class Hits:
-    """What rays met: one entry per ray that met anything."""
+    """First intersections: one entry per ray that hit the mesh."""
 
     ray: Int[np.ndarray, " hit"]
     """Index of the ray."""
     depth: Float32[np.ndarray, " hit"]
-    """In units of the ray's direction."""
+    """Distance in units of the ray's direction."""
     face: UInt32[np.ndarray, " hit"]
+    """Index of the face."""
     barycentric: Float32[np.ndarray, "hit 2"]
-    """Weights of the face's second and third corner."""
+    """Weights of the face's second and third vertex."""
 
 
-class Caster:
-    """A mesh made ready for rays; Open3D's Embree scene."""
+class RayCaster:
+    """A ray casting scene of one mesh (Open3D's `RaycastingScene`, which uses Embree)."""
 
     def __init__(
         self, vertices: Float32[np.ndarray, "vertex 3"], faces: Int[np.ndarray, "face 3"], threads: int = 1
     ) -> None:
-        import open3d as o3d  # takes a second to import, and only pictures need it
+        """Build the scene.
 
-        self._tensor = o3d.core.Tensor
+        Args:
+            vertices: world-space positions, metres.
+            faces: vertex indices.
+            threads: CPU threads for building and casting.
+        """
+        import open3d as o3d  # takes a second to import, and only rendering needs it
+
+        # Open3D's stubs forbid leaving out dtype and device.
+        self._to_tensor = lambda array: o3d.core.Tensor(array)  # type: ignore[call-overload]
         self._scene = o3d.t.geometry.RaycastingScene(nthreads=threads)
         self._threads = threads
         self._scene.add_triangles(
-            o3d.core.Tensor(np.ascontiguousarray(vertices)), o3d.core.Tensor(faces.astype(np.uint32))
+            self._to_tensor(np.ascontiguousarray(vertices)), self._to_tensor(faces.astype(np.uint32))
         )
 
     def cast(self, origin: Float[np.ndarray, "3"], directions: Float32[np.ndarray, "ray 3"]) -> Hits:
-        """First hits of rays from one point."""
+        """Return the first hits of rays from one world-space point, metres."""
         rays = np.empty((len(directions), 6), np.float32)
         rays[:, :3] = origin
         rays[:, 3:] = directions
-        found = self._scene.cast_rays(self._tensor(rays), nthreads=self._threads)
+        found = self._scene.cast_rays(self._to_tensor(rays), nthreads=self._threads)
         depth = found["t_hit"].numpy()
         ray = np.flatnonzero(np.isfinite(depth))
         return Hits(ray, depth[ray], found["primitive_ids"].numpy()[ray], found["primitive_uvs"].numpy()[ray])
 
     def is_blocked(self, rays: Float32[np.ndarray, "ray 6"], near: float, far: float) -> Bool[np.ndarray, " ray"]:
-        """Whether anything lies on rays (origin, direction) between `near` and `far`, in units of the direction."""
-        return self._scene.test_occlusions(self._tensor(rays), tnear=near, tfar=far, nthreads=self._threads).numpy()
+        """Return whether the mesh blocks each ray.
+
+        Args:
+            rays: world-space origin and direction of each ray.
+            near: start of the tested interval, in units of the direction.
+            far: end of the tested interval, in units of the direction.
+        """
+        return self._scene.test_occlusions(self._to_tensor(rays), tnear=near, tfar=far, nthreads=self._threads).numpy()

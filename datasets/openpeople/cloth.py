@@ -1,4 +1,4 @@
-"""Cloth as a material: a fabric laid out by panels, and the details that are sewn, printed or buttoned onto it."""
+"""Cloth as a material: a fabric mapped by sewing panels, with sewn, printed and buttoned details."""
 
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -13,18 +13,18 @@ from sherf.datasets.openpeople.part import SurfaceSamples
 
 @runtime_checkable
 class Detail(Protocol):
-    """Something that changes a garment's colour where it lies: a button, a print, a belt."""
+    """A detail that changes a garment's colour locally: a button, a print, a belt."""
 
     def paint(
         self, samples: SurfaceSamples, colour: Float32[np.ndarray, "sample 3"]
     ) -> Float32[np.ndarray, "sample 3"]:
-        """Return the colour with the detail over it; may write into `colour`."""
+        """Return the samples' sRGB colour with the detail over it; may write into `colour`."""
         ...
 
 
 @dataclass(frozen=True)
 class Cloth:
-    """A garment's material: the fabric's colour, over which each detail paints in turn."""
+    """The material of a garment: the fabric's colour, with the details painted over it in order."""
 
     fabric: Fabric
     panels: Panels
@@ -41,5 +41,5 @@ class Cloth:
 
 
 def cloth(fabric: Fabric, panels: Panels, details: tuple[Detail, ...] = ()) -> Cloth:
-    """Cloth that shines as its fabric does."""
+    """Make cloth with the gloss of its fabric."""
     return Cloth(fabric, panels, details, fabric.gloss, fabric.sharpness)

@@ -1,4 +1,4 @@
-"""Colours that go together: sRGB in [0, 1], drawn at random by the rules that clothes follow."""
+"""Random colours and matching palettes as in clothes; sRGB in [0, 1]."""
 
 import colorsys
 
@@ -6,23 +6,23 @@ import numpy as np
 from jaxtyping import Float32
 
 Colour = Float32[np.ndarray, "3"]
-LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 DARKEST, BRIGHTEST = 0.035, 0.955
-"""Cloth is never quite black nor quite white."""
+"""Range of every channel: cloth is never quite black or white."""
 
 
 def colour(red: float, green: float, blue: float) -> Colour:
-    """One colour from its sRGB parts, kept to what cloth can be."""
+    """Return a colour from its sRGB channels, clipped to the range of cloth."""
     return np.clip(np.array([red, green, blue], np.float32), DARKEST, BRIGHTEST)
 
 
 def from_hsv(hue: float, saturation: float, value: float) -> Colour:
-    """Hue, saturation and value in [0, 1] (the hue wraps around) to sRGB."""
+    """Convert hue, saturation and value in [0, 1] (the hue wraps around) to sRGB."""
     return colour(*colorsys.hsv_to_rgb(hue % 1.0, min(max(saturation, 0.0), 1.0), min(max(value, 0.0), 1.0)))
 
 
 def random_colour(rng: np.random.Generator) -> Colour:
-    """A colour as garments have it: vivid, dark, pastel, neutral or earthy."""
+    """Draw a garment's colour: vivid, dark, pastel, neutral or earthy."""
     kind = rng.choice(["vivid", "dark", "pastel", "neutral", "earth"], p=[0.3, 0.2, 0.16, 0.22, 0.12])
     match kind:
         case "vivid":
@@ -42,21 +42,26 @@ def random_colour(rng: np.random.Generator) -> Colour:
 
 
 def luminance(c: Colour) -> float:
-    """How bright a colour looks (Rec. 601 luma)."""
-    return float(c @ LUMINANCE)
+    """Return the Rec. 601 luma of a colour."""
+    return float(c @ LUMA)
 
 
 def contrast(a: Colour, b: Colour) -> float:
-    """How easily two colours are told apart: 0 the same, about 1 black and white."""
+    """Return a measure of how distinct two colours are: 0 for equal ones, about 1 for black and white."""
     return abs(luminance(a) - luminance(b)) * 0.75 + float(np.abs(a - b).max()) * 0.35
 
 
 def palette(rng: np.random.Generator, count: int, base: Colour | None = None, least: float = 0.22) -> list[Colour]:
-    """Colours for one fabric: the ground first, then inks that stand out from it and belong together.
+    """Draw matching colours for one fabric.
 
     Args:
-        base: the ground, where it is given.
-        least: smallest contrast between the ground and each ink, and half of it among the inks.
+        rng: random numbers.
+        count: number of colours, the ground included.
+        base: the ground; None draws one.
+        least: minimum contrast between the ground and each ink; inks differ from each other by half of it.
+
+    Returns:
+        The ground, followed by inks that contrast with it.
     """
     ground = random_colour(rng) if base is None else np.clip(base, DARKEST, BRIGHTEST).astype(np.float32)
     hue, saturation, _ = colorsys.rgb_to_hsv(*(float(x) for x in ground))
@@ -70,27 +75,32 @@ def palette(rng: np.random.Generator, count: int, base: Colour | None = None, le
 
 
 def shade(c: Colour, factor: float) -> Colour:
-    """Darker (factor < 1) or lighter (> 1, towards white)."""
+    """Darken (factor < 1) or lighten (factor > 1, towards white) a colour."""
     towards = c * factor if factor <= 1 else c + (1 - c) * (factor - 1)
     return np.clip(towards, DARKEST, BRIGHTEST).astype(np.float32)
+
+
+def to_floats(c: Colour) -> tuple[float, float, float]:
+    """Return the channels of a colour as plain floats."""
+    return float(c[0]), float(c[1]), float(c[2])
 
 
 def blend(
     a: Float32[np.ndarray, "*any 3"], b: Float32[np.ndarray, "*any 3"], share: float
 ) -> Float32[np.ndarray, "*any 3"]:
-    """Mix two colours: 0 is `a`, 1 is `b`."""
+    """Mix two colours: share 0 is `a`, 1 is `b`."""
     return (a + (b - a) * np.float32(share)).astype(np.float32)
 
 
 def _hue(rng: np.random.Generator) -> float:
-    """Blues, reds and greens are worn more than lime and magenta."""
+    """Draw a hue; blues, reds and greens are more frequent than lime and magenta."""
     if rng.random() < 0.5:
         return float(rng.uniform(0, 1))
     return float(rng.choice([0.0, 0.07, 0.36, 0.55, 0.6, 0.66, 0.95]) + 0.03 * rng.normal())
 
 
 def _ink(rng: np.random.Generator, hue: float, taken: list[Colour], least: float) -> Colour:
-    """Draw until the contrast suffices; in the end take whichever of near black and near white stands out more."""
+    """Draw colours until the contrast suffices; fall back to near black or near white, whichever contrasts more."""
     for _ in range(24):
         if rng.random() < 0.35:
             candidate = random_colour(rng)

@@ -1,4 +1,4 @@
-"""Cuts of trousers, skirts, dresses and shoes, by name. Metres and shares as in `wardrobe`."""
+"""Cuts of trousers, skirts, dresses and shoes, by name; units as in `wardrobe`."""
 
 from sherf.datasets.openpeople.wardrobe import DressCut, LegCut, ShoeCut, SkirtCut, TopCut
 

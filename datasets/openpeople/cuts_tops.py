@@ -1,4 +1,4 @@
-"""Cuts of tops and of what is worn over them, by name. Metres and shares as in `wardrobe.TopCut`."""
+"""Cuts of tops and outer layers, by name; units as in `wardrobe.TopCut`."""
 
 from sherf.datasets.openpeople.wardrobe import TopCut
 

@@ -1,4 +1,4 @@
-"""Fabrics by family. A family is also what separates the wardrobes of training from those of testing."""
+"""Random fabrics by family. Some families are reserved for the test split."""
 
 import numpy as np
 
@@ -6,26 +6,31 @@ from sherf.datasets.openpeople.colours import Colour
 from sherf.datasets.openpeople.fabric_knitted import KNITTED
 from sherf.datasets.openpeople.fabric_organic import ORGANIC
 from sherf.datasets.openpeople.fabric_printed import PRINTED
-from sherf.datasets.openpeople.fabric_tile import Fabric, Painter, finish
+from sherf.datasets.openpeople.fabric_tile import Fabric, Painter, build_fabric
 from sherf.datasets.openpeople.fabric_woven import WOVEN
 
 _PAINTERS: dict[str, Painter] = {**WOVEN, **KNITTED, **PRINTED, **ORGANIC}
 FAMILIES: tuple[str, ...] = tuple(_PAINTERS)
-"""Names of all families; woven and knitted ones first, then printed ones."""
+"""Names of all families: woven, knitted, printed, then organic ones."""
 
 __all__ = ["FAMILIES", "Fabric", "make_fabric"]
 
 
 def make_fabric(family: str, rng: np.random.Generator, base: Colour | None = None) -> Fabric:
-    """One random fabric of a family.
+    """Make a random fabric of a family.
 
     Args:
-        base: the ground's colour (sRGB in [0, 1]), where it is given; families whose colours are what makes them,
-            such as a leopard's, heed it only in part.
+        family: a name of `FAMILIES`.
+        rng: random numbers.
+        base: the ground colour (sRGB in [0, 1]); None draws one. Families with characteristic colours, such as
+            "leopard", follow it only in part.
+
+    Returns:
+        The fabric, with mipmaps.
 
     Raises:
-        KeyError: no such family.
+        KeyError: unknown family.
     """
     if family not in _PAINTERS:
-        raise KeyError(f"no fabric family {family!r}; there are: {', '.join(FAMILIES)}")
-    return finish(family, _PAINTERS[family](rng, base), rng)
+        raise KeyError(f"unknown fabric family {family!r}; choose one of: {', '.join(FAMILIES)}")
+    return build_fabric(family, _PAINTERS[family](rng, base), rng)

@@ -1,4 +1,4 @@
-"""Where the features of a face lie, and expressions: small smooth movements of the skin about them."""
+"""Facial landmarks, and expressions: small smooth displacements of the skin around them."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -9,35 +9,37 @@ from jaxtyping import Float, Int
 from sherf.datasets.openpeople.body import LEFT_EYE, NUM_SKIN, RIGHT_EYE, Figure, base_mesh
 
 Point = Float[np.ndarray, "3"]
+"""Rest space, metres."""
 
 
 @dataclass(frozen=True)
 class Face:
-    """Landmarks in the rest pose, metres. The right side mirrors the left one closely enough for paint."""
+    """Landmarks in the rest pose, metres. The face is treated as symmetric."""
 
     left_eye: Point
     """Centre of the eyeball."""
     right_eye: Point
     mouth: Point
-    """Between the lips, in front."""
+    """Between the lips, at the front."""
     mouth_corner: Point
-    """The left one."""
+    """The left corner."""
     nose: Point
-    """Its tip."""
+    """Tip of the nose."""
     chin_y: float
     ear: Point
-    """The left ear's outermost point."""
+    """Outermost point of the left ear."""
     skull: Point
-    """Middle of the braincase."""
+    """Centre of the cranium."""
     crown_y: float
 
     @property
     def eyes(self) -> tuple[Point, Point]:
+        """Centres of the left and the right eyeball."""
         return self.left_eye, self.right_eye
 
 
-def face_of(figure: Figure) -> Face:
-    """Find the landmarks of a figure."""
+def find_landmarks(figure: Figure) -> Face:
+    """Locate the facial landmarks of a body in the rest pose."""
     v = figure.vertices
     skin = v[:NUM_SKIN]
     lips = v[_lip_vertices()]
@@ -60,20 +62,20 @@ def face_of(figure: Figure) -> Face:
 
 @dataclass(frozen=True)
 class Expression:
-    """Strengths of a few movements, about 0 to 1."""
+    """Strengths of facial movements, about 0 to 1."""
 
     smile: float = 0.0
-    """Corners of the mouth out and up; below 0 they sink."""
+    """Corners of the mouth move out and up; negative: down."""
     open: float = 0.0
-    """The lower lip and jaw drop."""
+    """Lower lip and jaw drop."""
     brows: float = 0.0
-    """Brows go up; below 0 they frown."""
+    """Brows rise; negative: frown."""
     cheeks: float = 0.0
-    """Rounder cheeks; below 0 hollow ones."""
+    """Cheeks fill; negative: hollow."""
 
 
 def random_expression(rng: np.random.Generator) -> Expression:
-    """What faces in photos show: mostly calm or smiling."""
+    """Draw an expression as in photos: mostly calm or smiling."""
     smile = float(
         rng.choice([rng.uniform(0.1, 0.5), rng.uniform(0.5, 1.3), rng.uniform(-0.5, 0.1)], p=[0.45, 0.4, 0.15])
     )
@@ -81,12 +83,13 @@ def random_expression(rng: np.random.Generator) -> Expression:
     return Expression(smile, mouth, float(rng.normal(0.0, 0.4)), float(rng.normal(0.3 * max(smile, 0), 0.5)))
 
 
-def expressive(figure: Figure, face: Face, expression: Expression) -> Float[np.ndarray, "13380 3"]:
-    """The skin with this expression, rest pose."""
+def apply_expression(figure: Figure, face: Face, expression: Expression) -> Float[np.ndarray, "13380 3"]:
+    """Return the skin vertices with an expression, rest pose, metres."""
     skin = figure.vertices[:NUM_SKIN]
     out = np.zeros_like(skin)
 
     def move(centre: Point, radii: tuple[float, float, float], by: tuple[float, float, float], amount: float) -> None:
+        """Add a Gaussian bump of displacement, mirrored to the other side unless it is centred."""
         for sign in (1.0, -1.0) if abs(centre[0]) > 1e-6 else (1.0,):
             side = np.array([sign, 1.0, 1.0])
             far = (((skin - centre * side) / np.array(radii)) ** 2).sum(axis=1)
@@ -114,7 +117,7 @@ def expressive(figure: Figure, face: Face, expression: Expression) -> Float[np.n
 
 @cache
 def _lip_vertices() -> Int[np.ndarray, " lip"]:
-    """Numbers of base-mesh vertices that the painted lips cover."""
+    """Return the indices of the base-mesh vertices inside the lip mask."""
     base = base_mesh()
     size = len(base.lips)
     place = (base.uv * [size, -size] + [0, size]).astype(int).clip(0, size - 1)

@@ -1,4 +1,4 @@
-"""Make people: in parallel, resumable, verified."""
+"""Generate the data set: in parallel, resumable, verified."""
 
 import os
 import secrets
@@ -17,73 +17,98 @@ from sherf.datasets.openpeople.lighting import random_lighting
 from sherf.datasets.openpeople.options import GenerateOptions
 from sherf.datasets.openpeople.part import PosedPerson
 from sherf.datasets.openpeople.person import VERSION, Person, make_person, stream
-from sherf.datasets.openpeople.poses import Joints, draw_pose, eased, natural_pose
-from sherf.datasets.openpeople.posing import crossing, protrusion
+from sherf.datasets.openpeople.poses import Joints, draw_pose, natural_pose, raise_arms
+from sherf.datasets.openpeople.posing import arm_penetration, skin_protrusion
 from sherf.datasets.openpeople.stage import Stage
 from sherf.datasets.openpeople.store import (
     MANIFEST,
     Plan,
-    camera_record,
-    fault,
-    folder_of,
+    camera_to_json,
+    find_fault,
+    person_folder,
     read_manifest,
-    seal,
-    sweep,
+    remove_partial_outputs,
     write_manifest,
     write_photo,
-    write_picture,
+    write_record,
+    write_view,
 )
 from sherf.datasets.openpeople.viewpoints import draw_viewpoints
 from sherf.errors import BadInput
-from sherf.files.interrupts import interrupts_kept_from_children
-from sherf.files.lock import alone_in
-from sherf.files.output import PARTIAL_PREFIX, translated_errors
+from sherf.files.interrupts import block_interrupts_in_children
+from sherf.files.lock import lock_folder
+from sherf.files.output import PARTIAL_PREFIX, translate_write_errors
 from sherf.progress import print_status, progress
 
-MOST_PROTRUSION_M = 0.005
-MOST_CROSSING_M = 0.03
-"""Poses in which the body sticks out of the clothes, or an arm lies inside the body, farther than this are refused."""
-POSE_ATTEMPTS, EASINGS = 12, 6
+MAX_PROTRUSION_M = 0.005
+"""Poses in which skin sticks out of the clothes farther than this are rejected."""
+MAX_PENETRATION_M = 0.03
+"""Poses in which an arm lies deeper than this inside the body are rejected."""
+POSE_ATTEMPTS, MAX_ARM_STEPS = 12, 6
+"""Random poses to try, and how often to raise the arms of each before rejecting it."""
 
 
 def generate_openpeople(options: GenerateOptions) -> list[int]:
-    """Make the people that are missing, verify all, and write the manifest. Returns the seeds of all that are there.
+    """Generate the missing people, verify all files and write the manifest.
+
+    Finished people are never rendered again, so an interrupted run resumes when it is started again.
+
+    Args:
+        options: which people to generate, and where to write them.
+
+    Returns:
+        The seeds of all people in the folder, those of earlier runs included, ascending.
 
     Raises:
-        BadInput: the options make no sense, or the folder holds people that were made with others.
-        OutputError: the folder cannot be written, or another run works in it.
+        BadInput: an option is out of range, the folder holds people generated with other options, or a file differs
+            from its recorded hash.
+        OutputError: the folder cannot be written, or another run is using it.
     """
-    _check(options)
+    _check_options(options)
     plan = Plan(VERSION, options.views, options.poses, options.size, options.photos)
-    with alone_in(options.out):
-        return _generated(options, plan)
+    with lock_folder(options.out):
+        return _generate(options, plan)
 
 
-def _generated(options: GenerateOptions, plan: Plan) -> list[int]:
+def _generate(options: GenerateOptions, plan: Plan) -> list[int]:
+    """Return what `generate_openpeople` returns; the folder must be locked.
+
+    Raises:
+        BadInput: the folder holds people generated with other options, or a file differs from its recorded hash.
+    """
     out = options.out
-    sweep(out)
+    remove_partial_outputs(out)
     wanted = list(range(options.seed_start, options.seed_start + options.people))
-    before = _seeds_there(out, plan)
-    missing = [seed for seed in wanted if _must_make(out, seed, plan)]
+    existing = _read_listed_seeds(out, plan)
+    missing = [seed for seed in wanted if _needs_generating(out, seed, plan)]
     if len(missing) < len(wanted):
-        print_status(f"{len(wanted) - len(missing)} of {len(wanted)} people are there already")
-    _make_all(out, missing, plan, options.workers or os.cpu_count() or 1)
-    seeds = sorted({*before, *wanted})
-    damaged = [problem for seed in progress(seeds, "verify") if (problem := fault(folder_of(out, seed), plan))]
+        print_status(f"{len(wanted) - len(missing)} of {len(wanted)} people already exist")
+    _generate_in_parallel(out, missing, plan, options.workers or os.cpu_count() or 1)
+    seeds = sorted({*existing, *wanted})
+    damaged = [problem for seed in progress(seeds, "verify") if (problem := find_fault(person_folder(out, seed), plan))]
     if damaged:
-        raise BadInput("\n".join([*damaged, "Run the same command again to make them anew."]))
+        raise BadInput("\n".join([*damaged, "Rerun the same command to generate them again."]))
     write_manifest(out, plan, seeds)
     return seeds
 
 
-def make_one(out: Path, seed: int, plan: Plan) -> None:
-    """Build, pose, render and write one person; the folder appears whole."""
+def generate_person(out: Path, seed: int, plan: Plan) -> None:
+    """Build, pose, render and write one person; the folder appears under its final name only once it is complete.
+
+    Args:
+        out: the data set's folder.
+        seed: the person's seed.
+        plan: what to render.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
     partial = out / f"{PARTIAL_PREFIX}{secrets.token_hex(6)}"
-    final = folder_of(out, seed)
+    final = person_folder(out, seed)
     try:
-        with translated_errors(final):
+        with translate_write_errors(final):
             partial.mkdir()
-            seal(partial, _write_person(partial, make_person(seed), plan))
+            write_record(partial, _write_person(partial, make_person(seed), plan))
             if final.exists():
                 shutil.rmtree(final)
             partial.rename(final)
@@ -91,101 +116,123 @@ def make_one(out: Path, seed: int, plan: Plan) -> None:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def fitting_pose(person: Person, number: int) -> tuple[str, Joints, PosedPerson]:
-    """Draw a pose in which clothes cover the body and arms stay outside of it; the A-pose if none of many does."""
+def draw_valid_pose(person: Person, number: int) -> tuple[str, Joints, PosedPerson]:
+    """Draw a pose in which the clothes cover the body and the arms stay outside it.
+
+    Args:
+        person: the person to pose.
+        number: which of the person's poses: each number has a random stream of its own.
+
+    Returns:
+        The pose's name, its joint rotations (axis-angle, radians) and the posed person. If every attempt fails the
+        intersection tests, an A-pose.
+    """
     rng = stream(person.seed, f"pose {number}")
     for _ in range(POSE_ATTEMPTS):
         name, joints = draw_pose(rng)
-        for _ in range(EASINGS):
-            if crossing(person.figure, joints) <= MOST_CROSSING_M:
+        for _ in range(MAX_ARM_STEPS):
+            if arm_penetration(person.figure, joints) <= MAX_PENETRATION_M:
                 break
-            joints = eased(joints)
+            joints = raise_arms(joints)
         else:
             continue
         posed = person.pose(joints)
-        if protrusion(posed, person.figure, joints) <= MOST_PROTRUSION_M:
+        if skin_protrusion(posed, person.figure, joints) <= MAX_PROTRUSION_M:
             return name, joints, posed
     name, joints = natural_pose(rng, "arms apart")
     return name, joints, person.pose(joints)
 
 
 def _write_person(folder: Path, person: Person, plan: Plan) -> dict[str, Any]:
-    """Render everything; returns the record."""
+    """Render and write all poses and views of a person; return the record for `write_record`."""
     poses = []
     lighting = random_lighting(stream(person.seed, "lighting"))
     for number in range(plan.poses):
-        name, joints, posed = fitting_pose(person, number)
+        name, joints, posed = draw_valid_pose(person, number)
         stage = Stage(posed, lighting)
         cameras = draw_viewpoints(
             stream(person.seed, f"cameras {number} {plan.views}"), posed.vertices, plan.views, plan.size
         )
         for view, camera in enumerate(cameras):
-            picture = stage.render(camera)
-            write_picture(folder, number, view, picture)
+            rendered = stage.render(camera)
+            write_view(folder, number, view, rendered)
             if view == 0 and plan.photos:
                 background = make_background(stream(person.seed, f"background {number}"), camera.size)
-                write_photo(folder, number, compose(picture, background))
+                write_photo(folder, number, compose(rendered, background))
         translation = posed.joints[0] - person.figure.joints[0]
         poses.append(
             {
                 "name": name, "joints": np.asarray(joints).tolist(), "translation": translation.tolist(),
-                "cameras": [camera_record(camera) for camera in cameras],
+                "cameras": [camera_to_json(camera) for camera in cameras],
             }
         )  # fmt: skip
     return {"person": person.describe(), "plan": asdict(plan), "poses": poses}
 
 
-def _check(options: GenerateOptions) -> None:
+def _check_options(options: GenerateOptions) -> None:
+    """Check that all options are in range.
+
+    Raises:
+        BadInput: a number is too small or too large.
+    """
     for name, value, least in (
         ("people", options.people, 1), ("seed-start", options.seed_start, 0), ("views", options.views, 1),
         ("poses", options.poses, 1), ("size", options.size, 16), ("workers", options.workers or 1, 1),
     ):  # fmt: skip
         if value < least:
-            raise BadInput(f"--{name} is at least {least}, not {value}.")
+            raise BadInput(f"--{name} must be at least {least}, got {value}.")
     for name, value, most in (("views", options.views, 99), ("poses", options.poses, 99), ("size", options.size, 4096)):
         if value > most:
-            raise BadInput(f"--{name} is at most {most}, not {value}.")
+            raise BadInput(f"--{name} must be at most {most}, got {value}.")
 
 
-def _seeds_there(out: Path, plan: Plan) -> list[int]:
-    """People of earlier runs with the same options."""
+def _read_listed_seeds(out: Path, plan: Plan) -> list[int]:
+    """Return the seeds listed in an existing manifest, which must have been written with the same options.
+
+    Raises:
+        BadInput: the folder was generated with other options, or its manifest cannot be read.
+    """
     if not (out / MANIFEST).exists():
         return []
     content = read_manifest(out)
     if content["plan"] != asdict(plan):
         changed = [key for key, value in asdict(plan).items() if content["plan"].get(key) != value]
         raise BadInput(
-            f"{out} holds people made with other options ({', '.join(changed)}).\n"
-            "Choose another folder, or give the same options to add people."
+            f"{out} holds people generated with other options ({', '.join(changed)}).\n"
+            "Choose another folder, or use the same options to add people."
         )
-    return [int(name) for name in content["people"] if name.isdigit() and folder_of(out, int(name)).name == name]
+    return [int(name) for name in content["people"] if name.isdigit() and person_folder(out, int(name)).name == name]
 
 
-def _must_make(out: Path, seed: int, plan: Plan) -> bool:
-    folder = folder_of(out, seed)
+def _needs_generating(out: Path, seed: int, plan: Plan) -> bool:
+    """Return whether a person is missing or damaged; report the damage."""
+    folder = person_folder(out, seed)
     if not folder.exists():
         return True
-    problem = fault(folder, plan)
+    problem = find_fault(folder, plan)
     if problem:
-        print_status(f"{problem}: making person {seed} anew")
+        print_status(f"{problem}: generating person {seed} again")
     return problem is not None
 
 
-def _make_all(out: Path, seeds: list[int], plan: Plan, workers: int) -> None:
-    """One person at a time in each worker. An interrupt stops them at once; finished people stay."""
+def _generate_in_parallel(out: Path, seeds: list[int], plan: Plan, workers: int) -> None:
+    """Generate people in worker processes, one person at a time each.
+
+    An interrupt or an error stops all workers at once; finished people stay.
+    """
     if not seeds:
         return
     pool = ProcessPoolExecutor(min(workers, len(seeds)), get_context("spawn"), torch.set_num_threads, (1,))
     try:
-        with interrupts_kept_from_children():
-            made: list[Future[None]] = [pool.submit(make_one, out, seed, plan) for seed in seeds]
-        for future in progress(made, "people"):
+        with block_interrupts_in_children():
+            futures: list[Future[None]] = [pool.submit(generate_person, out, seed, plan) for seed in seeds]
+        for future in progress(futures, "people"):
             future.result()
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
         for worker in active_children():
             worker.terminate()
             worker.join()
-        sweep(out)
+        remove_partial_outputs(out)
         raise
     pool.shutdown()

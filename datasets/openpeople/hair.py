@@ -1,4 +1,4 @@
-"""Hair on heads: styles of character-factory's wig maker, fitted with lowered arms; and beards with volume."""
+"""Hair: styles of character-factory's wig generator, fitted to the head; and beards with volume."""
 
 import copy
 import tempfile
@@ -10,7 +10,7 @@ import trimesh
 from character_factory.hair.wig import presets, style
 from character_factory.hair.wig.density import Density
 from character_factory.hair.wig.head import Head
-from jaxtyping import Float32
+from jaxtyping import Float, Float32
 
 from sherf.datasets.openpeople.body import NUM_SKIN, Figure, base_mesh
 from sherf.datasets.openpeople.face import Face
@@ -18,11 +18,11 @@ from sherf.datasets.openpeople.look import Look, hair_colour
 from sherf.datasets.openpeople.mesh import loop_matrix, vertex_normals
 from sherf.datasets.openpeople.noise import smoothstep, value_noise
 from sherf.datasets.openpeople.part import Part, SurfaceSamples
-from sherf.datasets.openpeople.posing import skinned, transforms
+from sherf.datasets.openpeople.posing import pose_transforms, skin_vertices
 from sherf.datasets.openpeople.skin import beard_zone
 
 LOWERED_RADIANS = 1.2
-"""Arms hang while hair is fitted, so that long hair falls on shoulders and not on raised arms."""
+"""How far arms are lowered while hair is fitted, so that long hair falls on shoulders and not on raised arms."""
 STYLES: dict[str, tuple[str, ...]] = {
     "masculine": (
         "buzz",
@@ -76,18 +76,20 @@ STYLES: dict[str, tuple[str, ...]] = {
         "pixie",
     ),
 }
-"""Who mostly wears which style."""
+"""Hairstyles of each wardrobe."""
 TEST_STYLES = ("hime", "curtain_bangs", "half_up", "bantu_knots", "senegalese_twists", "faux_locs", "liberty_spikes")
-"""For the people of the test split only; under hats they wear short hair as all others do."""
+"""Hairstyles of the test split only; under hats its people wear short hair like all others."""
 SHORT = ("buzz", "crop", "fade", "taper_waves", "cornrows", "pixie", "twists_short")
-"""Styles that fit under a hat."""
+"""Hairstyles that fit under a hat."""
 BEARD_LENGTH = {"moustache": 0.006, "goatee": 0.009, "short": 0.005, "full": 0.016}
+"""Length of the hair of beards with volume, metres."""
 DENSITY = Density(cap_u=112, cap_v=40, wisp_scale=0.0)
+"""Mesh resolution of wigs."""
 
 
 @dataclass(frozen=True)
 class HairMaterial:
-    """Strands along the wig's own coordinates."""
+    """The material of hair: strands along the wig's texture coordinates."""
 
     look: Look
     gloss: float = 0.10
@@ -106,7 +108,7 @@ class HairMaterial:
 
 @dataclass(frozen=True)
 class BeardMaterial:
-    """Short hair in space."""
+    """The material of beards: short strands in rest space."""
 
     look: Look
     gloss: float = 0.05
@@ -118,17 +120,27 @@ class BeardMaterial:
         return hair_colour(self.look, 0.9 * value_noise(p, self.look.seed + 21)) * np.float32(0.9)
 
 
-def hair_part(figure: Figure, face: Face, look: Look, name: str, rng: np.random.Generator) -> Part:
-    """Grow a style on this head.
+def make_hair(figure: Figure, face: Face, look: Look, name: str, rng: np.random.Generator) -> Part:
+    """Build the hair of a person.
+
+    Args:
+        figure: the body shape.
+        face: its landmarks.
+        look: hair colour.
+        name: a style of character-factory, as in `STYLES`.
+        rng: random numbers for the style's variations.
+
+    Returns:
+        The part "hair".
 
     Raises:
-        KeyError: no such style.
+        KeyError: unknown style.
     """
     lowered = np.zeros((24, 3))
     lowered[16, 2], lowered[17, 2] = -LOWERED_RADIANS, LOWERED_RADIANS
-    T = transforms(figure, lowered)
-    body = skinned(figure.vertices[:NUM_SKIN], base_mesh().weights[:NUM_SKIN], T)
-    head = _fitted(body, float(face.left_eye[1]))
+    T = pose_transforms(figure, lowered)
+    body = skin_vertices(figure.vertices[:NUM_SKIN], base_mesh().weights[:NUM_SKIN], T)
+    head = _fit_head(body, float(face.left_eye[1]))
     chosen, _ = copy.deepcopy(presets.PRESETS[name])
     if chosen.cap is not None:
         chosen.cap.seed = int(rng.integers(1 << 30))
@@ -136,7 +148,7 @@ def hair_part(figure: Figure, face: Face, look: Look, name: str, rng: np.random.
         chosen.cap.wisps = 0
     wig = style.generate(head, chosen, DENSITY)
     vertices = np.asarray(wig.vertices, float) / 100
-    # Hair moves with the head; what hangs below it, with the chest.
+    # Hair follows the head; below the neck it follows the chest.
     weights = np.zeros((len(vertices), 24))
     neck = figure.joints[15, 1] - 0.02
     low = smoothstep(vertices[:, 1], neck - 0.02, neck - 0.14)
@@ -145,8 +157,18 @@ def hair_part(figure: Figure, face: Face, look: Look, name: str, rng: np.random.
     return Part("hair", vertices, np.asarray(wig.faces), weights, HairMaterial(look), vertices, uv)
 
 
-def beard_part(figure: Figure, face: Face, look: Look, skin: np.ndarray) -> Part | None:
-    """A beard that stands off the (expressive) skin; None for shaved faces and stubble."""
+def make_beard(figure: Figure, face: Face, look: Look, skin: Float[np.ndarray, "13380 3"]) -> Part | None:
+    """Build a beard with volume.
+
+    Args:
+        figure: the body shape.
+        face: its landmarks.
+        look: the beard's style and colour.
+        skin: the skin vertices with the expression, rest pose.
+
+    Returns:
+        The part "beard"; None for shaved faces and stubble, which is painted on the skin.
+    """
     length = BEARD_LENGTH.get(look.beard)
     if length is None:
         return None
@@ -156,22 +178,22 @@ def beard_part(figure: Figure, face: Face, look: Look, skin: np.ndarray) -> Part
     faces = base.skin_faces[near[base.skin_faces].all(axis=1)]
     ids, numbered = np.unique(faces, return_inverse=True)
     matrix, fine = loop_matrix(numbered.reshape(-1, 3), len(ids))
-    chart, surface, weights = matrix @ points[ids], matrix @ skin[ids], matrix @ base.weights[ids]
-    zone = beard_zone(face, chart, look.beard)
+    reference, surface, weights = matrix @ points[ids], matrix @ skin[ids], matrix @ base.weights[ids]
+    zone = beard_zone(face, reference, look.beard)
     fine = fine[(zone[fine] > 0.12).any(axis=1)]
     used, numbered = np.unique(fine, return_inverse=True)
     fine = numbered.reshape(-1, 3)
-    chart, surface, weights, zone = chart[used], surface[used], weights[used], zone[used]
+    reference, surface, weights, zone = reference[used], surface[used], weights[used], zone[used]
     normals = vertex_normals(surface, fine)
-    ruffled = 1 + 0.35 * value_noise((chart * 160).astype(np.float32), look.seed).astype(float)
+    ruffled = 1 + 0.35 * value_noise((reference * 160).astype(np.float32), look.seed).astype(float)
     grown = surface + normals * (zone * length * ruffled - 0.002 * (1 - zone))[:, None]
-    grown[:, 1] -= 0.7 * length * zone * smoothstep(chart[:, 1], face.mouth[1] - 0.01, face.chin_y)
+    grown[:, 1] -= 0.7 * length * zone * smoothstep(reference[:, 1], face.mouth[1] - 0.01, face.chin_y)
     weights /= weights.sum(axis=1, keepdims=True)
-    return Part("beard", grown, fine, weights, BeardMaterial(look), chart)
+    return Part("beard", grown, fine, weights, BeardMaterial(look), reference)
 
 
-def _fitted(body: np.ndarray, eye_level: float) -> Head:
-    """The wig maker's chart of this head; it reads files, in centimetres."""
+def _fit_head(body: Float[np.ndarray, "13380 3"], eye_level: float) -> Head:
+    """Return the wig generator's model of this head, which it reads from a file in centimetres."""
     faces = base_mesh().skin_faces
     used, numbered = np.unique(faces, return_inverse=True)
     with tempfile.TemporaryDirectory() as folder:

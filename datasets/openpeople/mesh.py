@@ -1,54 +1,56 @@
-"""Operations on triangle meshes that tailoring needs: subdivision, cutting along a curve, rims, normals."""
+"""Triangle mesh operations for tailoring: subdivision, cutting along a curve, rims, normals."""
 
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import scipy.sparse as sp
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
 
 @dataclass(frozen=True)
 class Draft:
-    """A garment being made. All arrays but the faces are per vertex, and are cut and interpolated together."""
+    """A garment under construction. All arrays but the faces are per vertex, and are cut and interpolated together."""
 
-    chart: Float[np.ndarray, "vertex 3"]
-    """Body-hugging place in the rest pose, metres."""
+    reference: Float[np.ndarray, "vertex 3"]
+    """Position on the body-hugging surface it is cut from, rest space, metres."""
     normals: Float[np.ndarray, "vertex 3"]
-    """Outward, at the chart."""
+    """Unit outward normal at the reference."""
     offset: Float[np.ndarray, "vertex 3"]
-    """From the chart to the cloth."""
+    """From the reference to the cloth, metres."""
     weights: Float[np.ndarray, "vertex 24"]
+    """Skinning weights."""
     arm: Float[np.ndarray, " vertex"]
-    """Share of skinning weight that arms have: 0 on the torso, 1 on sleeves."""
+    """Sum of the arms' skinning weights: 0 on the torso, 1 on sleeves."""
     faces: Int[np.ndarray, "face 3"]
+    """Counter-clockwise seen from outside."""
 
     @property
     def vertices(self) -> Float[np.ndarray, "vertex 3"]:
-        """The cloth, rest pose."""
-        return self.chart + self.offset
+        """Positions of the cloth, rest space, metres."""
+        return self.reference + self.offset
 
     def moved(self, by: Float[np.ndarray, "vertex 3"]) -> "Draft":
-        """The cloth further out."""
+        """Return the cloth displaced by these vectors, metres."""
         return replace(self, offset=self.offset + by)
 
 
 PER_VERTEX = tuple(field.name for field in fields(Draft) if field.name != "faces")
 
 
-def edges_of(faces: Int[np.ndarray, "face 3"]) -> Int[np.ndarray, "edge 2"]:
-    """The three directed edges of each face: all first ones, all second ones, all third ones."""
+def directed_edges(faces: Int[np.ndarray, "face 3"]) -> Int[np.ndarray, "edge 2"]:
+    """Return the directed edges of all faces: all first edges, then all second and all third ones."""
     return np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
 
 
 def border_edges(faces: Int[np.ndarray, "face 3"]) -> Int[np.ndarray, "edge 2"]:
-    """Directed edges that belong to one face only."""
-    edges = edges_of(faces)
+    """Return the directed edges that belong to a single face."""
+    edges = directed_edges(faces)
     _, index, count = np.unique(_keys(edges), return_index=True, return_counts=True)
     return edges[index[count == 1]]
 
 
 def _keys(edges: Int[np.ndarray, "edge 2"]) -> Int[np.ndarray, " edge"]:
-    """One number for each undirected edge: sorting numbers is far faster than sorting rows."""
+    """Return one number for each undirected edge; numbers sort far faster than rows."""
     low, high = np.minimum(*edges.T).astype(np.int64), np.maximum(*edges.T).astype(np.int64)
     return low << 32 | high
 
@@ -56,7 +58,7 @@ def _keys(edges: Int[np.ndarray, "edge 2"]) -> Int[np.ndarray, " edge"]:
 def vertex_normals(
     vertices: Float[np.ndarray, "vertex 3"], faces: Int[np.ndarray, "face 3"]
 ) -> Float[np.ndarray, "vertex 3"]:
-    """Unit normals, area-weighted."""
+    """Return area-weighted unit vertex normals."""
     a, b, c = (vertices[faces[:, corner]] for corner in range(3))
     across = np.cross(b - a, c - a)
     total = np.stack(
@@ -65,9 +67,9 @@ def vertex_normals(
     return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)
 
 
-def neighbours(faces: Int[np.ndarray, "face 3"], count: int) -> sp.csr_matrix:
-    """Row-stochastic matrix: the mean over each vertex's neighbours."""
-    edges = edges_of(faces)
+def neighbour_average(faces: Int[np.ndarray, "face 3"], count: int) -> sp.csr_matrix:
+    """Return the row-stochastic matrix that averages over each vertex's neighbours."""
+    edges = directed_edges(faces)
     adjacency = sp.coo_matrix((np.ones(len(edges)), edges.T), (count, count)).tocsr()
     adjacency = ((adjacency + adjacency.T) > 0).astype(float)
     degree = np.maximum(np.asarray(adjacency.sum(axis=1)).ravel(), 1)
@@ -75,8 +77,8 @@ def neighbours(faces: Int[np.ndarray, "face 3"], count: int) -> sp.csr_matrix:
 
 
 def loop_matrix(faces: Int[np.ndarray, "face 3"], count: int) -> tuple[sp.csr_matrix, Int[np.ndarray, "fine_face 3"]]:
-    """One step of Loop subdivision (Loop 1987) with smooth borders, as a matrix on vertices, and the finer faces."""
-    edges = edges_of(faces)
+    """Return one step of Loop subdivision (Loop 1987), with smooth borders, as a vertex matrix and the finer faces."""
+    edges = directed_edges(faces)
     keys, inverse, used = np.unique(_keys(edges), return_inverse=True, return_counts=True)
     unique = np.stack([keys >> 32, keys & 0xFFFFFFFF], axis=1)
     num_edges, on_border = len(unique), used == 1
@@ -110,14 +112,14 @@ def loop_matrix(faces: Int[np.ndarray, "face 3"], count: int) -> tuple[sp.csr_ma
     return sp.vstack([of_vertices, of_edges]).tocsr(), fine
 
 
-def cut(draft: Draft, side: Float[np.ndarray, " vertex"]) -> Draft:
-    """Keep the part of a draft where `side` <= 0; triangles that the curve crosses are divided along it."""
+def cut_mesh(draft: Draft, side: Float[np.ndarray, " vertex"]) -> Draft:
+    """Return the part of a draft where `side` <= 0; triangles that the zero level set crosses are split along it."""
     kept = side <= 0
     inside = kept[draft.faces].sum(axis=1)
     whole = draft.faces[inside == 3]
     crossed = draft.faces[(inside == 1) | (inside == 2)]
     alone_is_kept = inside[(inside == 1) | (inside == 2)] == 1
-    # turn each crossed face so that its first corner is the one that stands alone
+    # Rotate each crossed face so that its first corner is alone on its side.
     odd = kept[crossed] == alone_is_kept[:, None]
     first = odd.argmax(axis=1)
     a, b, c = (np.take_along_axis(crossed, ((first + k) % 3)[:, None], axis=1)[:, 0] for k in range(3))
@@ -132,11 +134,17 @@ def cut(draft: Draft, side: Float[np.ndarray, " vertex"]) -> Draft:
     faces = np.concatenate([whole, tips, *quads])
     i, j = unique.T
     share = side[i] / np.where(side[i] == side[j], 1, side[i] - side[j])
-    return _kept_vertices(draft, faces, i, j, share)
+    return _rebuild(draft, faces, i, j, share)
 
 
-def _kept_vertices(draft: Draft, faces: np.ndarray, i: np.ndarray, j: np.ndarray, share: np.ndarray) -> Draft:
-    """Append the points between vertices i and j, then drop what no face uses."""
+def _rebuild(
+    draft: Draft,
+    faces: Int[np.ndarray, "face 3"],
+    i: Int[np.ndarray, " cut"],
+    j: Int[np.ndarray, " cut"],
+    share: Float[np.ndarray, " cut"],
+) -> Draft:
+    """Append the points between vertices i and j (at `share` from i to j), then drop unused vertices."""
     used, numbered = np.unique(faces, return_inverse=True)
     arrays = {}
     for name in PER_VERTEX:
@@ -146,19 +154,13 @@ def _kept_vertices(draft: Draft, faces: np.ndarray, i: np.ndarray, j: np.ndarray
     return Draft(**arrays, faces=numbered.reshape(-1, 3))
 
 
-def keep_faces(draft: Draft, kept: Bool[np.ndarray, " face"]) -> Draft:
-    """Some of the faces, and the vertices that they use."""
-    none = np.zeros(0, int)
-    return _kept_vertices(draft, draft.faces[kept], none, none, np.zeros(0))
-
-
-def with_rim(draft: Draft, depth: float) -> Draft:
-    """Turn the borders inwards: the cloth shows its thickness there."""
+def add_rim(draft: Draft, depth: float) -> Draft:
+    """Extrude the borders inwards by `depth` metres, so that the cloth shows a thickness there."""
     border = border_edges(draft.faces)
     if not len(border):
         return draft
     rim = np.unique(border)
-    count = len(draft.chart)
+    count = len(draft.reference)
     number = np.full(count, -1)
     number[rim] = count + np.arange(len(rim))
     arrays = {name: np.concatenate([getattr(draft, name), getattr(draft, name)[rim]]) for name in PER_VERTEX}

@@ -1,4 +1,4 @@
-"""Options of the generator. Free of torch, so that `sherf --help` starts at once."""
+"""Options of the generator. Imports no torch, so that `sherf --help` starts quickly."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,23 +6,23 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class GenerateOptions:
-    """Which people are made, and what of them."""
+    """Which people to generate and how to render them."""
 
     out: Path
-    """Folder of the data set. The same command again makes what is missing; other seeds are added."""
+    """Folder of the data set. Rerun the same command to resume; other seeds are added to the folder."""
     people: int = 200
-    """How many."""
+    """Number of people."""
     seed_start: int = 0
-    """The first one's seed; the others follow. Of ten in a row, eight train, one validates, one tests."""
+    """Seed of the first person; the others follow. Of ten consecutive seeds, eight train, one validates, one tests."""
     views: int = 12
-    """Cameras around each pose. The first one takes the photo."""
+    """Cameras around each pose. The first one takes the photo (the observation view)."""
     poses: int = 2
-    """Poses of each person."""
+    """Poses per person."""
     size: int = 256
-    """Side of the square pictures, pixels."""
+    """Side of the square images, pixels."""
     photos: bool = False
-    """Also write the first view before a photographic background, as a JPEG."""
+    """Also write the first view of each pose over a synthetic background, as a JPEG."""
     workers: int | None = None
-    """Processes; as many as there are cores if not given."""
+    """Number of worker processes (default: one per CPU core)."""
     preview: bool = False
-    """Also write preview.png: up to 100 people on one sheet."""
+    """Also write preview.png, a contact sheet of up to 100 people."""

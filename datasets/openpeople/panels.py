@@ -1,8 +1,8 @@
-"""Where on a bolt of cloth each point of a garment was cut from: rest-space points to fabric metres, as tailors sew.
+"""Texture coordinates of garments: maps rest-space points to fabric coordinates in metres, as sewing patterns do.
 
-u runs round the body and v along it (down the torso and the legs, out along the sleeves), both in metres of cloth.
-Front and back are one piece each, mirrored by nothing: print reads rightly on both. Seams lie at the sides, along the
-inside of the legs and under the sleeves, where u and v jump; across the middle of front and back they are smooth.
+u runs around the body and v along it (down the torso and the legs, out along the sleeves), both in metres of cloth.
+Front and back are separate panels without mirroring, so that prints read correctly on both. u and v are discontinuous
+at the seams (the sides, the inside of the legs, under the sleeves) and smooth across the middle of front and back.
 """
 
 from dataclasses import dataclass
@@ -15,21 +15,21 @@ from sherf.datasets.openpeople.noise import smoothstep
 
 PanelKind = Literal["top", "bottom", "skirt", "shoe"]
 TORSO_ASPECT, LEG_ASPECT = 0.72, 1.0
-"""Depth over width of the ellipses that cloth is wrapped around."""
+"""Depth over width of the ellipses that approximate the cross-sections of torso and legs."""
 BACK_PIECE_M = 0.613
-"""The back is cut from elsewhere on the bolt than the front, by no multiple of any pattern's period."""
+"""Offset in u between the front and the back panel: a multiple of no pattern's period."""
 
 
 @dataclass(frozen=True)
 class Panels:
-    """The cut of one garment. Dresses are tops: below the waist they go on as the torso does."""
+    """The panels of one garment. Bodices of dresses are tops: below the waist they continue the torso."""
 
     joints: Float[np.ndarray, "24 3"]
     """Joint centres of the person in the rest pose, metres."""
     kind: PanelKind
 
     def __call__(self, rest: Float[np.ndarray, "point 3"]) -> Float32[np.ndarray, "point 2"]:
-        """Fabric coordinates (u, v) of rest-space points, metres."""
+        """Return fabric coordinates (u, v) of rest-space points, metres."""
         p = rest.astype(np.float32, copy=False)
         match self.kind:
             case "top":
@@ -45,11 +45,11 @@ class Panels:
         x, y, z = p.T
         shoulder = self.joints[16].astype(np.float32)
         out = np.abs(x) - shoulder[0]
-        # The armhole: upright beside the arm, sloping outwards below the armpit so that a stout waist stays torso.
+        # The armhole: vertical beside the arm, sloping outwards below the armpit so that a wide waist stays torso.
         sleeve = out > np.maximum(0, 2 * (shoulder[1] - 0.11 - y))
         depth = z - self._torso_depth(y)
         below_ridge = np.maximum(shoulder[1] + 0.06 - y, 0)
-        u = _round(x, depth, TORSO_ASPECT, flat=smoothstep(below_ridge, 0.14, 0.06))
+        u = _arc_length(x, depth, TORSO_ASPECT, flat=smoothstep(below_ridge, 0.14, 0.06))
         v = below_ridge + np.exp(-below_ridge / 0.05) * np.abs(depth)
         if sleeve.any():
             side, (_, ys, zs) = np.sign(x[sleeve]), p[sleeve].T
@@ -66,42 +66,49 @@ class Panels:
         outwards, heights, forwards = self.joints[[7, 4, 1]].T  # of the left ankle, knee and hip
         across = (np.sign(x) * np.interp(y, heights, outwards)).astype(np.float32)
         middle = np.interp(y, heights, forwards).astype(np.float32)
-        around_leg = _round(x - across, z - middle, LEG_ASPECT, middle=across)
-        around_hips = _round(x, z - self._torso_depth(y), TORSO_ASPECT)
+        around_leg = _arc_length(x - across, z - middle, LEG_ASPECT, middle=across)
+        around_hips = _arc_length(x, z - self._torso_depth(y), TORSO_ASPECT)
         is_leg = smoothstep(hip[1] - 0.02 - y, 0.0, 0.16)
         u = around_hips + (around_leg - around_hips) * is_leg
         return np.stack([u, (self.joints[3, 1] - y)], axis=1).astype(np.float32)
 
     def _skirt(self, p: Float32[np.ndarray, "point 3"]) -> Float32[np.ndarray, "point 2"]:
         x, y, z = p.T
-        return np.stack([_round(x, z - self._torso_depth(y), 0.85), self.joints[3, 1] - y], axis=1).astype(np.float32)
+        return np.stack([_arc_length(x, z - self._torso_depth(y), 0.85), self.joints[3, 1] - y], axis=1).astype(
+            np.float32
+        )
 
     def _shoe(self, p: Float32[np.ndarray, "point 3"]) -> Float32[np.ndarray, "point 2"]:
         x, y, z = p.T
         across = x - np.sign(x) * np.float32(abs(self.joints[10, 0]))
-        return np.stack([_round(across, y - np.float32(self.joints[10, 1] - 0.02), 1.0), z], axis=1).astype(np.float32)
+        return np.stack([_arc_length(across, y - np.float32(self.joints[10, 1] - 0.02), 1.0), z], axis=1).astype(
+            np.float32
+        )
 
     def _torso_depth(self, y: Float32[np.ndarray, " point"]) -> Float32[np.ndarray, " point"]:
-        """Where the middle between belly and back lies along z at each height."""
+        """Return z of the torso's axis at each height."""
         heights, depths = self.joints[[0, 3, 6, 9, 12], 1], self.joints[[0, 3, 6, 9, 12], 2]
         return np.interp(y, heights, depths).astype(np.float32)
 
 
-def _round(
+def _arc_length(
     across: Float32[np.ndarray, " point"],
     depth: Float[np.ndarray, " point"],
     aspect: float,
     flat: Float[np.ndarray, " point"] | None = None,
     middle: Float[np.ndarray, " point"] | float = 0.0,
 ) -> Float32[np.ndarray, " point"]:
-    """Arc length round the ellipse through each point, from the middle of the front or of the back.
+    """Return the arc length along the ellipse through each point, from the middle of the front or of the back.
 
-    On the front it grows to +x, on the back to -x, from a place far off on the bolt. The arc of an ellipse of half
-    axes (1, aspect) is m t + k/2 sin 2t to within 1 %, with t the ellipse's parameter (0 in the middle).
+    On the front it grows towards +x, on the back towards -x, offset by `BACK_PIECE_M`. The arc length of an ellipse
+    with half axes (1, aspect) is m t + k/2 sin 2t to within 1 %, with t the ellipse's parameter (0 in the middle).
 
     Args:
-        flat: share of plain projection instead of arc length: on the shoulders, which face upwards.
-        middle: arc length that has been gone where `across` is 0.
+        across: x relative to the ellipse's centre, metres.
+        depth: z relative to the ellipse's centre, metres.
+        aspect: depth over width of the ellipse.
+        flat: share of plain projection instead of arc length, for the shoulders, which face upwards.
+        middle: arc length at `across` = 0.
     """
     b = np.abs(depth).astype(np.float32) / np.float32(aspect)
     t = np.arctan2(across, b)

@@ -1,4 +1,4 @@
-"""A person from a seed: body, look, hair, clothes and what they carry, the same to the bit for a seed and version."""
+"""A person from a seed: body, appearance, hair, clothes and accessories; bit-identical for a seed and version."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,45 +8,48 @@ import numpy as np
 from jaxtyping import Float
 
 from sherf.datasets.openpeople.bags import BAGS, TEST_BAGS, BagKind, make_bag
-from sherf.datasets.openpeople.body import Figure, figure
-from sherf.datasets.openpeople.face import Expression, Face, expressive, face_of, random_expression
+from sherf.datasets.openpeople.body import Figure, make_figure
+from sherf.datasets.openpeople.face import Expression, Face, apply_expression, find_landmarks, random_expression
 from sherf.datasets.openpeople.garments import make_garments
-from sherf.datasets.openpeople.hair import SHORT, STYLES, TEST_STYLES, beard_part, hair_part
+from sherf.datasets.openpeople.hair import SHORT, STYLES, TEST_STYLES, make_beard, make_hair
 from sherf.datasets.openpeople.headwear import HATS, TEST_HATS, make_glasses, make_hat
 from sherf.datasets.openpeople.look import Look, draw_look
 from sherf.datasets.openpeople.outfits import Outfit, draw_outfit
 from sherf.datasets.openpeople.part import Part, PosedPerson
 from sherf.datasets.openpeople.physique import Physique, draw_physique
 from sherf.datasets.openpeople.posing import hidden_skin, pose_person
-from sherf.datasets.openpeople.skin import eyes_part, skin_part
+from sherf.datasets.openpeople.skin import make_eyes, make_skin
 from sherf.datasets.openpeople.tailoring import Measures
+from sherf.datasets.openpeople.wardrobe import Wearer
 
 VERSION = 1
-"""Raised whenever a seed's person changes."""
+"""Version of the generator; increase it whenever a seed's person changes."""
 Split = Literal["train", "validation", "test"]
 _SPLITS: tuple[Split, ...] = (*("train",) * 8, "validation", "test")
 BALD_SHARE, HAT_SHARE, GLASSES_SHARE, BAG_SHARE = 0.04, 0.16, 0.22, 0.16
+"""Probabilities of accessories; baldness depends on the wardrobe too."""
 
 
 def split_of(seed: int) -> Split:
-    """Of ten people in a row, eight train, one validates and one tests."""
+    """Return the split of a seed: of ten consecutive seeds, eight train, one validates and one tests."""
     return _SPLITS[seed % 10]
 
 
 def stream(seed: int, name: str) -> np.random.Generator:
-    """A person's random numbers for one purpose: adding a purpose leaves all others as they were."""
+    """Return a person's random number generator for one purpose; streams of different names are independent."""
     return np.random.default_rng([VERSION, seed, *name.encode()])
 
 
 @dataclass(frozen=True)
 class Person:
-    """One dressed person. Decisions are made at once; meshes and fabrics when they are first asked for."""
+    """One dressed person. Meshes and fabrics are built on first access to `parts`."""
 
     seed: int
     physique: Physique
     look: Look
     expression: Expression
     hair: str | None
+    """Hairstyle; None for bald."""
     hat: str | None
     bag: BagKind | None
     wears_glasses: bool
@@ -56,19 +59,19 @@ class Person:
 
     @property
     def split(self) -> Split:
-        """Which split the person belongs to."""
+        """The split that the person belongs to."""
         return split_of(self.seed)
 
     @cached_property
     def parts(self) -> tuple[Part, ...]:
-        """All meshes and materials in the rest pose."""
+        """All meshes and materials, in the rest pose."""
         is_test = self.split == "test"
         garments = make_garments(self.figure, self.outfit, stream(self.seed, "garments"))
-        skin = skin_part(self.figure, self.face, self.look, self.expression, hidden_skin(tuple(garments)))
-        parts = [skin, eyes_part(self.figure, self.face, self.look), *garments]
+        skin = make_skin(self.figure, self.face, self.look, self.expression, hidden_skin(tuple(garments)))
+        parts = [skin, make_eyes(self.figure, self.face, self.look), *garments]
         if self.hair is not None:
-            parts.append(hair_part(self.figure, self.face, self.look, self.hair, stream(self.seed, "hair")))
-        beard = beard_part(self.figure, self.face, self.look, expressive(self.figure, self.face, self.expression))
+            parts.append(make_hair(self.figure, self.face, self.look, self.hair, stream(self.seed, "hair")))
+        beard = make_beard(self.figure, self.face, self.look, apply_expression(self.figure, self.face, self.expression))
         if beard is not None:
             parts.append(beard)
         if self.wears_glasses:
@@ -80,11 +83,11 @@ class Person:
         return tuple(parts)
 
     def pose(self, joints: Float[np.ndarray, "24 3"]) -> PosedPerson:
-        """Stand the person on the floor in a pose."""
+        """Return the person in a pose (axis-angle, radians), standing on the floor."""
         return pose_person(self.parts, self.figure, joints)
 
     def describe(self) -> dict[str, object]:
-        """What can be said of the person in words, for a data set's records."""
+        """Return the person's description for the data set's records."""
         worn = {
             slot: {"cut": garment.cut, "fabric": garment.family}
             for slot in ("bottom", "top", "outer", "shoes")
@@ -98,19 +101,25 @@ class Person:
 
 
 def make_person(seed: int) -> Person:
-    """Decide who the person of this seed is.
+    """Make the person of a seed.
+
+    Args:
+        seed: selects the person, and by its last digit the split.
+
+    Returns:
+        The person; the same seed gives the same person in every process.
 
     Raises:
         ValueError: the seed is negative.
     """
     if seed < 0:
-        raise ValueError(f"a person's seed is a whole number from 0 on, not {seed}")
+        raise ValueError(f"a person's seed must be at least 0, got {seed}")
     is_test = split_of(seed) == "test"
     physique = draw_physique(stream(seed, "physique"))
-    shape = figure(physique.betas)
-    face = face_of(shape)
+    shape = make_figure(physique.betas)
+    face = find_landmarks(shape)
     look = draw_look(stream(seed, "look"), physique.is_masculine, physique.age)
-    wearer = "masculine" if physique.is_masculine else "feminine"
+    wearer: Wearer = "masculine" if physique.is_masculine else "feminine"
     outfit = draw_outfit(stream(seed, "outfit"), Measures(shape), wearer, is_test)
     rng = stream(seed, "extras")
     hat = str(rng.choice(TEST_HATS if is_test else HATS)) if rng.random() < HAT_SHARE else None

@@ -1,41 +1,53 @@
-"""Skin and eyes as materials: lips, brows, lashes, blush, freckles, stubble, nails; irises and pupils."""
+"""Skin and eyes: meshes, and materials with lips, brows, lashes, blush, freckles, stubble, nails, irises and pupils."""
 
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float32
+from jaxtyping import Bool, Float, Float32
 
 from sherf.datasets.openpeople.body import NUM_SKIN, Figure, base_mesh
-from sherf.datasets.openpeople.face import Expression, Face, expressive
+from sherf.datasets.openpeople.face import Expression, Face, apply_expression
 from sherf.datasets.openpeople.look import Look, hair_colour
 from sherf.datasets.openpeople.noise import fbm, smoothstep, value_noise
 from sherf.datasets.openpeople.part import Part, SurfaceSamples
 
 Samples3 = Float32[np.ndarray, "sample 3"]
 BEARD_SHADE = {"none": 0.0, "stubble": 0.45, "moustache": 0.12, "goatee": 0.2, "short": 0.5, "full": 0.5}
+"""Opacity of the painted beard of each style."""
 IRIS_ANGLE, PUPIL_ANGLE = 0.44, 0.19
-"""Radians, as seen from the eyeball's centre."""
+"""Angular radii as seen from the eyeball's centre, radians."""
 
 
-def skin_part(
+def make_skin(
     figure: Figure, face: Face, look: Look, expression: Expression, hidden: Bool[np.ndarray, " skin"]
 ) -> Part:
-    """The skin that no garment hides, with its expression."""
+    """Build the visible skin of a person, with an expression.
+
+    Args:
+        figure: the body shape.
+        face: its landmarks.
+        look: colours and marks.
+        expression: displacements of the face.
+        hidden: skin vertices under garments; faces with three hidden vertices are left out.
+
+    Returns:
+        The part "skin".
+    """
     base = base_mesh()
     kept = ~hidden[base.skin_faces].all(axis=1)
     faces, texture = base.skin_faces[kept], base.skin_uv_faces[kept]
-    # One vertex for each pair of place and texture coordinate.
+    # One vertex for each pair of position and texture coordinate.
     pairs, number = np.unique(np.stack([faces.ravel(), texture.ravel()], axis=1), axis=0, return_inverse=True)
     vertex, uv = pairs.T
-    moved = expressive(figure, face, expression)
+    moved = apply_expression(figure, face, expression)
     return Part(
         "skin", moved[vertex], number.reshape(-1, 3), base.weights[vertex], Skin(face, look),
         figure.vertices[:NUM_SKIN][vertex], base.uv[uv], vertex,
     )  # fmt: skip
 
 
-def eyes_part(figure: Figure, face: Face, look: Look) -> Part:
-    """Both eyeballs."""
+def make_eyes(figure: Figure, face: Face, look: Look) -> Part:
+    """Build both eyeballs: the part "eyes"."""
     base = base_mesh()
     vertex, number = np.unique(base.eyes_faces, return_inverse=True)
     points = figure.vertices[vertex]
@@ -44,7 +56,7 @@ def eyes_part(figure: Figure, face: Face, look: Look) -> Part:
 
 @dataclass(frozen=True)
 class Skin:
-    """Skin all over, with the face's features."""
+    """The material of skin, with the features of the face."""
 
     face: Face
     look: Look
@@ -73,13 +85,14 @@ class Skin:
         return np.clip(colour, 0, 1)
 
     def _marks(self, colour: Samples3, samples: SurfaceSamples) -> None:
-        """Moles anywhere; knees, elbows and knuckles a little darker comes with the shading."""
+        """Paint moles, in place."""
         for u, v, radius in self.look.moles:
-            # About 1.6 m of skin lie across the whole texture.
+            # The texture is about 1.6 m wide.
             far = np.hypot(samples.uv[:, 0] - u, samples.uv[:, 1] - v) * 1.6
             _blend(colour, self.look.skin * 0.4, 0.8 * smoothstep(far, radius, 0.4 * radius))
 
     def _paint_face(self, colour: Samples3, p: Samples3) -> None:
+        """Paint brows, lashes, blush, freckles, wrinkles and stubble, in place."""
         face, look = self.face, self.look
         hair = hair_colour(look)
         front = p[:, 2] > face.left_eye[2] - 0.012
@@ -117,8 +130,14 @@ class Skin:
             _blend(colour, hair, shade * beard_zone(face, p, look.beard).astype(np.float32) * grain)
 
 
-def beard_zone(face: Face, points: np.ndarray, style: str) -> np.ndarray:
-    """Share of beard at rest-space points: jaw, chin, moustache; the lips stay free."""
+def beard_zone(face: Face, points: Float[np.ndarray, "point 3"], style: str) -> Float[np.ndarray, " point"]:
+    """Return the density of beard at rest-space points, in [0, 1]; the lips stay free.
+
+    Args:
+        face: the landmarks.
+        points: rest space, metres.
+        style: "moustache", "goatee", or any other name for a full beard along the jaw.
+    """
     x, y, z = np.abs(points[:, 0]), points[:, 1], points[:, 2]
     corner = face.mouth_corner
     lips = np.hypot(x / (1.15 * corner[0]), (y - face.mouth[1]) / 0.0105)
@@ -132,7 +151,7 @@ def beard_zone(face: Face, points: np.ndarray, style: str) -> np.ndarray:
     )
     chin = smoothstep(x, 0.034, 0.022) * smoothstep(y, face.mouth[1] - 0.004, face.mouth[1] - 0.014)
     goatee = np.maximum(chin, around) * (z > corner[2] - 0.045)
-    # The cheek's line runs from the ear's front down to the corner of the mouth.
+    # The upper edge runs from the front of the ear down to the corner of the mouth.
     ear_front = face.ear[2] + 0.02
     along = np.clip((z - ear_front) / max(corner[2] - ear_front, 0.02), 0, 1)
     line = face.ear[1] - 0.01 + (face.mouth[1] + 0.012 - face.ear[1] + 0.01) * along**1.6
@@ -150,7 +169,7 @@ def beard_zone(face: Face, points: np.ndarray, style: str) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Eyes:
-    """White, iris with rays, pupil."""
+    """The material of eyes: sclera, iris with radial streaks, pupil."""
 
     face: Face
     look: Look
@@ -177,6 +196,6 @@ class Eyes:
         return np.clip(colour, 0, 1).astype(np.float32)
 
 
-def _blend(colour: Samples3, paint: np.ndarray, share: np.ndarray) -> None:
-    """Paint over, in place."""
+def _blend(colour: Samples3, paint: Float[np.ndarray, "3"], share: Float[np.ndarray, " sample"]) -> None:
+    """Blend a colour over others, in place."""
     colour += (np.asarray(paint, np.float32) - colour) * np.clip(share, 0, 1).astype(np.float32)[:, None]

@@ -1,4 +1,4 @@
-"""Simple solids for things that people wear: tubes, ribbons, domes, discs, rounded boxes; and a plain material."""
+"""Simple meshes for accessories: tubes, ribbons, surfaces of revolution, rounded boxes; and a plain material."""
 
 from dataclasses import dataclass
 
@@ -10,11 +10,12 @@ from sherf.datasets.openpeople.noise import value_noise
 from sherf.datasets.openpeople.part import SurfaceSamples
 
 Mesh = tuple[Float[np.ndarray, "_ 3"], Int[np.ndarray, "_ 3"]]
+"""Vertices (metres) and faces."""
 
 
 @dataclass(frozen=True)
-class Dyed:
-    """One colour, a little uneven."""
+class PlainMaterial:
+    """A slightly uneven single colour."""
 
     colour: Colour
     gloss: float = 0.03
@@ -28,7 +29,7 @@ class Dyed:
 
 
 def grid_faces(rows: int, columns: int, closed: bool) -> Int[np.ndarray, "face 3"]:
-    """Two triangles for each cell of a grid of vertices; `closed` joins the last column to the first."""
+    """Return two triangles per cell of a grid of vertices; `closed` joins the last column to the first."""
     number = np.arange(rows * columns).reshape(rows, columns)
     right = np.roll(number, -1, axis=1) if closed else number[:, 1:]
     left = number if closed else number[:, :-1]
@@ -36,8 +37,8 @@ def grid_faces(rows: int, columns: int, closed: bool) -> Int[np.ndarray, "face 3
     return np.concatenate([np.stack([a, b, c], axis=1), np.stack([a, c, d], axis=1)])
 
 
-def tube(path: Float[np.ndarray, "point 3"], radius: float, closed: bool = False, sides: int = 8) -> Mesh:
-    """A round tube along a path."""
+def make_tube(path: Float[np.ndarray, "point 3"], radius: float, closed: bool = False, sides: int = 8) -> Mesh:
+    """Return a round tube along a path, metres; `closed` joins its ends."""
     along = np.gradient(path, axis=0)
     if closed:
         along = np.roll(path, -1, axis=0) - np.roll(path, 1, axis=0)
@@ -54,10 +55,10 @@ def tube(path: Float[np.ndarray, "point 3"], radius: float, closed: bool = False
     return points.reshape(-1, 3), grid_faces(len(points), sides, True)
 
 
-def ribbon(
+def make_ribbon(
     path: Float[np.ndarray, "point 3"], normals: Float[np.ndarray, "point 3"], width: float, thickness: float = 0.004
 ) -> Mesh:
-    """A flat band along a path, seen from both sides."""
+    """Return a flat band along a path, with its surface normals; all lengths in metres."""
     along = np.gradient(path, axis=0)
     across = np.cross(along, normals)
     across *= 0.5 * width / np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-9)
@@ -66,10 +67,17 @@ def ribbon(
     return points.reshape(-1, 3), grid_faces(len(path), 4, True)
 
 
-def revolved(
+def revolve(
     profile: Float[np.ndarray, "row 2"], centre: Float[np.ndarray, "3"], radii: tuple[float, float], sides: int = 48
 ) -> Mesh:
-    """A surface about the upright axis: rows of (share of the radii, height above the centre in metres)."""
+    """Return a surface of revolution about y, with an elliptic cross-section.
+
+    Args:
+        profile: rows of (share of the radii, height above the centre in metres).
+        centre: rest space, metres.
+        radii: along x and z, metres.
+        sides: vertices around.
+    """
     angle = np.linspace(0, 2 * np.pi, sides, endpoint=False)
     circle = np.stack([radii[0] * np.sin(angle), np.zeros(sides), radii[1] * np.cos(angle)], axis=1)
     points = centre + profile[:, None, :1] * circle
@@ -77,25 +85,27 @@ def revolved(
     return points.reshape(-1, 3), grid_faces(len(profile), sides, True)
 
 
-def rounded_box(
+def make_rounded_box(
     centre: Float[np.ndarray, "3"], half: tuple[float, float, float], power: float = 4.0, rows: int = 17
 ) -> Mesh:
-    """A box with round edges: a superellipsoid."""
+    """Return a box with round edges: a superellipsoid of this exponent, with half extents in metres."""
     up = np.linspace(-np.pi / 2, np.pi / 2, rows)
     around = np.linspace(0, 2 * np.pi, 2 * rows, endpoint=False)
-
-    def rounded(x: np.ndarray) -> np.ndarray:
-        return np.sign(x) * np.abs(x) ** (2 / power)
-
-    x = rounded(np.cos(up))[:, None] * rounded(np.sin(around))
-    z = rounded(np.cos(up))[:, None] * rounded(np.cos(around))
-    y = np.broadcast_to(rounded(np.sin(up))[:, None], x.shape)
+    exponent = 2 / power
+    x = signed_power(np.cos(up), exponent)[:, None] * signed_power(np.sin(around), exponent)
+    z = signed_power(np.cos(up), exponent)[:, None] * signed_power(np.cos(around), exponent)
+    y = np.broadcast_to(signed_power(np.sin(up), exponent)[:, None], x.shape)
     points = centre + np.stack([x, y, z], axis=-1) * np.array(half)
     return points.reshape(-1, 3), grid_faces(rows, 2 * rows, True)
 
 
-def joined(meshes: list[Mesh]) -> Mesh:
-    """Several solids as one."""
+def signed_power(x: Float[np.ndarray, "*any"], exponent: float) -> Float[np.ndarray, "*any"]:
+    """Return sign(x) |x|^exponent."""
+    return np.sign(x) * np.abs(x) ** exponent
+
+
+def join_meshes(meshes: list[Mesh]) -> Mesh:
+    """Join several meshes into one."""
     starts = np.cumsum([0, *[len(v) for v, _ in meshes[:-1]]])
     return np.concatenate([v for v, _ in meshes]), np.concatenate(
         [f + s for (_, f), s in zip(meshes, starts, strict=True)]

@@ -1,4 +1,4 @@
-"""The cloth of tops: sleeves, necklines, openings, how wide and how long. Geometry only; fabrics come later."""
+"""Geometry of tops: sleeves, necklines, openings, width and length."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -7,27 +7,28 @@ import numpy as np
 from jaxtyping import Float
 
 from sherf.datasets.openpeople.body import Figure
-from sherf.datasets.openpeople.mesh import Draft, cut
+from sherf.datasets.openpeople.mesh import Draft, cut_mesh
 from sherf.datasets.openpeople.noise import smoothstep
-from sherf.datasets.openpeople.tailoring import Measures, draped, tights, wrinkles
+from sherf.datasets.openpeople.tailoring import Measures, drape, make_tights, wrinkles
 
 ARMHOLE = 0.5
-"""Share of arm weight at which sleeveless tops end."""
+"""Arm weight at which sleeveless tops end."""
 IS_SLEEVE = 0.35
-"""Share of arm weight from which the arm's length counts."""
+"""Arm weight above which sleeves are cut by their length."""
 
 
 @dataclass(frozen=True)
 class Neck:
-    """A neckline as seen from the front, metres."""
+    """A neckline seen from the front, metres."""
 
     half_width: float
     """On the ridge of the shoulders."""
     front: float
-    """How far it drops below that ridge in front."""
+    """Drop below the shoulder ridge at the front."""
     back: float
+    """Drop below the shoulder ridge at the back."""
     shape: Literal["round", "v", "square", "high"] = "round"
-    """A high one rises `front` above the base of the neck."""
+    """A high neckline rises `front` above the base of the neck."""
 
 
 NECKS: dict[str, Neck] = {
@@ -46,45 +47,47 @@ NECKS: dict[str, Neck] = {
 
 @dataclass(frozen=True)
 class Top:
-    """The measures of one top."""
+    """The dimensions of one top."""
 
     sleeve: float
-    """Share of the way from the shoulder's seam to the wrist; negative for none."""
+    """Length as a share of the distance from shoulder seam to wrist; negative for none."""
     hem: float
-    """Height of its lower edge, metres in the rest pose."""
+    """Height of the lower edge in the rest pose, metres."""
     loose: float
-    """Extra width of the torso, a share of the radius."""
+    """Extra width of the torso, as a share of the radius."""
     neck: Neck
     sleeve_loose: float = 0.1
+    """Extra width of the sleeves, as a share of the radius."""
     thickness: float = 0.008
-    """From the skin, metres."""
+    """Distance from the skin, metres."""
     fold: float = 0.006
-    """Height of its wrinkles, metres."""
+    """Height of wrinkles, metres."""
     opening: float | None = None
     """Half the gap of an open front at the chest, metres."""
     tucked: bool = False
+    """Worn inside the waistband."""
     gathered: bool = False
-    """Held at the hem by a rib or an elastic band."""
+    """Held at the hem and cuffs by ribs or elastic."""
 
 
 def sew_top(figure: Figure, top: Top, seed: int) -> Draft:
-    """Cut a top from the body-hugging surface and widen it."""
+    """Cut a top from the body-hugging surface and widen it; `seed` varies its wrinkles."""
     measures = Measures(figure)
-    draft = tights(figure)
-    draft = cut(draft, top.hem - draft.chart[:, 1])
+    draft = make_tights(figure)
+    draft = cut_mesh(draft, top.hem - draft.reference[:, 1])
     if top.sleeve < 0:
-        draft = cut(draft, draft.arm - ARMHOLE)
+        draft = cut_mesh(draft, draft.arm - ARMHOLE)
     else:
-        along = measures.along_arm(draft.chart)
-        draft = cut(draft, np.where(draft.arm > IS_SLEEVE, along - min(top.sleeve, 0.985), -0.2))
-    draft = cut(draft, neckline(measures, top.neck, draft.chart))
+        along = measures.along_arm(draft.reference)
+        draft = cut_mesh(draft, np.where(draft.arm > IS_SLEEVE, along - min(top.sleeve, 0.985), -0.2))
+    draft = cut_mesh(draft, neckline(measures, top.neck, draft.reference))
     if top.opening is not None:
-        draft = cut(draft, _front_gap(measures, top, draft.chart))
-    return _widened(measures, draft, top, seed)
+        draft = cut_mesh(draft, _front_gap(measures, top, draft.reference))
+    return _widen(measures, draft, top, seed)
 
 
 def neckline(measures: Measures, neck: Neck, points: Float[np.ndarray, "point 3"]) -> Float[np.ndarray, " point"]:
-    """Signed distance to the neck's hole, roughly; positive inside it."""
+    """Return the approximate signed distance to the neckline, metres; positive in the neck's opening."""
     x, y, z = np.abs(points[:, 0]), points[:, 1], points[:, 2] - measures.neck[2]
     if neck.shape == "high":
         return y - (measures.neck[1] + neck.front) + 0.35 * z
@@ -96,22 +99,22 @@ def neckline(measures: Measures, neck: Neck, points: Float[np.ndarray, "point 3"
 
 
 def _front_gap(measures: Measures, top: Top, points: Float[np.ndarray, "point 3"]) -> Float[np.ndarray, " point"]:
-    """Positive in the gap of an open front, which is a little wider below."""
+    """Return a level set that is positive in the gap of an open front, which widens slightly downwards."""
     assert top.opening is not None
     x, y, z = np.abs(points[:, 0]), points[:, 1], points[:, 2]
     gap = top.opening * (0.55 + 0.45 * smoothstep(y, measures.chest_y + 0.1, measures.waist_y - 0.1))
     return np.minimum(gap - x, 4 * (z - measures.neck[2] - 0.01))
 
 
-def _widened(measures: Measures, draft: Draft, top: Top, seed: int) -> Draft:
-    """Offsets from the skin: thickness, width of torso and sleeves, folds, and what a waistband holds."""
-    p, normals = draft.chart, draft.normals
+def _widen(measures: Measures, draft: Draft, top: Top, seed: int) -> Draft:
+    """Offset a top from the skin: thickness, width of torso and sleeves, folds, gathering at the waistband."""
+    p, normals = draft.reference, draft.normals
     waist, joints = measures.waist_y, measures.figure.joints
     is_arm = smoothstep(draft.arm, 0.25, 0.75)
     along = measures.along_arm(p)
     elbow_z = joints[16, 2] + (joints[20, 2] - joints[16, 2]) * np.clip(along, 0, 1)
     from_arm = np.stack([np.zeros(len(p)), p[:, 1] - joints[16, 1], p[:, 2] - elbow_z], axis=1)
-    # In the T-pose the upper side is what an arm's weight rests on: it stays close, the lower side hangs.
+    # In the T-pose the upper side of the sleeve rests on the arm and stays close; the lower side hangs.
     hangs = 0.35 + 0.65 * smoothstep(from_arm[:, 1], 0.04, -0.04)
     sleeve = is_arm * smoothstep(along, 0.02, 0.4) * hangs
     if top.gathered and top.sleeve > 0.9:
@@ -129,6 +132,6 @@ def _widened(measures: Measures, draft: Draft, top: Top, seed: int) -> Draft:
     draft = draft.moved(from_axis * (torso * free * top.loose)[:, None])
     hollow = (1 - is_arm) * smoothstep(p[:, 1], measures.chest_y + 0.12, measures.chest_y + 0.02) * free
     rounds = int(10 + 250 * top.loose)
-    draft = draft if top.tucked and top.loose < 0.03 else draped(draft, rounds, 0.5 * top.thickness, hollow)
+    draft = draft if top.tucked and top.loose < 0.03 else drape(draft, rounds, 0.5 * top.thickness, hollow)
     folds = wrinkles(draft, 0.08, seed) * top.fold * (0.4 + 0.6 * torso + 0.6 * is_arm) * (0.25 + 0.75 * free)
     return draft.moved(normals * folds[:, None])

@@ -1,4 +1,4 @@
-"""Every trimming by its name, and a garment's details from a list of names."""
+"""All trimmings by name, and a garment's details from a list of names."""
 
 import numpy as np
 
@@ -9,11 +9,19 @@ from sherf.datasets.openpeople.cloth import Detail
 TRIMMINGS: dict[str, Trimming] = {**trimmings_tops.TRIMMINGS, **trimmings_bottoms.TRIMMINGS}
 
 
-def trim(names: tuple[str, ...], blank: Blank, rng: np.random.Generator) -> tuple[Detail, ...]:
-    """All details of these names, in their order; a name with a "?" is drawn half of the time.
+def make_details(names: tuple[str, ...], blank: Blank, rng: np.random.Generator) -> tuple[Detail, ...]:
+    """Make the details of a garment.
+
+    Args:
+        names: keys of `TRIMMINGS`; a name with a trailing "?" is used with probability 1/2.
+        blank: the garment.
+        rng: random numbers.
+
+    Returns:
+        The details, in the order of the names.
 
     Raises:
-        KeyError: no such trimming.
+        KeyError: unknown trimming.
     """
     details: list[Detail] = []
     for name in names:

@@ -1,4 +1,4 @@
-"""What is sewn onto trousers, skirts and shoes: pockets, belts, seams, stripes, laces."""
+"""Details of trousers, skirts and shoes: pockets, belts, seams, stripes, laces."""
 
 from itertools import pairwise
 
@@ -21,12 +21,12 @@ def _belt(blank: Blank, rng: np.random.Generator) -> list[Detail]:
 
 
 def _sash(blank: Blank, rng: np.random.Generator) -> list[Detail]:
-    """A band of another colour round the waist of a dress."""
+    """Return a band of another colour around the waist of a dress."""
     return [Band((0.0, 1.0, 0.0), blank.upper - rng.uniform(0.02, 0.05), blank.upper + 0.015, blank.ink(rng))]
 
 
 def _jeans(blank: Blank, rng: np.random.Generator) -> list[Detail]:
-    """Waistband, fly, five pockets, worn thighs and knees."""
+    """Return waistband, fly, five pockets, faded thighs and knees."""
     m = blank.measures
     thread = colour(0.75, 0.5, 0.2) if rng.random() < 0.6 else blank.thread(rng)
     band = blank.upper - 0.038
@@ -77,7 +77,7 @@ def _seat_pockets(blank: Blank, rng: np.random.Generator) -> list[Detail]:
 
 
 def _trouser_pockets(blank: Blank, rng: np.random.Generator) -> list[Detail]:
-    """Waistband, fly and slanted pockets, as chinos and suit trousers have them."""
+    """Return waistband, fly and slanted pockets, as in chinos and suit trousers."""
     thread, band = shade(blank.ground, 0.7), blank.upper - 0.035
     return [*_waistband(blank, thread, band), *_slanted_pockets(blank, thread, band), *_seat_slits(blank, thread)]
 
@@ -88,7 +88,7 @@ def _seat_slits(blank: Blank, thread: Colour) -> list[Detail]:
 
 
 def _crease(blank: Blank, rng: np.random.Generator) -> list[Detail]:
-    """The pressed fold down each leg."""
+    """Return the pressed crease down each leg."""
     m = blank.measures
     x, end = abs(float(m.figure.joints[1, 0])) + 0.01, abs(float(m.figure.joints[7, 0]))
     heights = np.linspace(m.hip_y - 0.12, max(blank.lower, m.ankle_y + 0.05), 8)
@@ -109,11 +109,11 @@ def _cargo_pockets(blank: Blank, rng: np.random.Generator) -> list[Detail]:
 
 
 def _side_stripes(blank: Blank, rng: np.random.Generator) -> list[Detail]:
-    """Stripes down the outside of both legs."""
+    """Return stripes down the outside of both legs."""
     m, ink = blank.measures, blank.ink(rng)
     count, width = int(rng.integers(1, 4)), rng.uniform(0.007, 0.016)
     outwards, heights, forwards = m.figure.joints[[7, 4, 1]].T
-    # Short pieces: each reaches only as deep as its own stretch of the leg.
+    # Short segments: each is projected only onto its own part of the leg.
     levels = np.linspace(blank.upper, max(blank.lower, m.ankle_y) - 0.02, 7)
     lines: list[Detail] = []
     sides: tuple[tuple[int, Side], ...] = ((1, "left"), (-1, "right"))
@@ -154,7 +154,7 @@ def _torn_knees(blank: Blank, rng: np.random.Generator) -> list[Detail]:
 
 
 def _hem_border(blank: Blank, rng: np.random.Generator) -> list[Detail]:
-    """Bands along the hem of a skirt."""
+    """Return bands along the hem of a skirt."""
     ink, width = blank.ink(rng), rng.uniform(0.01, 0.04)
     y = blank.lower + rng.uniform(0.02, 0.06)
     bands: list[Detail] = [Band((0.0, 1.0, 0.0), y, y + width, ink)]
@@ -177,7 +177,7 @@ def _tiers(blank: Blank, rng: np.random.Generator) -> list[Detail]:
 
 
 def shoe_details(blank: Blank, rng: np.random.Generator, laced: bool, sole: Colour) -> tuple[Detail, ...]:
-    """Sole, toe cap, laces and side stripes."""
+    """Make the details of a pair of shoes: sole, toe cap, laces and side stripes."""
     joints, floor = blank.measures.figure.joints, blank.measures.floor_y
     ball, ankle = joints[10], joints[7]
     height = rng.uniform(0.016, 0.03)

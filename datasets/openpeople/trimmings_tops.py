@@ -1,4 +1,4 @@
-"""What is sewn, printed and buttoned onto tops and jackets."""
+"""Details of tops and jackets: prints, pockets, plackets, zips, cuffs, stripes, patches."""
 
 import numpy as np
 
@@ -10,23 +10,23 @@ from sherf.datasets.openpeople.details import Band, Line, Ribs, Sheet, Side, Tri
 from sherf.datasets.openpeople.details_sewn import Buttons, Patch, Pocket, Zip
 
 
-def _decal(picture: Print, at: Triple, side: Side, width: float, most: float = 0.34, turn: float = 0.0) -> Decal:
-    """A print of this width, or less if it would become higher than `most`."""
-    ratio = picture.shape[0] / picture.shape[1]
+def _decal(image: Print, at: Triple, side: Side, width: float, most: float = 0.34, turn: float = 0.0) -> Decal:
+    """Return a print of this width, reduced if it would become higher than `most`, metres."""
+    ratio = image.shape[0] / image.shape[1]
     width = min(width, most / ratio)
-    return Decal(picture, Sheet(at, side, turn), width, width * ratio)
+    return Decal(image, Sheet(at, side, turn), width, width * ratio)
 
 
 def _chest_print(blank: Blank, rng: np.random.Generator) -> list[Detail]:
-    picture = random_print(rng, blank.inks(rng))
+    image = random_print(rng, blank.inks(rng))
     y = min(blank.measures.chest_y + rng.uniform(-0.04, 0.02), blank.upper - 0.1)
-    return [_decal(picture, blank.front(0.0, y), "front", rng.uniform(0.14, 0.26))]
+    return [_decal(image, blank.front(0.0, y), "front", rng.uniform(0.14, 0.26))]
 
 
 def _back_print(blank: Blank, rng: np.random.Generator) -> list[Detail]:
     m = blank.measures
-    picture = random_print(rng, blank.inks(rng))
-    return [_decal(picture, m.surface(0.0, m.chest_y + 0.0, False), "back", rng.uniform(0.14, 0.28))]
+    image = random_print(rng, blank.inks(rng))
+    return [_decal(image, m.surface(0.0, m.chest_y + 0.0, False), "back", rng.uniform(0.14, 0.28))]
 
 
 def _number(blank: Blank, rng: np.random.Generator) -> list[Detail]:
@@ -40,8 +40,8 @@ def _number(blank: Blank, rng: np.random.Generator) -> list[Detail]:
 
 
 def _small_logo(blank: Blank, rng: np.random.Generator) -> list[Detail]:
-    picture = emblem_print(rng, blank.inks(rng, 2))
-    return [_decal(picture, blank.front(0.085, blank.measures.chest_y + 0.02), "front", rng.uniform(0.035, 0.06))]
+    image = emblem_print(rng, blank.inks(rng, 2))
+    return [_decal(image, blank.front(0.085, blank.measures.chest_y + 0.02), "front", rng.uniform(0.035, 0.06))]
 
 
 def _chest_pocket(blank: Blank, rng: np.random.Generator) -> list[Detail]:
@@ -57,7 +57,7 @@ def _two_chest_pockets(blank: Blank, rng: np.random.Generator) -> list[Detail]:
 
 
 def _placket(blank: Blank, rng: np.random.Generator) -> list[Detail]:
-    """A buttoned strip down the whole front."""
+    """Return a buttoned strip down the whole front."""
     top, bottom = blank.upper - 0.012, blank.lower + 0.03
     middle = (top + bottom) / 2
     button = blank.ink(rng) if rng.random() < 0.5 else colour(0.92, 0.9, 0.86)
@@ -111,7 +111,7 @@ def _rib_hems(blank: Blank, rng: np.random.Generator) -> list[Detail]:
 
 
 def _cuffs(blank: Blank, rng: np.random.Generator) -> list[Detail]:
-    """Stitched hems: a line of thread along each edge."""
+    """Return stitched hems: a line of thread along each edge."""
     thread = blank.thread(rng)
     details: list[Detail] = [Band((0.0, 1.0, 0.0), blank.lower + 0.02, blank.lower + 0.0215, thread, stitches=True)]
     if blank.sleeve > 0:
@@ -130,7 +130,7 @@ def _contrast_cuffs(blank: Blank, rng: np.random.Generator) -> list[Detail]:
 
 
 def _sleeve_colour(blank: Blank, rng: np.random.Generator) -> list[Detail]:
-    """Sleeves of another colour, set in at the shoulder."""
+    """Return sleeves of another colour, set in at the shoulder."""
     return [Band((1.0, 0.0, 0.0), 1.02 * blank.measures.shoulder_x, np.inf, blank.ink(rng), mirrored=True,
                  low=(0.0, blank.measures.chest_y + 0.02, -1.0))]  # fmt: skip
 
@@ -186,8 +186,8 @@ def _elbow_patches(blank: Blank, rng: np.random.Generator) -> list[Detail]:
     return patches
 
 
-def _armour(blank: Blank, rng: np.random.Generator) -> list[Detail]:
-    """Quilting: level seams all the way down, as puffer jackets have them."""
+def _quilting(blank: Blank, rng: np.random.Generator) -> list[Detail]:
+    """Return evenly spaced horizontal seams, as in puffer jackets."""
     step = rng.uniform(0.045, 0.08)
     heights = np.arange(blank.lower + step, blank.measures.shoulder_y + 0.03, step)
     seams: list[Detail] = [Band((0.0, 1.0, 0.0), y - 0.0025, y + 0.0025, shade(blank.ground, 0.6)) for y in heights]
@@ -221,5 +221,5 @@ TRIMMINGS: dict[str, Trimming] = {
     "welt pockets": _welt_pockets,
     "flap pockets": _flap_pockets,
     "elbow patches": _elbow_patches,
-    "quilting": _armour,
+    "quilting": _quilting,
 }

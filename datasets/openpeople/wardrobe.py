@@ -1,6 +1,6 @@
-"""What hangs in the wardrobe: cuts of garments by name, the fabrics that each is made of, and who may wear them.
+"""The wardrobe: types of garment cuts, and groups of fabric families.
 
-Some fabric families and some cuts are for the people of the test split only: nobody in training wears them.
+Some fabric families and some cuts are reserved for people of the test split.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,9 @@ from typing import Literal
 from sherf.datasets.openpeople.fabric import FAMILIES
 
 Range = tuple[float, float]
+"""Lower and upper bound of a uniform distribution."""
 Wearer = Literal["any", "feminine", "masculine"]
+"""Whose wardrobe a cut belongs to."""
 
 TEST_FAMILIES = frozenset(
     {
@@ -48,36 +50,40 @@ FABRICS: dict[str, tuple[str, ...]] = {
     "leggings": ("plain", "plain", "camouflage", "leopard", "galaxy", "gradient", "marble", "heather", "triangles"),
     "shoe": ("leather", "plain", "brushed", "leather", "snake", "corduroy", "satin"),
 }  # fmt: skip
-"""Groups of families; one that is named twice is worn twice as often."""
+"""Groups of fabric families; families listed twice are drawn twice as often."""
 
 
 @dataclass(frozen=True)
 class TopCut:
-    """Ranges that a top's measures are drawn from, metres and shares as in `tops.Top`."""
+    """Ranges of a top's dimensions, with units as in `tops.Top`."""
 
     fabric: str
-    """Group of fabrics."""
+    """A key of `FABRICS`."""
     sleeve: Range
     hem: Range
-    """How far below the waist's joint, metres."""
+    """Distance of the hem below the lower spine joint, metres."""
     loose: Range
     necks: tuple[str, ...]
+    """Keys of `tops.NECKS`."""
     collar: str | None = None
+    """A key of `collars.COLLARS`."""
     trims: tuple[str, ...] = ("cuffs",)
+    """Keys of `trimmings.TRIMMINGS`; with a trailing "?" they are used half of the time."""
     sleeve_loose: float = 0.12
     thickness: float = 0.008
     fold: float = 0.006
     opening: Range | None = None
     gathered: bool = False
     tail: Range | None = None
-    """Height of a coat's lower edge above the knee's joint, metres."""
+    """Height of a coat's lower edge above the knee joint, metres; None for no lower part."""
     worn_by: Wearer = "any"
     is_test: bool = False
+    """Whether only people of the test split wear it."""
 
 
 @dataclass(frozen=True)
 class LegCut:
-    """Ranges that the measures of trousers are drawn from."""
+    """Ranges of the dimensions of trousers, with units as in `bottoms.Trousers`."""
 
     fabric: str
     length: Range
@@ -93,11 +99,11 @@ class LegCut:
 
 @dataclass(frozen=True)
 class SkirtCut:
-    """Ranges that the measures of skirts are drawn from."""
+    """Ranges of the dimensions of skirts, with units as in `bottoms.Skirt`."""
 
     fabric: str
     length: Range
-    """Share of the way from hip to ankle."""
+    """Length as a share of the distance from hip to ankle."""
     flare: Range
     pleats: tuple[int, int] = (8, 15)
     pleat: float = 0.014
@@ -108,7 +114,7 @@ class SkirtCut:
 
 @dataclass(frozen=True)
 class DressCut:
-    """A dress: a bodice and a skirt of one cloth."""
+    """A dress: a bodice and a skirt of the same cloth."""
 
     bodice: TopCut
     skirt: SkirtCut
@@ -117,10 +123,10 @@ class DressCut:
 
 @dataclass(frozen=True)
 class ShoeCut:
-    """Ranges that the measures of shoes are drawn from."""
+    """Ranges of the dimensions of shoes, with units as in `bottoms.Shoe`."""
 
     height: Range
-    """Of the edge above the ankle's joint, metres."""
+    """Height of the edge above the ankle joint, metres."""
     sole: Range
     laced: bool = False
     low_front: float = 0.0
@@ -131,7 +137,7 @@ class ShoeCut:
 
 
 def families(group: str, is_test: bool) -> tuple[str, ...]:
-    """The fabric families of a group that this split wears."""
+    """Return the fabric families of a group that the training or the test split wears."""
     return tuple(name for name in FABRICS[group] if (name in TEST_FAMILIES) == is_test)
 
 

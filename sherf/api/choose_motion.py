@@ -1,73 +1,82 @@
-"""The motion that a user asks for: a built-in one, a file, or a video, cut and changed as the options say."""
+"""Load the motion that a user names: a built-in one, a file, a video or a data set's subject; then edit it."""
 
 import os
 from pathlib import Path
 
 from sherf.body.files import load_body_model
+from sherf.datasets.open_data import required_body_model
+from sherf.datasets.subject_folder import identify_data_set, read_subject_motion
 from sherf.errors import BadInput
 from sherf.files.output import prepare_output_folder
-from sherf.motion.edit import edited_motion
-from sherf.motion.from_video import obtain_motion_of_video
-from sherf.motion.motion import Motion, builtin_motions, read_motion
+from sherf.motion.edit import edit_motion
+from sherf.motion.from_video import obtain_motion_from_video
+from sherf.motion.motion import Motion
 from sherf.motion.options import MotionOptions
+from sherf.motion.read import builtin_motions, read_motion
+from sherf.motion.readers.recognise import is_motion_file
 from sherf.photo.video_reader import is_video
 from sherf.progress import print_status
 
 
-def chosen_motion(source: str, options: MotionOptions, folder: Path) -> Motion:
-    """Read, report what was recognised, and change.
+def choose_motion(source: str, options: MotionOptions, folder: Path) -> Motion:
+    """Load a motion, print what was recognised, and edit it.
 
     Args:
-        source: a built-in motion's name, which wins over files and folders called so, a motion file (FILE.glb#CLIP
-            is one of its clips), a video of a person, or a data set's subject folder.
-        folder: where a video's motion is kept, as motion.npz.
+        source: a built-in motion's name, which takes precedence over files and folders of that name; a motion file
+            (FILE.glb#CLIP selects one of its clips); a video of a person; or a data set's subject folder.
+        options: how to edit it.
+        folder: where the motion of a video is cached, as motion.npz.
+
+    Returns:
+        The edited motion, in motion space.
 
     Raises:
-        BadInput: there is no such motion, or it cannot be read or changed so.
-        NoPerson: the video shows nobody.
+        BadInput: there is no such motion, it cannot be read, or an option is out of range.
+        NoPerson: the video shows no person.
+        OutputError: the motion of a video cannot be written.
     """
-    if is_filmed(source):
-        kept = prepare_output_folder(folder) / "motion.npz"
-        motion = obtain_motion_of_video(Path(source), kept, load_body_model("openbody"), options.motion_person)
+    if is_video_motion(source):
+        cache_file = prepare_output_folder(folder) / "motion.npz"
+        body = load_body_model("openbody")
+        motion = obtain_motion_from_video(Path(source), cache_file, body, options.motion_person)
     else:
-        subject = subject_folder(source)
-        motion = read_motion(source) if subject is None else _of_folder(subject)
+        subject = find_subject_folder(source)
+        motion = read_motion(source) if subject is None else _read_subject_motion(subject)
         if motion.source:
             print_status(f"{source}: {motion.source}")
-    return edited_motion(motion, options)
+    return edit_motion(motion, options)
 
 
-def is_filmed(source: str) -> bool:
-    """Whether a motion is a video of a person, whose motion has to be found first; its name alone makes it none."""
+def is_video_motion(source: str) -> bool:
+    """Return whether a motion is a video of a person, by the file's content, not its name."""
     if source in builtin_motions() or not os.path.isfile(source):
         return False
-    from sherf.motion.readers.recognise import is_motion_file
-
     return not is_motion_file(Path(source)) and is_video(Path(source))
 
 
-def subject_folder(source: str) -> Path | None:
-    """The folder that a motion is; None of a built-in one, whatever folder is called so, and of files.
+def find_subject_folder(source: str) -> Path | None:
+    """Return the data set's subject folder that a motion names; None for a file or the name of a built-in motion.
+
+    Args:
+        source: as for `choose_motion`.
+
+    Returns:
+        The folder, or None.
 
     Raises:
-        BadInput: the folder is no data set's subject.
+        BadInput: it is a folder, but not a data set's subject.
     """
-    from sherf.datasets.subject_folder import data_set_of
-
     folder = Path(source)
     if source in builtin_motions() or not os.path.isdir(source):
         return None
-    if data_set_of(folder) is None:
+    if identify_data_set(folder) is None:
         raise BadInput(
-            f"the motion {source} is a folder, and no subject of a data set: it holds neither annots.npy, cameras.json "
-            "nor person.json.\nGive a motion file, a video, a subject's folder, or a built-in motion: "
+            f"the motion {source} is a folder, but not a subject of a data set: it holds neither annots.npy, "
+            "cameras.json nor person.json.\nGive a motion file, a video, a subject's folder, or a built-in motion: "
             f"{', '.join(builtin_motions())}."
         )
     return folder
 
 
-def _of_folder(folder: Path) -> Motion:
-    from sherf.datasets.open_data import body_model_of
-    from sherf.datasets.subject_folder import data_set_of, motion_of_subject
-
-    return motion_of_subject(folder, load_body_model(body_model_of(data_set_of(folder))))
+def _read_subject_motion(folder: Path) -> Motion:
+    return read_subject_motion(folder, load_body_model(required_body_model(identify_data_set(folder))))

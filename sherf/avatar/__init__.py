@@ -1,0 +1,1 @@
+"""Photo → avatar → frame: reconstruction, the avatar's file, its renderer, and its provenance."""

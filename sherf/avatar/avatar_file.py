@@ -1,4 +1,7 @@
-"""Avatar files: what a photo gave, in safetensors with a JSON header. Reading one executes nothing."""
+"""Avatar files: safetensors with a JSON header, in which everything stands that rendering needs.
+
+Reading one does not execute anything of it.
+"""
 
 import json
 from dataclasses import dataclass
@@ -11,25 +14,24 @@ from safetensors.torch import save
 from torch import Tensor
 
 from sherf import __version__
+from sherf.avatar.encoder import EncodedAvatar
 from sherf.body.body_model import BodyModel
 from sherf.errors import BadInput
 from sherf.files.output import atomic_output
 from sherf.files.versions import check_version
 from sherf.models.config import SherfConfig
 from sherf.models.config_json import config_record, read_config
-from sherf.models.paper.bank import FeatureBank
-from sherf.models.paper.network import Sherf
-from sherf.models.saved_network import network_tensors, restore_network
-from sherf.models.template.bank import TemplateBank, assemble
+from sherf.models.load import TEMPLATE, model_of_avatar
+from sherf.models.network import Network
 from sherf.scene import BodyPose, Camera, Subject
 
 FORMAT = "sherf-avatar"
 FORMAT_VERSION = 2
-"""1 holds the template's avatars, 2 also networks'."""
+"""1 holds avatars of the template, 2 also those of networks."""
 MAX_BYTES = 512 * 2**20
 LARGEST = 1e6
-"""Of all numbers: pixels, metres, radians."""
-TEMPLATE, NETWORK = "template", "network"
+"""Largest magnitude of any number: pixels, metres, radians."""
+NETWORK = "network"
 SHAPES: dict[str, tuple[int | None, ...]] = {
     "image": (3, None, None),
     "mask": (None, None),
@@ -41,29 +43,37 @@ SHAPES: dict[str, tuple[int | None, ...]] = {
     "R_world_body": (3, 3),
     "T_world_body": (3,),
 }
-TEMPLATE_SHAPES: dict[str, tuple[int | None, ...]] = {"stand_off": (None,), "fill": (None, 3)}
+
+
+REMEDY = "Run `sherf reconstruct` again."
 
 
 @dataclass(frozen=True)
-class Avatar:
-    """Everything that is needed to render a person, without the photo."""
+class AvatarFile:
+    """A checked avatar file, before it is put on its body."""
 
-    bank: TemplateBank | FeatureBank
-    report: dict
-    """Scores of the fit and provenance, as in report.json."""
-    network: Sherf | None = None
-    """What reads a FeatureBank; its encoder is not needed any more."""
+    path: Path
+    body_model: str
+    """Name of the body model that the avatar was made with."""
+    report: dict[str, Any]
+    tensors: dict[str, Tensor]
+    config: SherfConfig | None
+    """Of the network; None for an avatar of the template."""
 
 
 def is_avatar(path: Path) -> bool:
-    """Tell by content: a safetensors file begins with the length of a JSON header."""
+    """Return whether a file looks like an avatar by its content: a safetensors file's header length, then JSON."""
     with path.open("rb") as file:
         head = file.read(9)
     return len(head) == 9 and head[8:9] == b"{" and int.from_bytes(head[:8], "little") < MAX_BYTES
 
 
-def save_avatar(avatar: Avatar, path: Path) -> None:
-    """Write an avatar file; images are kept in 8 bits."""
+def save_avatar(avatar: EncodedAvatar, path: Path) -> None:
+    """Write an avatar file, whole or not at all; image and mask are kept in 8 bits.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
     subject = avatar.bank.subject
     tensors = {
         "image": _to_bytes(subject.image),
@@ -84,65 +94,45 @@ def save_avatar(avatar: Avatar, path: Path) -> None:
         "tool": f"sherf {__version__}",
         "report": json.dumps(avatar.report),
     }
-    bank = avatar.bank
-    if isinstance(bank, TemplateBank):
-        tensors |= {"stand_off": bank.stand_off, "fill": bank.fill}
-    else:
-        assert avatar.network is not None
-        tensors |= network_tensors(bank, avatar.network)
-        config = json.dumps(config_record(avatar.network.config))
+    if isinstance(avatar.model, Network):
+        config = json.dumps(config_record(avatar.model.config))
         header |= {"version": str(FORMAT_VERSION), "model": NETWORK, "config": config}
+    tensors |= avatar.model.pack(avatar.bank)
     with atomic_output(path) as partial:
         partial.write_bytes(save({name: x.cpu().contiguous() for name, x in tensors.items()}, header))
 
 
-@dataclass(frozen=True)
-class SavedAvatar:
-    """A checked avatar file, before it is put on its body."""
+def load_avatar(path: Path, body: BodyModel) -> EncodedAvatar:
+    """Return the avatar in a file whose body model is known.
 
-    path: Path
-    body_model: str
-    report: dict
-    tensors: dict[str, Tensor]
-    config: SherfConfig | None
-    """The network's; None: the avatar is a template's."""
-
-
-def load_avatar(path: Path, body: BodyModel) -> Avatar:
-    """Read an avatar file whose body model is known: `restore(read_avatar(path), body)`."""
+    Raises:
+        BadInput: the file is not an avatar, is damaged or too new, or was made with another body model.
+    """
     return restore(read_avatar(path), body)
 
 
-def restore(saved: SavedAvatar, body: BodyModel) -> Avatar:
-    """Complete an avatar with what follows from its photo, pose and body.
+def restore(saved: AvatarFile, body: BodyModel) -> EncodedAvatar:
+    """Return a file's avatar, completed with what follows from its photo, pose and body.
 
     Raises:
-        BadInput: it was made with another body model, or another build of it.
+        BadInput: the avatar was made with another body model or another build of it, or a tensor does not fit.
     """
     path, tensors = saved.path, saved.tensors
     if saved.body_model != body.name:
         raise BadInput(
-            f"{path} was made with the body model '{saved.body_model}', but '{body.name}' was asked for.\n"
-            "Shape coefficients of one body model mean nothing to another: "
+            f"{path} was made with the body model '{saved.body_model}', but '{body.name}' was requested.\n"
+            "Shape coefficients of different body models are not interchangeable: "
             f"pass --body-model {saved.body_model} or reconstruct the photo again."
         )
-    for name in ("vertices",) if saved.config else ("stand_off", "fill"):
-        if name in tensors and len(tensors[name]) != len(body.v_template):
-            raise BadInput(
-                f"{path}: '{name}' has {len(tensors[name])} vertices, the body model {len(body.v_template)}.\n"
-                "The avatar was made with another build of that body model: reconstruct the photo again."
-            )
     image, mask = tensors["image"].float() / 255, tensors["mask"].float() / 255
     camera = Camera(tensors["K"], tensors["R"], tensors["T"], (image.shape[1], image.shape[2]))
     pose = BodyPose(tensors["betas"], tensors["joints"], tensors["R_world_body"], tensors["T_world_body"])
     subject = Subject(image, mask, camera, pose, body.name)
-    if saved.config is not None:
-        bank, network = restore_network(path, tensors, saved.config, subject)
-        return Avatar(bank, saved.report, network)
-    return Avatar(assemble(subject, body, tensors["stand_off"], tensors["fill"]), saved.report)
+    model = model_of_avatar(path, saved.config)
+    return EncodedAvatar(model.unpack(path, tensors, subject, body), model, saved.report)
 
 
-def _report(path: Path, header: dict[str, str]) -> dict:
+def _report(path: Path, header: dict[str, str]) -> dict[str, Any]:
     report = _json(path, header, "report")
     return report if isinstance(report, dict) else {}
 
@@ -151,14 +141,14 @@ def _json(path: Path, header: dict[str, str], key: str) -> Any:
     try:
         return json.loads(header.get(key, ""))
     except (ValueError, RecursionError) as error:
-        raise BadInput(f"{path} is a damaged avatar file: its {key} is no JSON ({error}).") from error
+        raise BadInput(f"{path} is a damaged avatar file: its {key} is not JSON ({error}). {REMEDY}") from error
 
 
-def read_avatar(path: Path) -> SavedAvatar:
-    """Read an avatar file and check all that does not need its body.
+def read_avatar(path: Path) -> AvatarFile:
+    """Return the content of an avatar file, checked as far as that does not need its body.
 
     Raises:
-        BadInput: not an avatar, damaged, or from a newer version.
+        BadInput: the file is not an avatar, is damaged, or comes from a newer version.
     """
     try:
         size = path.stat().st_size
@@ -168,27 +158,35 @@ def read_avatar(path: Path) -> SavedAvatar:
             header = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     except (SafetensorError, OSError) as error:
-        raise BadInput(f"{path} is a damaged avatar file ({error}). Make it again with `sherf reconstruct`.") from error
+        raise BadInput(f"{path} is a damaged avatar file ({error}). {REMEDY}") from error
     if header.get("format") != FORMAT:
-        raise BadInput(f"{path} is a safetensors file but no avatar (format: {header.get('format', 'none given')}).")
+        raise BadInput(f"{path} is a safetensors file but not an avatar (format: {header.get('format', 'none')}).")
     version = header.get("version", "")
     check_version(path, int(version) if version.isdecimal() and len(version) < 10 else version, FORMAT_VERSION)
-    is_network = header.get("model") == NETWORK
-    for name, shape in (SHAPES if is_network else SHAPES | TEMPLATE_SHAPES).items():
+    _check_tensors(path, tensors)
+    config = read_config(path, _json(path, header, "config")) if header.get("model") == NETWORK else None
+    return AvatarFile(path, header.get("body_model", ""), _report(path, header), tensors, config)
+
+
+def _check_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
+    """Check the tensors of the subject: present, of their shapes and types, within bounds.
+
+    Raises:
+        BadInput: a tensor does not fit; the message names it.
+    """
+    for name, shape in SHAPES.items():
         if name not in tensors:
-            raise BadInput(f"{path}: the tensor '{name}' is missing. Make it again with `sherf reconstruct`.")
+            raise BadInput(f"{path}: the tensor '{name}' is missing. {REMEDY}")
         found = tuple(tensors[name].shape)
         fits = len(found) == len(shape) and all(want in (None, got) for want, got in zip(shape, found, strict=True))
-        kind = torch.uint8 if name in ("image", "mask") else torch.float32
-        if not fits or tensors[name].dtype != kind or not bool((tensors[name].abs() < LARGEST).all()):
+        dtype = torch.uint8 if name in ("image", "mask") else torch.float32
+        if not fits or tensors[name].dtype != dtype or not bool((tensors[name].abs() < LARGEST).all()):
             raise BadInput(
-                f"{path}: the tensor '{name}' has shape {found} and type {tensors[name].dtype}, or holds values beyond "
-                f"all measure; expected {shape} and {kind}. Make it again with `sherf reconstruct`."
+                f"{path}: the tensor '{name}' has shape {found} and type {tensors[name].dtype}, or holds NaN or too "
+                f"large numbers; expected {shape} and {dtype}. {REMEDY}"
             )
     if tensors["image"].shape[1:] != tensors["mask"].shape or 0 in tensors["mask"].shape:
-        raise BadInput(f"{path}: image and mask differ in size. Make it again with `sherf reconstruct`.")
-    config = read_config(path, _json(path, header, "config")) if is_network else None
-    return SavedAvatar(path, header.get("body_model", ""), _report(path, header), tensors, config)
+        raise BadInput(f"{path}: image and mask differ in size. {REMEDY}")
 
 
 def _to_bytes(image: Tensor) -> Tensor:

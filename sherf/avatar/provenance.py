@@ -1,20 +1,21 @@
-"""What a file says of where it comes from: what made it, out of which photo, and how much of it is invented."""
+"""Provenance: what made a file, from which photo, and how much of it is invented."""
 
 from typing import Any
 
 from sherf import __version__
-from sherf.avatar.avatar_file import Avatar
+from sherf.avatar.encoder import EncodedAvatar
 
 PROVENANCE = "provenance.json"
 LICENCES = {"sherf-small": "CC0-1.0", "template": "CC0-1.0"}
-"""Of the weights that ship; others are known to who brought them."""
+"""Licences of the weights that ship; those of other weights are unknown here."""
 
 
-def provenance(avatar: Avatar, seen: float | None = None) -> dict[str, Any]:
-    """The record.
+def provenance(avatar: EncodedAvatar, seen: float | None = None) -> dict[str, Any]:
+    """Return the content of provenance.json for files made of an avatar.
 
     Args:
-        seen: share of the surface whose colour the photo saw; the share of the body in the photo if not given.
+        avatar: what the files show.
+        seen: share of the surface whose colour the photo saw, 0 to 1; None for the share of the body in the photo.
     """
     report = avatar.report
     model = str(report.get("model", ""))

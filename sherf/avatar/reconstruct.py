@@ -1,8 +1,6 @@
-"""Photo → avatar: the steps in their order, and the three files that show for it."""
+"""Photo → avatar: detect the person, mask, fit the body, score the fit, encode."""
 
-import os
 import time
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,304 +10,237 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sherf import __version__
-from sherf.avatar.avatar_file import Avatar, SavedAvatar, is_avatar, read_avatar, restore, save_avatar
+from sherf.avatar.encoder import AvatarEncoder, EncodedAvatar, body_for
+from sherf.avatar.result_files import OVERLAY, REPORT, HopelessFit, Reconstruction
 from sherf.body.body_model import BodyModel
-from sherf.body.files import load_body_model
 from sherf.camera.pinhole import project
-from sherf.datasets.multiview import View
-from sherf.datasets.open_data import body_model_of
-from sherf.datasets.subject_folder import data_set_of, read_subject_folder
-from sherf.errors import BadInput, SherfError
-from sherf.export.video_writer import write_png
+from sherf.errors import BadInput
 from sherf.files.digest import file_sha256, tensors_sha256
-from sherf.files.options import OutputOptions
-from sherf.files.output import keep_inputs, prepare_output_folder, write_json
-from sherf.models.load import AvatarModel, body_for, load_avatar_model
-from sherf.photo.completeness import check_person, missing_parts
+from sherf.photo.completeness import check_person, find_missing_parts
 from sherf.photo.detect import Person, choose_person, detect_people
-from sherf.photo.edit import (
+from sherf.photo.fit import BodyFit, FitConstraints, fit_body
+from sherf.photo.fit_file import (
     FORMAT,
     FORMAT_VERSION,
     Edits,
     FitFile,
-    edited,
-    edits_digest,
+    apply_edits,
     edits_record,
     fit_record,
-    read_fit_file,
 )
-from sherf.photo.fit import Known, fit_body
+from sherf.photo.fit_file_reader import edits_digest, read_fit_file
 from sherf.photo.mask import person_mask
-from sherf.photo.options import Masker, PhotoOptions
+from sherf.photo.options import PhotoOptions
 from sherf.photo.overlay import draw_overlay
-from sherf.photo.read import Photo, read_mask, read_photo
-from sherf.photo.scores import Scores, score
-from sherf.progress import print_status
-from sherf.render.devices import Backend, choose_backend
+from sherf.photo.photo_reader import Photo, read_mask, read_photo
+from sherf.photo.scores import Scores, score_fit
 from sherf.scene import Camera, Subject
 
-AVATAR, OVERLAY, REPORT, FIT = "avatar.safetensors", "overlay.png", "report.json", "fit.json"
-CROP_MARGIN = 0.1  # of the person's box, kept around it
-CONTRADICTION = 8.0  # % of the body's height between a landmark and where the user put it
-
-
-class HopelessFit(SherfError):
-    """A body that does not lie on the person at all, with what shows it."""
-
-    def __init__(self, report: dict[str, Any], overlay: Float[Tensor, "3 h w"], fit: dict[str, Any]):
-        super().__init__(
-            f"the body does not lie on the person: {'; '.join(report['reasons'])}.\n"
-            f"Look at {OVERLAY}; use another photo or your own --mask, correct {FIT} and pass it as --edit, or pass "
-            "--force to go on nevertheless."
-        )
-        self.report, self.overlay, self.fit = report, overlay, fit
+CROP_MARGIN = 0.1
+"""Kept around the person, as a share of the longer side of the box around person and body."""
+CONTRADICTION = 8.0
+"""A landmark further than this from where the user put it contradicts other corrections, % of the body's height."""
 
 
 @dataclass(frozen=True)
-class Reconstruction:
-    avatar: Avatar
-    body: BodyModel
-    overlay: Float[Tensor, "3 h w"]
-    fit: dict[str, Any] | None = None
-    """What fit.json holds; None where nothing was fitted."""
+class _Detection:
+    """The chosen person, with mask, among all people found."""
+
+    person: Person
+    people: list[Person]
+    number: int | None
+    """Which one the user chose, from 1; None for the most prominent."""
+    warnings: list[str]
 
 
-def reconstruct(photo: Path, model: AvatarModel, options: PhotoOptions = PhotoOptions()) -> Reconstruction:
-    """Turn one photo into an avatar.
+def reconstruct_photo(photo: Path, encoder: AvatarEncoder, options: PhotoOptions = PhotoOptions()) -> Reconstruction:
+    """Return the avatar of one photo, with what explains it.
+
+    Args:
+        photo: JPEG, PNG, WebP, TIFF, BMP or GIF.
+        encoder: the model, on its device.
+        options: person, mask, corrections and tolerance.
 
     Raises:
-        BadInput: the file is no usable photo, or `options.person` or `options.mask` do not fit it.
-        NoPerson: nobody is there, or too little of the person.
-        HopelessFit: the body does not lie on the person, and `options.force` is not given.
-        MissingAsset: a model file is not there.
+        BadInput: the file is not a usable photo, or `options.person`, `options.mask` or `options.edit` do not fit it.
+        NoPerson: the photo shows no person, or too little of one.
+        HopelessFit: the body does not lie on the person, and `options.force` is not set.
+        MissingAsset: a model file is missing.
     """
     start = time.perf_counter()
-    body = body_for(model, options.body_model)
-    picture = read_photo(photo)
-    size = tuple(picture.image.shape[1:])
-    given = FitFile() if options.edit is None else read_fit_file(options.edit, picture.sha256, size, body.name)
+    body = body_for(encoder, options.body_model)
+    image = read_photo(photo)
+    height, width = image.image.shape[1:]
+    size = (height, width)
+    given = FitFile() if options.edit is None else read_fit_file(options.edit, image.sha256, size, body.name)
+    found = _detect(image, given, options)
+    constraints = FitConstraints(given.start, given.edits.placed, given.edits.joints)
+    fit = fit_body(body, found.person, size, image.focal_px, constraints=constraints)
+    scores = score_fit(body, fit, found.person)
+    contradictions = _contradictions(scores, given.edits)
+    report = {"photo": photo.name, "photo_sha256": image.sha256, "options": settings_record(options, encoder)}
+    report |= _scores_record(scores, contradictions) | _detection_record(found, size)
+    report["warnings"] = found.warnings + _verdict_warnings(scores)
+    report |= {"model": encoder.name, "body_model": body.name, "tool": f"sherf {__version__}"}
+    record = _fit_file_record(report, fit, found.person, given.edits, size)
+    overlay = draw_overlay(image.image, found.person, body, fit)
+    if (scores.is_hopeless or contradictions) and not options.force:
+        raise HopelessFit(report, overlay, record)
+    subject = Subject(image.image, found.person.mask, fit.camera, fit.pose, body.name)
+    avatar = encoder.encode(_cropped(subject, body, found.person), body, report)
+    return _timed(avatar, body, overlay, record, start)
+
+
+def encode_subject(
+    name: str,
+    subject: Subject,
+    vertices: Float[Tensor, "vertex 3"],
+    body: BodyModel,
+    encoder: AvatarEncoder,
+    options: PhotoOptions,
+) -> Reconstruction:
+    """Return the avatar of a data set's subject: body, camera and mask are given.
+
+    Args:
+        name: of the subject, for the report.
+        subject: the observation.
+        vertices: of the body in the image, world space, metres.
+        body: the body model of the pose.
+        encoder: the model, on its device.
+        options: kept in the report.
+    """
+    start = time.perf_counter()
+    report = {
+        "photo": name,
+        "photo_sha256": subject_sha256(subject),
+        "options": settings_record(options, encoder),
+        "warnings": [],
+        "model": encoder.name,
+        "body_model": body.name,
+        "tool": f"sherf {__version__}",
+    }
+    avatar = encoder.encode(replace(subject, body_model=body.name), body, report, vertices)
+    return _timed(avatar, body, subject.image * subject.mask, None, start)
+
+
+def subject_sha256(subject: Subject) -> str:
+    """Return the SHA-256 of an observation's image and mask."""
+    return tensors_sha256(subject.image, subject.mask)
+
+
+def settings_record(options: PhotoOptions, encoder: AvatarEncoder) -> dict[str, Any]:
+    """Return the options as report.json holds them; model, mask and corrections by their content, if they exist."""
+    mask: Path | str | None = options.mask
+    if isinstance(mask, Path):
+        mask = file_sha256(mask) if mask.is_file() else str(mask)
+    edit = None if options.edit is None else edits_digest(options.edit)
+    return {**asdict(options), "mask": mask, "edit": edit, "model": encoder.identity}
+
+
+def _timed(
+    avatar: EncodedAvatar,
+    body: BodyModel,
+    overlay: Float[Tensor, "3 h w"],
+    record: dict[str, Any] | None,
+    start: float,
+) -> Reconstruction:
+    avatar.report["seconds"] = round(time.perf_counter() - start, 2)
+    return Reconstruction(avatar, body, overlay, record)
+
+
+def _detect(photo: Photo, given: FitFile, options: PhotoOptions) -> _Detection:
+    """Find people, choose one, apply the user's corrections of landmarks, and mask the person."""
+    height, width = photo.image.shape[1:]
     number = given.person if options.person is None else options.person
     _check_choices(options, given, number)
-    people = detect_people(picture.image)
+    people = detect_people(photo.image)
     if number is not None and number > len(people):
-        people = detect_people(picture.image, thorough=True)
-    person = choose_person(people, number)
-    person = edited(person, given.edits)
-    warnings = check_person(person, size, options.allow_partial)
+        people = detect_people(photo.image, thorough=True)
+    person = apply_edits(choose_person(people, number), given.edits)
+    warnings = check_person(person, (height, width), options.allow_partial)
     if len(people) > 1 and number is None:
-        warnings.insert(0, f"{len(people)} people found; took the most prominent one (--person N takes another).")
-    person = replace(person, mask=_mask(picture, person, options.mask or given.edits.mask, options.masker))
-    known = Known(given.start, given.edits.placed, given.edits.joints)
-    fit = fit_body(body, person, size, picture.focal_px, known=known)
-    scores = score(body, fit, person)
-    contradictions = _contradictions(scores, given.edits)
-    whole = Subject(picture.image, person.mask, fit.camera, fit.pose, body.name)
-    if scores.verdict != "good":
-        outcome = "expect a wrong shape" if scores.verdict == "poor" else "look at overlay.png"
-        warnings.append(f"the fit is {scores.verdict}, {outcome}: {'; '.join(scores.reasons)}.")
-    report = {
-        "photo": photo.name,
-        "photo_sha256": picture.sha256,
-        "options": _settings(options, model),
+        warnings.insert(0, f"{len(people)} people found; using the most prominent one (--person N selects another).")
+    person = replace(person, mask=_mask(photo, person, options, given.edits))
+    return _Detection(person, people, number, warnings)
+
+
+def _mask(photo: Photo, person: Person, options: PhotoOptions, edits: Edits) -> Float[Tensor, "h w"]:
+    """Return the user's mask, else the photo's own alpha, else what the masker finds."""
+    height, width = photo.image.shape[1:]
+    mask = options.mask or edits.mask
+    if mask is not None:
+        return read_mask(mask, (height, width))
+    return person_mask(photo.image, photo.alpha, person, options.masker)
+
+
+def _scores_record(scores: Scores, contradictions: list[str]) -> dict[str, Any]:
+    """Return the scores of a fit as report.json holds them."""
+    return {
         "keypoint_error": round(scores.keypoint_error, 3),
         "silhouette_iou": round(scores.silhouette_iou, 4),
         "landmarks_seen": round(scores.seen, 3),
         "surface_seen": round(scores.surface_seen, 3),
-        "not_seen": missing_parts(person, size),
         "confidence": scores.confidence,
         "errors": scores.errors,
         "verdict": scores.verdict,
         "reasons": contradictions + scores.reasons,
-        "warnings": warnings,
-        "people": [{"box": [round(float(x), 1) for x in p.box], "score": round(float(p.score), 3)} for p in people],
-        "person": number or 1,
-        "model": model.name,
-        "body_model": body.name,
-        "tool": f"sherf {__version__}",
     }
-    record = {
+
+
+def _verdict_warnings(scores: Scores) -> list[str]:
+    if scores.verdict == "good":
+        return []
+    advice = "expect a wrong shape" if scores.verdict == "poor" else f"check {OVERLAY}"
+    return [f"the fit is {scores.verdict}, {advice}: {'; '.join(scores.reasons)}."]
+
+
+def _detection_record(found: _Detection, size: tuple[int, int]) -> dict[str, Any]:
+    """Return what was found in the photo as report.json holds it."""
+    boxes = [{"box": [round(float(x), 1) for x in p.box], "score": round(float(p.score), 3)} for p in found.people]
+    return {"not_seen": find_missing_parts(found.person, size), "people": boxes, "person": found.number or 1}
+
+
+def _fit_file_record(
+    report: dict[str, Any], fit: BodyFit, person: Person, edits: Edits, size: tuple[int, int]
+) -> dict[str, Any]:
+    """Return the content of fit.json."""
+    height, width = size
+    return {
         "format": FORMAT,
         "version": FORMAT_VERSION,
         **{key: report[key] for key in ("photo", "photo_sha256")},
-        "size": [size[1], size[0]],
+        "size": [width, height],
         **{key: report[key] for key in ("person", "body_model")},
         **fit_record(fit, person),
-        "edits": edits_record(given.edits),
+        "edits": edits_record(edits),
     }
-    overlay = draw_overlay(picture.image, person, body, fit)
-    if (scores.is_hopeless or contradictions) and not options.force:
-        raise HopelessFit(report, overlay, record)
-    avatar = model.encode(_cropped(whole, body, person), body, report)
-    report["seconds"] = round(time.perf_counter() - start, 2)
-    return Reconstruction(avatar, body, overlay, record)
-
-
-def observe(name: str, view: View, body: BodyModel, model: AvatarModel, options: PhotoOptions) -> Reconstruction:
-    """Turn a picture of a data set's subject into an avatar: body, camera and mask are given."""
-    start = time.perf_counter()
-    report = {
-        "photo": name,
-        "photo_sha256": _view_sha256(view),
-        "options": _settings(options, model),
-        "warnings": [],
-        "model": model.name,
-        "body_model": body.name,
-        "tool": f"sherf {__version__}",
-    }
-    avatar = model.encode(replace(view.subject, body_model=body.name), body, report, view.vertices)
-    report["seconds"] = round(time.perf_counter() - start, 2)
-    return Reconstruction(avatar, body, view.subject.image * view.subject.mask)
-
-
-def _view_sha256(view: View) -> str:
-    return tensors_sha256(view.subject.image, view.subject.mask)
-
-
-def obtain_avatar(
-    source: Path, output: OutputOptions, options: PhotoOptions = PhotoOptions(), backend: Backend | None = None
-) -> tuple[Avatar, BodyModel]:
-    """Read an avatar file, or reconstruct a photo or a data set's subject into `output.out` unless that is done there.
-
-    Writes overlay.png, report.json and, last, avatar.safetensors when it reconstructs.
-
-    Args:
-        backend: where networks compute; the CPU if not given.
-
-    Raises:
-        BadInput: the source is none of these, or the folder holds the avatar of another photo.
-        OutputError: the folder cannot be written.
-    """
-    _check_file(source)
-    out = prepare_output_folder(output.out)
-    if source.is_file() and is_avatar(source):
-        saved = read_avatar(source)
-        # The avatar knows its body model by name; one's own file has to be named again.
-        body = load_body_model(options.body_model or saved.body_model)
-        return restore(saved, body), body
-    keep_inputs(shown_files(out), [source, options.mask])
-    model = load_avatar_model(options.model, backend or choose_backend("cpu"), options.personalise)
-    view = None
-    if source.is_dir():
-        body = body_for(model, options.body_model, body_model_of(data_set_of(source)))
-        view = read_subject_folder(source, body, options.pose, options.view)
-    before = _avatar_there(out)
-    if before is not None:
-        sha256 = file_sha256(source) if view is None else _view_sha256(view)
-        made_of = {"photo_sha256": sha256, "options": _settings(options, model), "tool": f"sherf {__version__}"}
-        if all(before.report.get(key) == value for key, value in made_of.items()):
-            if view is None:
-                body = body_for(model, options.body_model)
-            with suppress(BadInput):  # from another build of the body model: it is made anew
-                return restore(before, body), body
-        if before.report.get("options", {}).get("edit") and not options.edit and not output.overwrite:
-            raise BadInput(
-                f"{out / AVATAR} was made with your corrections.\n"
-                f"Pass --edit {out / FIT} to keep them, or --overwrite to do without."
-            )
-        if before.report.get("photo_sha256") != sha256 and not output.overwrite:
-            raise BadInput(
-                f"{out / AVATAR} was made from another photo ({before.report.get('photo')}).\n"
-                "Choose another --out, or pass --overwrite to replace it."
-            )
-    if view is None:
-        print_status(f"reconstructing {source.name}, about 10 seconds ...")
-        try:
-            result = reconstruct(source, model, options)
-        except HopelessFit as refused:
-            write_png(out / OVERLAY, refused.overlay)
-            write_json(out / REPORT, refused.report)
-            write_json(out / FIT, _beside(refused.fit, out))
-            raise
-    else:
-        result = observe(source.resolve().name, view, body, model, options)
-    write_png(out / OVERLAY, result.overlay)
-    write_json(out / REPORT, result.avatar.report)
-    if result.fit is not None:
-        write_json(out / FIT, _beside(result.fit, out))
-    save_avatar(result.avatar, out / AVATAR)
-    # what is shown is what was saved, so that the same command goes on with it later
-    return restore(read_avatar(out / AVATAR), result.body), result.body
-
-
-def shown_files(out: Path) -> list[Path]:
-    """What shows for an avatar that is made in a folder: pictures and records, which replace what is called so."""
-    return [out / OVERLAY, out / REPORT]
-
-
-def tell_warnings(avatar: Avatar) -> None:
-    """Say what the report warns of."""
-    for warning in avatar.report.get("warnings", []):
-        print_status(f"warning: {warning}")
-
-
-def _check_file(path: Path) -> None:
-    if not path.exists():
-        raise BadInput(f"there is no file {path}. Give a photo (JPEG, PNG, WebP ...) or an avatar.safetensors.")
-    if path.is_dir() and data_set_of(path) is None:
-        raise BadInput(
-            f"{path} is a folder, and no subject of a data set. Give one photo (JPEG, PNG, WebP ...) or an "
-            "avatar.safetensors."
-        )
-    if not path.is_file() and not path.is_dir():
-        raise BadInput(f"{path} is not a regular file. Give one photo (JPEG, PNG, WebP ...) or an avatar.safetensors.")
-
-
-def _avatar_there(out: Path) -> SavedAvatar | None:
-    """Return the avatar that is in the folder, if one can be read."""
-    if not (out / AVATAR).is_file():
-        return None
-    try:
-        return read_avatar(out / AVATAR)
-    except BadInput:
-        return None
-
-
-def _settings(options: PhotoOptions, model: AvatarModel) -> dict:
-    """The options as they stand in report.json; model and mask by their content, if they have any."""
-    mask, edit = options.mask, options.edit
-    if mask is not None:
-        mask = file_sha256(mask) if mask.is_file() else str(mask)
-    if edit is not None:
-        edit = edits_digest(edit)
-    return {**asdict(options), "mask": mask, "edit": edit, "model": model.identity}
 
 
 def _contradictions(scores: Scores, edits: Edits) -> list[str]:
-    """Corrections that cannot be met, with one another or with joints as they are."""
-    off = {name: scores.landmarks[name] for name in edits.placed if scores.landmarks[name] > CONTRADICTION}
-    return [f"{name} lies {error:.0f} % of the body's height from where you put it" for name, error in off.items()]
+    """Return the user's corrections that cannot be met, together with one another or with fixed joints."""
+    errors = {name: scores.landmarks[name] for name in edits.placed if scores.landmarks[name] > CONTRADICTION}
+    return [f"{name} lies {error:.0f} % of the body's height from where you put it" for name, error in errors.items()]
 
 
 def _check_choices(options: PhotoOptions, given: FitFile, number: int | None) -> None:
-    """Two answers to one question are a mistake."""
+    """Refuse a person's number below 1, and different choices by option and corrections file.
+
+    Raises:
+        BadInput: the message names both choices.
+    """
     if number is not None and number < 1:
-        raise BadInput(f"--person {number} is not possible: people are numbered from 1 on, as in {REPORT}.")
+        raise BadInput(f"--person {number} is not possible: people are numbered from 1, as in {REPORT}.")
     if given.person is not None and given.person != number:
         raise BadInput(
-            f"{options.edit} is about person {given.person}, --person says {number}.\n"
-            "Leave one of them out: corrections of one person say nothing of another."
+            f"{options.edit} corrects person {given.person}, but --person selects {number}.\n"
+            "Remove one of the two: corrections apply to one person only."
         )
     if options.mask is not None and given.edits.mask is not None:
-        raise BadInput(f"{options.edit} names a mask ({given.edits.mask}), and so does --mask. Leave one of them out.")
-
-
-def _beside(fit: dict[str, Any], out: Path) -> dict[str, Any]:
-    """With the mask named as seen from the folder that it is written to."""
-    mask = fit["edits"]["mask"]
-    if mask is None:
-        return fit
-    return {**fit, "edits": {**fit["edits"], "mask": Path(os.path.relpath(mask, out)).as_posix()}}
-
-
-def _mask(picture: Photo, person: Person, mask: Path | None, masker: Masker) -> Float[Tensor, "h w"]:
-    """The user's mask, else the photo's own alpha, else what was found."""
-    if mask is not None:
-        return read_mask(mask, picture.image.shape[1:])
-    return person_mask(picture.image, picture.alpha, person, masker)
+        raise BadInput(f"{options.edit} names a mask ({given.edits.mask}), and so does --mask. Remove one of the two.")
 
 
 def _cropped(subject: Subject, body: BodyModel, person: Person) -> Subject:
-    """Keep the surroundings of the person and of the fitted body; the camera follows."""
+    """Crop an observation to the surroundings of the person and of the fitted body; the camera follows."""
     pixels, _ = project(subject.camera, body.pose(subject.pose).vertices)
     box = torch.tensor(person.box).view(2, 2)
     low, high = torch.minimum(box[0], pixels.amin(0)), torch.maximum(box[1], pixels.amax(0))

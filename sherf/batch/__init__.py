@@ -1,1 +1,1 @@
-"""Photos by motions, cameras and outputs: planned, done by many workers, kept in a ledger, shown on a page."""
+"""Batches: many photos by motions, cameras and outputs; planned as jobs, run by workers, recorded in a ledger."""

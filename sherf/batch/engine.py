@@ -1,42 +1,49 @@
-"""Who does the jobs: what all engines have in common."""
+"""What all engines, which run jobs on workers, have in common."""
 
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from sherf.batch.plan import Job
-from sherf.batch.work import Result
+from sherf.batch.job import Job
+from sherf.batch.job_runner import Result
 
 
 @dataclass(frozen=True)
-class Reply:
-    """Something happened to a job."""
+class JobUpdate:
+    """News about a running job."""
 
     job: Job
+    """As it was submitted."""
     results: tuple[Result, ...] = ()
-    ended: bool = False
-    """Nothing more comes of this job."""
+    """Items that ended since the last update."""
+    is_finished: bool = False
+    """Whether this is the job's last update."""
     crash: str = ""
-    """Why it ended before its time: the worker is gone."""
-    blameless: bool = False
-    """A machine went away: the job had no part in it."""
+    """Why the worker died during the job; empty if it did not."""
+    is_machine_lost: bool = False
+    """Whether the whole machine went away: the crash does not count as an attempt of the job."""
 
 
 @runtime_checkable
 class Engine(Protocol):
-    """Does jobs, several at once."""
+    """Runs several jobs at once. Retries are the caller's task."""
 
-    def ready(self) -> bool:
-        """Whether another job may be given."""
+    def has_capacity(self) -> bool:
+        """Whether another job can be submitted."""
         ...
 
     def submit(self, job: Job, chunk: int | None) -> None:
-        """Give a job, with the points to compute at once if memory is short."""
+        """Start a job.
+
+        Args:
+            job: what to make.
+            chunk: points computed at once, to save memory; None: the job's own setting.
+        """
         ...
 
-    def reply(self) -> Reply:
-        """Wait until something happens."""
+    def wait(self) -> JobUpdate:
+        """Block until something happens to a submitted job, and return it."""
         ...
 
     def close(self) -> None:
-        """Stop everything at once."""
+        """Stop all workers at once."""
         ...

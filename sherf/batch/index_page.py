@@ -1,9 +1,10 @@
-"""What a batch made, to look at: index.html, contact sheets, results.csv."""
+"""The summary of a batch: index.html, contact sheets, results.csv."""
 
 import csv
 import io
 import math
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,35 +12,40 @@ from typing import Any
 import jinja2
 from PIL import Image, ImageDraw, ImageOps
 
-from sherf.avatar.reconstruct import OVERLAY
+from sherf.avatar.result_files import OVERLAY
+from sherf.batch.job import AVATAR, Item, Job, preview_frame
 from sherf.batch.ledger import Entry, Ledger
-from sherf.batch.plan import AVATAR, Item, Job, shown_frame
-from sherf.camera.image import to_bytes
 from sherf.errors import BadInput
+from sherf.files.images import to_uint8
 from sherf.files.output import atomic_output, write_text
-from sherf.photo.read import read_photo
+from sherf.photo.photo_reader import read_photo
 
-INDEX, SHEET, RESULTS, THUMBS = "index.html", "sheet.jpg", "results.csv", "thumbs"
-CELL, CAPTION, ACROSS, ROWS = 240, 18, 6, 20
-VERDICTS = {"good": "#2f7d4f", "usable": "#a2770f", "poor": "#a93c32", "failed": "#a93c32"}
-TEMPLATE = Path(__file__).with_name("index.html")
+INDEX, SHEET, RESULTS, THUMBNAILS = "index.html", "sheet.jpg", "results.csv", "thumbs"
+CELL, CAPTION = 240, 18
+"""Side of a contact sheet's cell and height of its caption, pixels."""
+COLUMNS, ROWS = 6, 20
+"""Of a contact sheet, at most."""
+JPEG_QUALITY = 88
+MAX_CAPTION_LENGTH = 34
+VERDICT_COLOURS = {"good": "#2f7d4f", "usable": "#a2770f", "poor": "#a93c32", "failed": "#a93c32"}
+INDEX_TEMPLATE = Path(__file__).with_name("index.html")
 
 
 @dataclass(frozen=True)
-class Line:
-    """A photo on the page."""
+class PhotoSummary:
+    """What the page and the table show of one photo."""
 
     job: Job
     entries: dict[str, Entry]
     """By label."""
     failures: list[tuple[str, str]]
-    """Labels and reasons of what else failed, where there is an avatar."""
-    thumb: str
-    """Path seen from the batch's folder; empty: none."""
+    """Labels and reasons of items that failed although there is an avatar."""
+    thumbnail: str
+    """Path relative to the output folder; empty: none."""
 
     @property
     def verdict(self) -> str:
-        """good, usable or poor; failed without an avatar; given, where the body was."""
+        """The fit's verdict: good, usable or poor; `given` for a given body; `failed` or `waiting` without avatar."""
         avatar = self.entries[AVATAR]
         if avatar.status == "failed":
             return "failed"
@@ -49,128 +55,146 @@ class Line:
 
     @property
     def reasons(self) -> list[str]:
-        """Why the fit is not good, or why there is none."""
+        """Why the fit is not good, or why there is no avatar."""
         avatar = self.entries[AVATAR]
         return [avatar.reason] if avatar.done is None else list(avatar.done.about.get("reasons") or ())
 
     @property
-    def whole(self) -> str:
-        """The picture that the small one leads to, seen from the batch's folder; empty: none."""
+    def overlay(self) -> str:
+        """The full-size image that the thumbnail links to, relative to the output folder; empty: none."""
         return f"{self.job.name}/{OVERLAY}" if (self.job.folder / OVERLAY).is_file() else ""
 
     @property
     def files(self) -> list[tuple[str, str]]:
-        """What to open: labels and paths."""
-        first = ((item.label, self.entries[item.label].done) for item in self.job.items if item.output != AVATAR)
-        return [(label, f"{self.job.name}/{name}") for label, done in first if done for name in done.files[:1]]
+        """Label and first file of each finished output, relative to the output folder."""
+        finished = ((item.label, self.entries[item.label].done) for item in self.job.items if item.output != AVATAR)
+        return [(label, f"{self.job.name}/{name}") for label, done in finished if done for name in done.files[:1]]
 
 
 def write_summary(jobs: list[Job], ledger: Ledger, out: Path) -> list[Path]:
-    """Write page, sheets and table; returns page and sheets."""
-    lines = [_line(job, ledger, out) for job in jobs]
-    counts = counted_states(jobs, ledger)
-    template = jinja2.Environment(autoescape=True).from_string(TEMPLATE.read_text(encoding="utf-8"))
-    write_text(out / INDEX, template.render(lines=lines, counts=counts, colours=VERDICTS))
-    _write_table(out / RESULTS, lines)
-    return [out / INDEX, *_write_sheets(lines, out)]
+    """Write index.html, contact sheets, results.csv and thumbnails.
+
+    Args:
+        jobs: of the batch.
+        ledger: their states.
+        out: the batch's output folder.
+
+    Returns:
+        The page and the contact sheets.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
+    photos = [_summarise(job, ledger, out) for job in jobs]
+    counts = count_states(jobs, ledger)
+    template = jinja2.Environment(autoescape=True).from_string(INDEX_TEMPLATE.read_text(encoding="utf-8"))
+    write_text(out / INDEX, template.render(photos=photos, counts=counts, colours=VERDICT_COLOURS))
+    _write_table(out / RESULTS, photos)
+    return [out / INDEX, *_write_sheets(photos, out)]
 
 
-def _line(job: Job, ledger: Ledger, out: Path) -> Line:
+def _summarise(job: Job, ledger: Ledger, out: Path) -> PhotoSummary:
     entries = {item.label: ledger[item] for item in job.items}
     failures = [failure for failure in ledger.failures(job) if failure[0] != AVATAR]
-    return Line(job, entries, failures, _thumb(job, ledger, out / THUMBS))
+    return PhotoSummary(job, entries, failures, _update_thumbnail(job, ledger, out / THUMBNAILS))
 
 
-def counted_states(jobs: list[Job], ledger: Ledger) -> dict[str, int]:
-    """How many items are done, failed and waiting."""
+def count_states(jobs: list[Job], ledger: Ledger) -> dict[str, int]:
+    """Return how many items are done, failed and waiting."""
     states = [ledger[item].status for job in jobs for item in job.items]
     return {status: states.count(status) for status in ("done", "failed", "waiting")}
 
 
-def _write_table(path: Path, lines: list[Line]) -> None:
+def _write_table(path: Path, photos: list[PhotoSummary]) -> None:
     text = io.StringIO()
     table = csv.writer(text)
     table.writerow(["photo", "name", "item", "status", "verdict", "attempts", "seconds", "files", "reason"])
-    for line in lines:
-        for item in line.job.items:
-            table.writerow(_row(line, item))
+    for photo in photos:
+        for item in photo.job.items:
+            table.writerow(_table_row(photo, item))
     write_text(path, text.getvalue())
 
 
-def _row(line: Line, item: Item) -> list[Any]:
-    entry = line.entries[item.label]
-    files = " ".join(f"{line.job.name}/{name}" for name in entry.done.files) if entry.done else ""
+def _table_row(photo: PhotoSummary, item: Item) -> list[Any]:
+    job, entry = photo.job, photo.entries[item.label]
+    files = " ".join(f"{job.name}/{name}" for name in entry.done.files) if entry.done else ""
     seconds = entry.done.seconds if entry.done else ""
-    source = os.path.relpath(line.job.source, line.job.folder.parent)
-    return [source, line.job.name, item.label, entry.status, line.verdict, entry.attempts, seconds, files, entry.reason]
+    source = os.path.relpath(job.source, job.folder.parent)
+    return [source, job.name, item.label, entry.status, photo.verdict, entry.attempts, seconds, files, entry.reason]
 
 
-def _thumb(job: Job, ledger: Ledger, folder: Path) -> str:
-    """A small picture: the fit over the photo, and beside it a video's person a little from the side.
+def _update_thumbnail(job: Job, ledger: Ledger, folder: Path) -> str:
+    """Write a thumbnail if it is missing or old: the fit's overlay and a frame of the first video, or only the photo.
 
-    Where nothing was made it is the photo alone.
+    Returns:
+        Its path relative to the output folder; empty if there is nothing to show.
     """
     videos = [item for item in job.items if item.output == "video" and ledger[item].done]
-    frames = [shown_frame(job, item) for item in videos[:1]]
-    made = [(path, _opened) for path in (job.folder / OVERLAY, *frames) if path.is_file()]
-    shown = made or [(path, _photo) for path in [job.source] if path.is_file()]
-    if not shown:
+    frames = [preview_frame(job, item) for item in videos[:1]]
+    results = [path for path in (job.folder / OVERLAY, *frames) if path.is_file()]
+    read: Callable[[Path], Image.Image] = _read_on_white if results else _read_photo
+    sources = results or [path for path in [job.source] if path.is_file()]
+    if not sources:
         return ""
     path = folder / f"{job.name}.jpg"
-    if not path.exists() or path.stat().st_mtime < max(source.stat().st_mtime for source, _ in shown):
+    if not path.exists() or path.stat().st_mtime < max(source.stat().st_mtime for source in sources):
         try:
-            parts = [_small(opened(source)) for source, opened in shown]
+            parts = [_resize(read(source)) for source in sources]
         except BadInput:
             return ""
-        thumb = Image.new("RGB", (sum(part.width for part in parts), 2 * CELL), "white")
-        left = 0
-        for part in parts:
-            thumb.paste(part, (left, 0))
-            left += part.width
         with atomic_output(path) as partial:
-            thumb.save(partial, quality=88)
+            _side_by_side(parts).save(partial, quality=JPEG_QUALITY)
     return f"{folder.name}/{path.name}"
 
 
-def _opened(source: Path) -> Image.Image:
-    """A result, on white."""
-    with Image.open(source) as picture:
-        whole = picture.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", whole.size, "white"), whole).convert("RGB")
+def _side_by_side(images: list[Image.Image]) -> Image.Image:
+    canvas = Image.new("RGB", (sum(image.width for image in images), 2 * CELL), "white")
+    left = 0
+    for image in images:
+        canvas.paste(image, (left, 0))
+        left += image.width
+    return canvas
 
 
-def _photo(source: Path) -> Image.Image:
-    return Image.fromarray(to_bytes(read_photo(source).image))
+def _read_on_white(source: Path) -> Image.Image:
+    with Image.open(source) as file:
+        image = file.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
 
 
-def _small(picture: Image.Image) -> Image.Image:
-    width = max(1, round(picture.width * 2 * CELL / picture.height))
-    return picture.resize((width, 2 * CELL), Image.Resampling.LANCZOS)
+def _read_photo(source: Path) -> Image.Image:
+    return Image.fromarray(to_uint8(read_photo(source).image))
 
 
-def _write_sheets(lines: list[Line], out: Path) -> list[Path]:
-    """Contact sheets of at most ACROSS x ROWS photos."""
+def _resize(image: Image.Image) -> Image.Image:
+    width = max(1, round(image.width * 2 * CELL / image.height))
+    return image.resize((width, 2 * CELL), Image.Resampling.LANCZOS)
+
+
+def _write_sheets(photos: list[PhotoSummary], out: Path) -> list[Path]:
+    """Write contact sheets of at most COLUMNS x ROWS photos."""
     sheets = []
-    for start in range(0, len(lines), ACROSS * ROWS):
-        some = lines[start : start + ACROSS * ROWS]
-        across = min(ACROSS, len(some))
-        size = (across * CELL, math.ceil(len(some) / across) * (CELL + CAPTION))
+    for start in range(0, len(photos), COLUMNS * ROWS):
+        on_sheet = photos[start : start + COLUMNS * ROWS]
+        columns = min(COLUMNS, len(on_sheet))
+        size = (columns * CELL, math.ceil(len(on_sheet) / columns) * (CELL + CAPTION))
         sheet = Image.new("RGB", size, "white")
-        for place, line in enumerate(some):
-            _draw(sheet, line, (place % across * CELL, place // across * (CELL + CAPTION)), out)
-        path = out / (SHEET if start == 0 else f"sheet-{start // (ACROSS * ROWS) + 1}.jpg")
+        for index, photo in enumerate(on_sheet):
+            _draw_cell(sheet, photo, (index % columns * CELL, index // columns * (CELL + CAPTION)), out)
+        path = out / (SHEET if start == 0 else f"sheet-{start // (COLUMNS * ROWS) + 1}.jpg")
         with atomic_output(path) as partial:
-            sheet.save(partial, quality=88)
+            sheet.save(partial, quality=JPEG_QUALITY)
         sheets.append(path)
     return sheets
 
 
-def _draw(sheet: Image.Image, line: Line, corner: tuple[int, int], out: Path) -> None:
+def _draw_cell(sheet: Image.Image, photo: PhotoSummary, corner: tuple[int, int], out: Path) -> None:
     x, y = corner
-    pen = ImageDraw.Draw(sheet)
-    if line.thumb:
-        with Image.open(out / line.thumb) as thumb:
-            small = ImageOps.contain(thumb, (CELL - 4, CELL - 4))
+    draw = ImageDraw.Draw(sheet)
+    if photo.thumbnail:
+        with Image.open(out / photo.thumbnail) as thumbnail:
+            small = ImageOps.contain(thumbnail, (CELL - 4, CELL - 4))
         sheet.paste(small, (x + (CELL - small.width) // 2, y + (CELL - small.height) // 2))
-    pen.rectangle((x + 2, y + CELL + 4, x + 10, y + CELL + 12), fill=VERDICTS.get(line.verdict, "#888888"))
-    pen.text((x + 14, y + CELL + 2), line.job.name[:34], fill="black")
+    colour = VERDICT_COLOURS.get(photo.verdict, "#888888")
+    draw.rectangle((x + 2, y + CELL + 4, x + 10, y + CELL + 12), fill=colour)
+    draw.text((x + 14, y + CELL + 2), photo.job.name[:MAX_CAPTION_LENGTH], fill="black")

@@ -1,7 +1,7 @@
-"""The ledger: what each item's state is, and everything that happened to it, in one SQLite file.
+"""The ledger: the state of each item and a log of everything that happened to it, in one SQLite file.
 
-One process writes it, the one that holds the folder's lock. It can be lost: what is done is also written down beside
-each output (`Done`), and found again.
+One process writes it, the one that holds the folder's lock. It may be lost or deleted: what is done is also recorded
+in a JSON file beside each output (`Done`), from which `reconcile` restores it.
 """
 
 import json
@@ -13,9 +13,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from sherf.batch.plan import AVATAR, Item, Job
+from sherf.batch.job import AVATAR, Item, Job
 from sherf.errors import OutputError
-from sherf.files.lock import LOCK, alone_in
+from sherf.files.lock import LOCK, lock_folder
 from sherf.files.output import write_json
 from sherf.progress import print_status
 
@@ -31,176 +31,264 @@ CREATE TABLE IF NOT EXISTS event (at REAL, key TEXT, what TEXT, reason TEXT);
 
 @dataclass(frozen=True)
 class Done:
-    """An item that is made; kept as JSON in the photo's folder, under .done/, from the moment that it is."""
+    """A finished item, recorded as JSON in the photo's folder, under .done/, right after its files are written."""
 
     key: str
     label: str
     files: list[str]
-    """Seen from the photo's folder."""
+    """Relative to the photo's folder."""
     seconds: float
     frames: int = 0
     size: int = 0
+    """Side of the rendered frames, pixels."""
     about: dict[str, Any] = field(default_factory=dict)
-    """Of an avatar: verdict, reasons, warnings."""
+    """Of an avatar: verdict, reasons and warnings of the fit."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """An item's line in the ledger."""
+    """An item's state in the ledger."""
 
     status: Status
     attempts: int = 0
+    """How many attempts crashed."""
     reason: str = ""
+    """Of the last failure."""
     done: Done | None = None
 
 
 class Ledger:
-    """States of items by their keys. Each change is on the disk when the call returns."""
+    """States of items by their keys. Every change is on disk when the call returns."""
 
     def __init__(self, path: Path):
+        """Open or create the ledger; a damaged one is moved aside with a warning.
+
+        Args:
+            path: an SQLite file, or `:memory:`.
+
+        Raises:
+            OutputError: the file cannot be opened.
+        """
         self.path = path
-        self._db = _opened(path)
+        self._db = _open_database(path)
         try:
             rows = self._db.execute("SELECT key, status, attempts, reason, record FROM item").fetchall()
-            self.entries = {row[0]: _entry(*row[1:]) for row in rows}
+            self.entries = {row[0]: _parse_entry(*row[1:]) for row in rows}
         except (sqlite3.DatabaseError, TypeError, ValueError):
             self._db.close()
-            aside = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
-            path.replace(aside)
+            backup = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
+            path.replace(backup)
             print_status(
-                f"warning: {path} is damaged; moved to {aside.name}. What is done is found again beside the outputs."
+                f"warning: {path} is damaged; moved to {backup.name}. It is rebuilt from the files beside the outputs."
             )
-            self._db = _opened(path)
+            self._db = _open_database(path)
             self.entries = {}
 
     def __getitem__(self, item: Item) -> Entry:
         return self.entries.get(item.key, Entry("waiting"))
 
-    def finish(self, job: Job, item: Item, done: Done, what: str = "done") -> None:
-        """The item is made."""
-        self._write(job, item, Entry("done", self[item].attempts, "", done), what)
+    def mark_done(self, job: Job, item: Item, done: Done, event: str = "done") -> None:
+        """Record that the item is finished.
 
-    def fail(self, job: Job, item: Item, reason: str) -> None:
-        """The item is given up."""
+        Args:
+            job: whose item it is.
+            item: the item.
+            done: its files and costs.
+            event: what the log says.
+
+        Raises:
+            OutputError: the ledger cannot be written.
+        """
+        self._write(job, item, Entry("done", self[item].attempts, "", done), event)
+
+    def mark_failed(self, job: Job, item: Item, reason: str) -> None:
+        """Record that the item is given up.
+
+        Args:
+            job: whose item it is.
+            item: the item.
+            reason: shown to the user.
+
+        Raises:
+            OutputError: the ledger cannot be written.
+        """
         self._write(job, item, Entry("failed", self[item].attempts, reason), "failed")
 
-    def broke(self, job: Job, item: Item, reason: str) -> int:
-        """An attempt did not end; returns how many that makes."""
+    def record_crash(self, job: Job, item: Item, reason: str) -> int:
+        """Record that an attempt crashed; the item waits for the next.
+
+        Args:
+            job: whose item it is.
+            item: the item.
+            reason: shown to the user.
+
+        Returns:
+            How many attempts have crashed so far.
+
+        Raises:
+            OutputError: the ledger cannot be written.
+        """
         attempts = self[item].attempts + 1
         self._write(job, item, Entry("waiting", attempts, reason), "broke")
         return attempts
 
-    def forget(self, job: Job, item: Item, what: str) -> None:
-        """The item is to be made again."""
-        self._write(job, item, Entry("waiting"), what)
+    def reset(self, job: Job, item: Item, event: str) -> None:
+        """Make the item wait again, as if it had never been attempted.
 
-    def times_done(self) -> dict[str, int]:
-        """How often each item was made, ever."""
-        rows = self._db.execute("SELECT key, COUNT(*) FROM event WHERE what = 'done' GROUP BY key")
-        return dict(rows.fetchall())
+        Args:
+            job: whose item it is.
+            item: the item.
+            event: what the log says.
+
+        Raises:
+            OutputError: the ledger cannot be written.
+        """
+        self._write(job, item, Entry("waiting"), event)
 
     def failures(self, job: Job) -> list[tuple[str, str]]:
-        """Labels and reasons; of a photo without an avatar the avatar's alone."""
+        """Return labels and reasons of failed items; of a photo without an avatar only the avatar's."""
         failed = [(item, self[item].reason) for item in job.items if self[item].status == "failed"]
         shown = failed[:1] if failed and failed[0][0].output == AVATAR else failed
         return [(item.label, reason) for item, reason in shown]
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._db.close()
 
-    def _write(self, job: Job, item: Item, entry: Entry, what: str) -> None:
+    def _write(self, job: Job, item: Item, entry: Entry, event: str) -> None:
+        """Store the entry and log the event.
+
+        Raises:
+            OutputError: the ledger cannot be written.
+        """
         record = None if entry.done is None else json.dumps(asdict(entry.done))
         row = (item.key, job.name, item.label, entry.status, entry.attempts, entry.reason, record)
         try:
             with self._db:
                 self._db.execute("INSERT OR REPLACE INTO item VALUES (?, ?, ?, ?, ?, ?, ?)", row)
-                self._db.execute("INSERT INTO event VALUES (?, ?, ?, ?)", (time.time(), item.key, what, entry.reason))
+                self._db.execute("INSERT INTO event VALUES (?, ?, ?, ?)", (time.time(), item.key, event, entry.reason))
         except sqlite3.OperationalError as error:
             raise OutputError(
-                f"cannot write {self.path}: {error}.\nTo mend it: check the disk's free space and permissions, then "
-                "run the same command again: nothing is lost."
+                f"cannot write {self.path}: {error}.\nTo fix this: check the disk's free space and permissions, then "
+                "run the same command again to resume; nothing is lost."
             ) from error
         self.entries[item.key] = entry
 
 
-def write_done(folder: Path, done: Done) -> None:
-    """Write down beside the outputs that they are complete."""
-    write_json(_done_path(folder, done.label), asdict(done))
+def write_done_file(folder: Path, done: Done) -> None:
+    """Record in the photo's folder that an item is finished.
+
+    Args:
+        folder: the photo's output folder.
+        done: the record.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    write_json(_done_file(folder, done.label), asdict(done))
 
 
-def find_done(folder: Path, item: Item) -> Done | None:
-    """What an earlier run wrote down of this very item, if all its files are there."""
+def read_done_file(folder: Path, item: Item) -> Done | None:
+    """Return what an earlier run recorded of exactly this item, if all its files still exist, else None."""
     try:
-        done = Done(**json.loads(_done_path(folder, item.label).read_text(encoding="utf-8")))
-        there = all((folder / name).stat().st_size > 0 for name in done.files)  # a power cut leaves empty files
+        done = Done(**json.loads(_done_file(folder, item.label).read_text(encoding="utf-8")))
+        is_complete = all((folder / name).stat().st_size > 0 for name in done.files)  # a power cut leaves empty files
     except (OSError, ValueError, TypeError):
         return None
-    return done if done.key == item.key and there else None
+    return done if done.key == item.key and is_complete else None
 
 
-def _done_path(folder: Path, label: str) -> Path:
+def _done_file(folder: Path, label: str) -> Path:
     return folder / DONE_FOLDER / f"{label}.json"
 
 
-def recover(ledger: Ledger, jobs: list[Job], retry_failed: bool) -> None:
-    """Bring the ledger up to what lies on the disk: found outputs count, lost ones are made again."""
+def reconcile(ledger: Ledger, jobs: list[Job], retry_failed: bool) -> None:
+    """Update the ledger from the output folders: existing outputs count as done, lost ones wait again.
+
+    Args:
+        ledger: is updated.
+        jobs: whose items to check.
+        retry_failed: make failed items wait again.
+
+    Raises:
+        OutputError: the ledger cannot be written.
+    """
     for job in jobs:
         for item in job.items:
-            # the note beside the outputs decides: the folder may have been another photo's meanwhile
-            entry, found = ledger[item], find_done(job.folder, item)
-            if entry.status == "done" and found is None:
-                ledger.forget(job, item, "lost")
-            elif entry.status != "done" and found is not None:
-                ledger.finish(job, item, found, "found")
+            # the record beside the outputs decides: the folder may have been another photo's in between
+            entry, done = ledger[item], read_done_file(job.folder, item)
+            if entry.status == "done" and done is None:
+                ledger.reset(job, item, "lost")
+            elif entry.status != "done" and done is not None:
+                ledger.mark_done(job, item, done, "found")
             elif entry.status == "failed" and retry_failed:
-                ledger.forget(job, item, "again")
+                ledger.reset(job, item, "again")
 
 
 @contextmanager
-def locked(out: Path, shard: str) -> Iterator[None]:
+def lock_batch_folder(out: Path, shard: str) -> Iterator[None]:
     """Keep other batches out of the folder; shards of one batch share it.
 
+    Args:
+        out: the batch's output folder, created if missing.
+        shard: as I/N, or empty.
+
+    Yields:
+        Nothing.
+
     Raises:
-        OutputError: another one works there, or the folder cannot be written.
+        OutputError: another batch uses the folder, or it cannot be written.
     """
-    with alone_in(out, shared=bool(shard)):
+    with lock_folder(out, shared=bool(shard)):
         if not shard:
             yield
             return
-        with alone_in(out, f"{LOCK}-{_in_names(shard)}"):
+        with lock_folder(out, f"{LOCK}-{_shard_suffix(shard)}"):
             yield
 
 
 def ledger_path(out: Path, shard: str) -> Path:
-    """A shard has a ledger of its own."""
-    return out / (f"ledger-{_in_names(shard)}.sqlite" if shard else LEDGER)
+    """Return the path of the batch's ledger, or of the shard's own."""
+    return out / (f"ledger-{_shard_suffix(shard)}.sqlite" if shard else LEDGER)
 
 
-def _in_names(shard: str) -> str:
+def _shard_suffix(shard: str) -> str:
     return shard.replace("/", "-of-")
 
 
-def take_in_shards(ledger: Ledger, jobs: list[Job]) -> None:
-    """What failed in shards is known to the common ledger too; what they made is found beside the outputs."""
+def import_shard_failures(ledger: Ledger, jobs: list[Job]) -> None:
+    """Copy failures from the shards' ledgers into the batch's; `reconcile` finds what the shards finished.
+
+    Args:
+        ledger: is updated.
+        jobs: whose items to look for.
+
+    Raises:
+        OutputError: a ledger cannot be opened or written.
+    """
     for path in sorted(ledger.path.parent.glob("ledger-*-of-*.sqlite")):
-        with closing(Ledger(path)) as other:
+        with closing(Ledger(path)) as shard:
             for job in jobs:
                 for item in job.items:
-                    if other[item].status == "failed" and ledger[item].status == "waiting":
-                        ledger.fail(job, item, other[item].reason)
+                    if shard[item].status == "failed" and ledger[item].status == "waiting":
+                        ledger.mark_failed(job, item, shard[item].reason)
 
 
-def _opened(path: Path) -> sqlite3.Connection:
+def _open_database(path: Path) -> sqlite3.Connection:
+    """Return a connection to the database, with its tables created.
+
+    Raises:
+        OutputError: the file cannot be opened.
+    """
     try:
         db = sqlite3.connect(path, timeout=30)
     except sqlite3.OperationalError as error:
         raise OutputError(f"cannot open {path}: {error}.") from error
-    with suppress(sqlite3.DatabaseError):  # no database: found out when it is read
+    with suppress(sqlite3.DatabaseError):  # not a database: noticed when it is read
         db.execute("PRAGMA synchronous = FULL")
         db.executescript(SCHEMA)
     return db
 
 
-def _entry(status: Status, attempts: int, reason: str, record: str | None) -> Entry:
+def _parse_entry(status: Status, attempts: int, reason: str, record: str | None) -> Entry:
     return Entry(status, attempts, reason, None if record is None else Done(**json.loads(record)))

@@ -1,163 +1,124 @@
-"""Workers on this machine: processes, each on its own cores or card; one that dies takes nothing else along.
+"""Workers on this machine: processes, each on its own GPU or cores.
 
-This module is what a new process imports first: it sets cores and card before torch is loaded.
+This pool is written by hand because the death of a worker is normal here: the kernel kills workers that need too much
+memory. `concurrent.futures` and loky then declare the whole pool broken and fail every pending job without saying which
+one was running; here exactly the running job is blamed and all others continue. Each worker is also pinned to its GPU
+and cores before torch is loaded, and ends with the parent, however the parent ends.
 """
 
 import multiprocessing
-import os
 import signal
-import sys
-import threading
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from sherf.files.interrupts import interrupts_kept_from_children
+from sherf.batch.engine import JobUpdate
+from sherf.batch.job import Job
+from sherf.batch.job_runner import run_job
+from sherf.batch.worker_process import run_worker
+from sherf.files.interrupts import block_interrupts_in_children
 
-if TYPE_CHECKING:
-    from multiprocessing.process import BaseProcess
-
-    from sherf.batch.engine import Reply
-    from sherf.batch.plan import Job
-
-MOST_WORKERS = 8
-"""Unless more are asked for: each needs about 2 GB."""
+DEFAULT_MAX_WORKERS = 8
+"""Unless more are requested: each needs about 2 GB of memory."""
+EXIT_TIMEOUT_S = 5.0
 
 
 @dataclass
 class _Worker:
     number: int
-    process: "BaseProcess"
+    process: BaseProcess
     pipe: Connection
-    job: "Job | None" = None
+    job: Job | None = None
+    """The running one; None: the worker is idle."""
 
 
 @dataclass
 class LocalEngine:
-    """Processes of this machine (`sherf.batch.engine.Engine`)."""
+    """Runs jobs in processes of this machine (`sherf.batch.engine.Engine`)."""
 
-    workers: int
+    num_workers: int
     logs: Path
-    """Folder of what they print."""
-    cards: int = 0
-    """CUDA devices to share; 0: the cores are shared."""
-    _running: list[_Worker] = field(default_factory=list)
-    _heard: "deque[Reply]" = field(default_factory=deque)
+    """Folder for the workers' standard error, worker-N.log."""
+    num_gpus: int = 0
+    """CUDA devices to share; 0: only the cores are shared."""
+    _workers: list[_Worker] = field(default_factory=list)
+    _updates: deque[JobUpdate] = field(default_factory=deque)
 
-    def ready(self) -> bool:
-        """See `Engine`."""
-        return len(self._running) < self.workers or any(worker.job is None for worker in self._running)
+    def has_capacity(self) -> bool:
+        """Whether a worker is idle or can be started."""
+        return len(self._workers) < self.num_workers or any(worker.job is None for worker in self._workers)
 
-    def submit(self, job: "Job", chunk: int | None) -> None:
-        """See `Engine`."""
-        worker = next((worker for worker in self._running if worker.job is None), None) or self._started()
+    def submit(self, job: Job, chunk: int | None) -> None:
+        """Send a job to an idle worker, or to a new one.
+
+        Args:
+            job: what to make.
+            chunk: points computed at once; None: the job's own setting.
+        """
+        worker = next((worker for worker in self._workers if worker.job is None), None) or self._start_worker()
         worker.job = job
-        with suppress(OSError):  # it was ended while it had nothing to do: `reply` finds that out
+        with suppress(OSError):  # it died while idle: `wait` notices
             worker.pipe.send((job, chunk))
 
-    def reply(self) -> "Reply":
-        """See `Engine`."""
-        from sherf.batch.engine import Reply
+    def wait(self) -> JobUpdate:
+        """Block until a worker sends a result, ends a job, or dies."""
+        while not self._updates:
+            busy = [worker for worker in self._workers if worker.job is not None]
+            ready = wait([worker.pipe for worker in busy])
+            for worker in busy:
+                if worker.pipe in ready:
+                    self._updates.append(self._receive(worker))
+        return self._updates.popleft()
 
-        while not self._heard:
-            busy = {worker.pipe: worker for worker in self._running if worker.job is not None}
-            for pipe in wait(list(busy)):
-                worker = busy[pipe]
-                assert worker.job is not None
-                try:
-                    result = worker.pipe.recv()
-                except (EOFError, OSError):
-                    self._heard.append(Reply(worker.job, ended=True, crash=self._buried(worker)))
-                    continue
-                if result is None:
-                    self._heard.append(Reply(worker.job, ended=True))
-                    worker.job = None
-                else:
-                    self._heard.append(Reply(worker.job, (result,)))
-        return self._heard.popleft()
+    def _receive(self, worker: _Worker) -> JobUpdate:
+        job = worker.job
+        assert job is not None
+        try:
+            result = worker.pipe.recv()
+        except (EOFError, OSError):
+            return JobUpdate(job, is_finished=True, crash=self._remove(worker))
+        if result is None:
+            worker.job = None
+            return JobUpdate(job, is_finished=True)
+        return JobUpdate(job, (result,))
 
     def close(self) -> None:
-        """See `Engine`."""
-        for worker in self._running:
-            worker.pipe.close()  # the idle ones leave by themselves
+        """Kill busy workers and let idle ones exit."""
+        for worker in self._workers:
+            worker.pipe.close()  # idle workers exit when their pipe closes
             if worker.job is not None:
                 worker.process.kill()
-        for worker in self._running:
+        for worker in self._workers:
             worker.process.join()
-        self._running.clear()
+        self._workers.clear()
 
-    def _started(self) -> _Worker:
-        """A worker on the first free share of the cores."""
-        number = min(set(range(self.workers)) - {worker.number for worker in self._running})
+    def _start_worker(self) -> _Worker:
+        """Start a worker on the first free share of the cores."""
+        number = min(set(range(self.num_workers)) - {worker.number for worker in self._workers})
         context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
+        parent_end, child_end = context.Pipe()
         self.logs.mkdir(parents=True, exist_ok=True)
-        share = (number, self.workers, self.cards)
-        process = context.Process(target=_work, args=(theirs, self.logs / f"worker-{number + 1}.log", share))
-        with interrupts_kept_from_children():
+        share = (number, self.num_workers, self.num_gpus)
+        process = context.Process(target=run_worker, args=(child_end, self.logs / f"worker-{number + 1}.log", share))
+        with block_interrupts_in_children():
             process.start()
-            worker = _Worker(number, process, ours)
-            self._running.append(worker)
-        theirs.close()
+            worker = _Worker(number, process, parent_end)
+            self._workers.append(worker)
+        child_end.close()
+        with suppress(OSError):  # of a worker that is dead already: waiting for it finds that out
+            parent_end.send(run_job)
         return worker
 
-    def _buried(self, worker: _Worker) -> str:
-        worker.process.join(5)
-        self._running.remove(worker)
+    def _remove(self, worker: _Worker) -> str:
+        """Remove a dead worker and return the cause of its death."""
+        worker.process.join(EXIT_TIMEOUT_S)
+        self._workers.remove(worker)
         code = worker.process.exitcode
         if code is not None and code < 0:
             name = signal.Signals(-code).name
-            why = " (out of memory?)" if -code == signal.SIGKILL else ""
-            return f"its worker was ended by {name}{why}"
-        return f"its worker ended with code {code}"
-
-
-def _work(pipe: Connection, log: Path, share: tuple[int, int, int]) -> None:
-    """The life of a worker: jobs in, results out, None after each job's last."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    with log.open("ab") as file:
-        os.dup2(file.fileno(), sys.stderr.fileno())
-    threads = _take_share(*share)
-    import torch
-
-    from sherf.batch.work import perform
-
-    torch.set_num_threads(threads)
-    while True:
-        try:
-            job, chunk = pipe.recv()
-        except EOFError:
-            return
-        for result in perform(job, chunk):
-            pipe.send(result)
-        pipe.send(None)
-
-
-def _take_share(number: int, workers: int, cards: int) -> int:
-    """Keep to this worker's card or cores; returns the number of threads."""
-    if cards:
-        given = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
-        os.environ["CUDA_VISIBLE_DEVICES"] = given[number % len(given)] if given else str(number % cards)
-    cores = available_cores()
-    own = cores[number % len(cores) :: workers]
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, own)
-    os.environ["OMP_NUM_THREADS"] = str(len(own))
-    return len(own)
-
-
-def available_cores() -> list[int]:
-    """Those that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
-    return list(range(os.cpu_count() or 1))
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
+            cause = " (out of memory?)" if -code == signal.SIGKILL else ""
+            return f"the worker was killed by {name}{cause}"
+        return f"the worker exited with code {code}"

@@ -1,4 +1,4 @@
-"""Options of a batch. Free of torch, so that `sherf --help` starts at once."""
+"""Options of a batch. Imports no torch, so that `sherf --help` starts at once."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,32 +9,34 @@ BatchOutput = Literal["video", "glb", "vrm", "obj", "ply", "bvh", "npz"]
 
 @dataclass(frozen=True)
 class BatchOptions:
-    """What is made of every photo, by whom, and where it goes. A manifest's rows may say otherwise."""
+    """What to make of every photo, with which workers, and where to put it. Rows of a manifest override these."""
 
     out: Path
-    """Folder for everything: a folder for each photo, index.html, sheet.jpg, ledger.sqlite. The same command again
-    continues."""
+    """Output folder: one folder per photo, index.html, sheet.jpg, results.csv, ledger.sqlite. Safe to interrupt; run
+    the same command again to resume."""
     motions: tuple[str, ...] = ()
-    """Built-in motions (`sherf motions`) and motion files; `none` is the person standing still."""
+    """Built-in motions (`sherf motions`) and motion files; `none`: the person standing still."""
     cameras: tuple[str, ...] = ()
-    """still, turntable or orbit; for a person who stands still also a transforms.json. turntable if not given, still
-    for motions."""
+    """still, turntable, orbit or, for a person standing still, a transforms.json. Default: turntable, or still with
+    motions."""
     outputs: tuple[BatchOutput, ...] = ("video",)
-    """video for each motion and camera; glb, vrm, obj and ply once with all motions; bvh and npz for each motion."""
+    """video: one per motion and camera; glb, vrm, obj, ply: one per photo, a glb with all motions as clips; bvh, npz:
+    one per motion."""
     frames: int | None = None
-    """Pictures of a video: the whole motion, or 60 of a person who stands still, if not given."""
+    """Frames of a video. Default: the whole motion, or 60 of a person standing still."""
     keep_frames: bool = False
-    """Keep a video's pictures as PNG, too, not only the one for the page."""
+    """Keep all frames of each video as PNG files, not only the one shown on the page."""
     workers: int | None = None
-    """Processes on this machine, each with its share of the cores; as many as there are cores or cards, at most 8, if
-    not given."""
+    """Worker processes on this machine, which share its cores. Default: one per GPU, or one per core, at most 8."""
     engine: Literal["local", "ray"] = "local"
-    """ray: all machines of the Ray cluster (pip install 'sherf[ray]'; RAY_ADDRESS, or one on this machine)."""
+    """local: processes on this machine; ray: all machines of the Ray cluster at $RAY_ADDRESS, or this one (needs
+    pip install 'sherf[ray]')."""
     shard: str = ""
-    """i/n, as in 3/16: only this part of the photos, for arrays of jobs. The same command without it sums up."""
+    """Process only part I of N of the photos, as I/N, such as 3/16; for job arrays. Run once without it to write the
+    summary."""
     attempts: int = 3
-    """How often something that breaks is tried: a killed worker, memory, a bug. Unusable photos are tried once."""
+    """Maximum attempts at an item that crashes (killed worker, out of memory, bug). Unusable photos are not retried."""
     retry_failed: bool = False
-    """Try again what failed before."""
+    """Retry items that failed in an earlier run."""
     dry_run: bool = False
-    """Only say what would be done, and how long it would take."""
+    """Only print what would be done and an estimate of the time."""

@@ -1,114 +1,82 @@
-"""What is wanted of each photo in, jobs and items out: each item with the hash of all that it depends on."""
+"""Plan jobs from requests: which items each photo gets, under which names, each with the hash of its dependencies."""
 
-import hashlib
-import json
 import os
 import re
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 from sherf import __version__
-from sherf.api.choose_motion import chosen_motion, is_filmed, subject_folder
-from sherf.api.render import check_options
-from sherf.batch.manifest import Settings, Wish
-from sherf.batch.options import BatchOutput
+from sherf.api.checks import check_rendering
+from sherf.api.choose_motion import choose_motion, is_video_motion
+from sherf.batch.fingerprint import (
+    fingerprint_camera,
+    fingerprint_motion,
+    fingerprint_photo,
+    fingerprint_render,
+    fingerprint_source,
+    hash_values,
+    read_camera_file,
+)
+from sherf.batch.job import AVATAR, CAMERA_PATHS, MESH_OUTPUTS, NO_MOTION, Item, Job, JobRequest, is_camera_path
 from sherf.body.files import load_body_model
-from sherf.camera.framing import CameraPath
-from sherf.camera.transforms_json import read_cameras
 from sherf.errors import BadInput, SherfError
-from sherf.export.exporter import check_mesh
-from sherf.export.sequence import FRAMES
-from sherf.export.video_writer import frame_path
-from sherf.files.assets import asset_path
-from sherf.files.digest import file_sha256, tensors_sha256
+from sherf.export.file_format import check_mesh
+from sherf.files.digest import file_sha256
 from sherf.files.output import prepare_output_folder
-from sherf.models.load import SHIPPED
-from sherf.motion.from_video import obtain_motion_of_video
-from sherf.motion.motion import builtin_motions, file_and_clip, read_motion
+from sherf.motion.from_video import obtain_motion_from_video
 from sherf.motion.options import MotionOptions
-from sherf.photo.edit import edits_digest
-from sherf.photo.options import PhotoOptions
-from sherf.progress import counted
-from sherf.scene import Camera
+from sherf.motion.read import split_clip
+from sherf.progress import progress
 
-STILL = "none"
-"""The motion of a person who stands as in the photo."""
-STILL_FRAMES = 60
-AVATAR = "avatar"
-MESHES = ("glb", "vrm", "obj", "ply")
-PATHS: tuple[str, ...] = get_args(CameraPath)
-MOTION_FOLDER = "motions"
+STANDING_FRAMES = 60
+"""Default length of a video of a person standing still."""
+MOTIONS_FOLDER = "motions"
+MAX_NAME_LENGTH = 80
 
 
-@dataclass(frozen=True)
-class Item:
-    """One output of one photo."""
+def plan(requests: list[JobRequest], out: Path, shard: str = "") -> list[Job]:
+    """Turn requests into jobs, in their order.
 
-    label: str
-    """Its name within the photo's folder, such as walk-turntable or glb."""
-    output: BatchOutput | Literal["avatar"]
-    motions: tuple[str, ...] = ()
-    camera: str = ""
-    frames: int = 0
-    """Of a video."""
-    key: str = ""
-    """SHA-256 of all that it depends on, and of its photo's folder."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """One photo with its items, the avatar first."""
-
-    name: str
-    source: Path
-    folder: Path
-    items: tuple[Item, ...]
-    settings: Settings
-    keep_frames: bool = False
-    """Of videos."""
-
-
-def shown_frame(job: Job, item: Item) -> Path:
-    """The picture of a video that stands for it: a turning person is a little from the side."""
-    return frame_path(job.folder / item.label / FRAMES, item.frames // 8)
-
-
-def plan(wishes: list[Wish], out: Path, shard: str = "") -> list[Job]:
-    """Jobs in the order of the wishes; the same photo wanted twice in the same way is one job.
-
-    So are rows that want different things of one photo, where they go together: it is encoded once.
+    Requests that repeat an earlier one are dropped. Requests for different outputs of one photo, with the same name and
+    options, become one job, so that the photo is encoded once.
 
     Args:
-        shard: as i/n; only this part, which alone is read. A photo's name says where it belongs.
+        requests: what to make.
+        out: the batch's output folder.
+        shard: part I of N, as I/N: plan only the photos whose names fall to it, and read no others; empty: all.
+
+    Returns:
+        Jobs with different names, each in a folder of its own.
 
     Raises:
-        BadInput: motions, cameras or options that do not exist or do not go together, with their lines.
+        BadInput: the shard is invalid, or motions, cameras or options do not exist or cannot be combined; the message
+            names the request.
     """
     names: set[str] = set()
-    named = [(_free(_plain(wish.name), names), wish) for wish in wishes]
-    i, n = _part(shard)
-    own = [(name, wish) for name, wish in named if int(_hash(name)[:12], 16) % n == i - 1]
+    named = [(_unused_name(_safe_name(request.name), names), request) for request in requests]
+    part, num_parts = _parse_shard(shard)
+    in_shard = [(name, request) for name, request in named if int(hash_values(name)[:12], 16) % num_parts == part - 1]
     jobs: dict[str, Job] = {}
     seen: set[str] = set()
-    for name, wish in counted(own, len(own), "planning"):
+    for name, request in progress(in_shard, "planning"):
         try:
-            job = _job(wish, name, out)
+            job = _plan_job(request, name, out)
         except SherfError as error:
-            raise type(error)(f"{wish.where or wish.source}: {error}") from None
-        alike = "".join(item.key for item in job.items)
-        if alike in seen:
+            raise type(error)(f"{request.location or request.source}: {error}") from None
+        content = "".join(item.key for item in job.items)
+        if content in seen:
             continue
-        seen.add(alike)
-        together = _hash(wish.name, job.items[0].key, repr(job.settings), job.keep_frames)
-        both = _joined(jobs.get(together, job), job)
-        jobs[together if both else f"{together} {name}"] = both or job
-    return [_owned(job) for job in jobs.values()]
+        seen.add(content)
+        group = hash_values(request.name, job.items[0].key, repr(job.settings), job.keep_frames)
+        merged = _merge(jobs.get(group, job), job)
+        jobs[group if merged else f"{group} {name}"] = merged or job
+    return [_bind_keys(job) for job in jobs.values()]
 
 
-def _joined(first: Job, second: Job) -> Job | None:
-    """One job that makes what both do; None where they call different things by one name."""
+def _merge(first: Job, second: Job) -> Job | None:
+    """Return one job with the items of both, or None if they use one label for different items."""
     items = {item.label: item for item in first.items}
     for item in second.items:
         if items.setdefault(item.label, item).key != item.key:
@@ -116,197 +84,146 @@ def _joined(first: Job, second: Job) -> Job | None:
     return replace(first, items=tuple(items.values()))
 
 
-def _owned(job: Job) -> Job:
-    """Its items belong to its folder: another job may make the same of the same photo elsewhere."""
-    return replace(job, items=tuple(replace(item, key=_hash(job.name, item.key)) for item in job.items))
+def _bind_keys(job: Job) -> Job:
+    """Include the job's name in its items' keys: the same output in another folder is another item."""
+    return replace(job, items=tuple(replace(item, key=hash_values(job.name, item.key)) for item in job.items))
 
 
-def _part(shard: str) -> tuple[int, int]:
-    """i and n of i/n."""
+def _parse_shard(shard: str) -> tuple[int, int]:
+    """Return I and N of I/N; 1/1 for no shard.
+
+    Raises:
+        BadInput: it has another form, or I is not from 1 to N.
+    """
     found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", shard or "1/1")
     if not found or not 1 <= int(found[1]) <= int(found[2]):
-        raise BadInput(f"--shard {shard} is not possible: write i/n with i from 1 to n, as in 3/16.")
+        raise BadInput(f"--shard {shard} is not valid: write I/N with I from 1 to N, such as 3/16.")
     return int(found[1]), int(found[2])
 
 
-def with_motion_files(wishes: list[Wish], out: Path, make: bool = True) -> list[Wish]:
-    """Videos of people become motions, once for all photos; what was made before is taken.
+def with_motion_files(requests: list[JobRequest], out: Path, extract: bool = True) -> list[JobRequest]:
+    """Return the requests with videos of people replaced by motion files, each extracted once for all photos.
 
     Args:
-        make: else only what is there is taken, and nothing is written.
+        requests: what to make.
+        out: the batch's output folder, which keeps the motion files.
+        extract: whether to extract missing ones; otherwise their videos stay, and nothing is written.
+
+    Raises:
+        BadInput: a video cannot be read.
+        NoPerson: a video shows no person.
+        OutputError: a motion file cannot be written.
     """
 
     @cache
-    def file_of(motion: str, person: int | None) -> str:
-        if not is_filmed(motion):
+    def motion_file(motion: str, person: int | None) -> str:
+        if not is_video_motion(motion):
             return motion
         name = f"{Path(motion).stem}-{file_sha256(Path(motion))[:8]}-{person or 1}.npz"
-        kept = out / MOTION_FOLDER / name
-        if not make:
-            return str(kept) if kept.is_file() else motion
-        prepare_output_folder(kept.parent)
-        obtain_motion_of_video(Path(motion), kept, load_body_model("openbody"), person)
-        return str(kept)
+        path = out / MOTIONS_FOLDER / name
+        if not extract:
+            return str(path) if path.is_file() else motion
+        prepare_output_folder(path.parent)
+        obtain_motion_from_video(Path(motion), path, load_body_model("openbody"), person)
+        return str(path)
 
     return [
-        replace(wish, motions=tuple(file_of(motion, wish.settings.moving.motion_person) for motion in wish.motions))
-        for wish in wishes
+        replace(request, motions=tuple(motion_file(m, request.settings.motion.motion_person) for m in request.motions))
+        for request in requests
     ]
 
 
-def _job(wish: Wish, name: str, out: Path) -> Job:
-    settings = wish.settings
-    check_options(settings.render, 1 if wish.frames is None else wish.frames)
+def _plan_job(request: JobRequest, name: str, out: Path) -> Job:
+    settings = request.settings
+    check_rendering(settings.render, 1 if request.frames is None else request.frames)
     check_mesh(settings.mesh.triangles, settings.mesh.texture)
-    avatar = _hash("avatar", _source_sha256(wish.source), _photo_identity(settings.photo), __version__)
-    items = [Item(AVATAR, AVATAR, key=avatar)]
-    rendering = {k: v for k, v in asdict(settings.render).items() if k not in ("device", "chunk")}
-    for item in _items(wish):
-        moving = [_motion_identity(motion) for motion in item.motions]
-        depends: tuple[Any, ...] = (moving, asdict(settings.moving) if moving else None)
+    photo = fingerprint_source(request.source), fingerprint_photo(settings.photo)
+    avatar_key = hash_values("avatar", *photo, __version__)
+    items = [Item(AVATAR, AVATAR, key=avatar_key)]
+    for item in _plan_items(request):
+        motions = [fingerprint_motion(motion) for motion in item.motions]
+        dependencies: tuple[Any, ...] = (motions, asdict(settings.motion) if motions else None)
         if item.output == "video":
-            depends += (_camera_identity(item.camera), item.frames, rendering)
-        elif item.output in MESHES:
-            depends += (settings.mesh.triangles, settings.mesh.texture)
-        items.append(replace(item, key=_hash(avatar, item.output, item.label, *depends)))
-    return Job(name, wish.source, out / name, tuple(items), settings, wish.keep_frames)
+            dependencies += (fingerprint_camera(item.camera), item.frames, fingerprint_render(settings.render))
+        elif item.output in MESH_OUTPUTS:
+            dependencies += (settings.mesh.triangles, settings.mesh.texture)
+        items.append(replace(item, key=hash_values(avatar_key, item.output, item.label, *dependencies)))
+    return Job(name, request.source, out / name, tuple(items), settings, request.keep_frames)
 
 
-def _items(wish: Wish) -> list[Item]:
-    """Outputs by motions and cameras, labels all different."""
-    moves = tuple(motion for motion in wish.motions if motion != STILL)
-    items = []
-    for output in dict.fromkeys(wish.outputs):
+def _plan_items(request: JobRequest) -> list[Item]:
+    """Return the items of a request without their keys, labels all different.
+
+    Raises:
+        BadInput: an output or a camera needs or excludes a motion.
+    """
+    motions = tuple(motion for motion in request.motions if motion != NO_MOTION)
+    items: list[Item] = []
+    for output in dict.fromkeys(request.outputs):
         if output == "video":
-            for motion in wish.motions or (STILL,):
-                items += [_video(motion, camera, wish) for camera in wish.cameras or _usual_camera(motion)]
-        elif output in MESHES:
-            items.append(Item(output, output, moves if output == "glb" else ()))
+            for motion in request.motions or (NO_MOTION,):
+                items += [_video_item(motion, camera, request) for camera in request.cameras or _default_camera(motion)]
+        elif output in MESH_OUTPUTS:
+            items.append(Item(output, output, motions if output == "glb" else ()))
         else:
-            if not moves:
-                raise BadInput(f"{output} takes a motion out: give --motions.")
-            items += [Item(f"{_stem(motion)}.{output}", output, (motion,)) for motion in moves]
-    taken: set[str] = {AVATAR}
-    return [replace(item, label=_free(item.label, taken)) for item in items]
+            if not motions:
+                raise BadInput(f"{output} exports a motion: give --motions.")
+            items += [Item(f"{_name_of(motion)}.{output}", output, (motion,)) for motion in motions]
+    labels: set[str] = {AVATAR}
+    return [replace(item, label=_unused_name(item.label, labels)) for item in items]
 
 
-def _usual_camera(motion: str) -> tuple[str, ...]:
-    return ("turntable",) if motion == STILL else ("still",)
+def _default_camera(motion: str) -> tuple[str, ...]:
+    return ("turntable",) if motion == NO_MOTION else ("still",)
 
 
-def _video(motion: str, camera: str, wish: Wish) -> Item:
-    moving, render = wish.settings.moving, wish.settings.render
-    frames = wish.frames or (STILL_FRAMES if motion == STILL else _length(motion, moving, render.fps))
-    check_options(render, frames)
-    if motion == STILL:
-        if camera not in PATHS:
-            return Item(_stem(camera), "video", (), camera, len(_cameras(camera)))
+def _video_item(motion: str, camera: str, request: JobRequest) -> Item:
+    """Return a video's item without its key.
+
+    Raises:
+        BadInput: the options are invalid, or a transforms.json is combined with a motion.
+    """
+    options, render = request.settings.motion, request.settings.render
+    frames = request.frames or (STANDING_FRAMES if motion == NO_MOTION else _num_frames(motion, options, render.fps))
+    check_rendering(render, frames)
+    if motion == NO_MOTION:
+        if not is_camera_path(camera):
+            return Item(_name_of(camera), "video", (), camera, len(read_camera_file(camera)))
         return Item(camera, "video", (), camera, 1 if camera == "still" else frames)
-    if camera not in PATHS:
-        raise BadInput(f"the camera {camera} cannot go with the motion {_stem(motion)}: take {', '.join(PATHS)}.")
-    return Item(f"{_stem(motion)}-{camera}", "video", (motion,), camera, frames)
+    if not is_camera_path(camera):
+        raise BadInput(
+            f"the camera {camera} cannot be combined with the motion {_name_of(motion)}: "
+            f"choose one of {', '.join(CAMERA_PATHS)}."
+        )
+    return Item(f"{_name_of(motion)}-{camera}", "video", (motion,), camera, frames)
 
 
 @cache
-def _length(motion: str, moving: MotionOptions, fps: float) -> int:
-    if is_filmed(motion):
-        return 1  # not converted yet
-    played = chosen_motion(motion, moving, Path())
-    return max(1, round(played.seconds * fps))
+def _num_frames(motion: str, options: MotionOptions, fps: float) -> int:
+    if is_video_motion(motion):
+        return 1  # not extracted yet
+    edited = choose_motion(motion, options, Path())
+    return max(1, round(edited.seconds * fps))
 
 
-@cache
-def _motion_identity(motion: str) -> str:
-    if motion in builtin_motions():
-        return motion
-    folder = subject_folder(motion)
-    if folder is not None:
-        return _folder_sha256(folder)
-    path, clip = file_and_clip(motion)
-    if not os.path.isfile(path):
-        read_motion(motion)  # says what there is instead
-    return file_sha256(path) + (f"#{clip}" if clip else "")
-
-
-@cache
-def _cameras(camera: str) -> Camera:
-    """Of a transforms.json."""
-    if not os.path.isfile(camera):
-        raise BadInput(f"there is no camera {camera}: take {', '.join(PATHS)} or a transforms.json.")
-    return read_cameras(Path(camera))
-
-
-@cache
-def _camera_identity(camera: str) -> str:
-    if camera in PATHS:
-        return camera
-    cameras = _cameras(camera)
-    return tensors_sha256(cameras.K, cameras.R, cameras.T)
-
-
-def _photo_identity(photo: PhotoOptions) -> dict[str, Any]:
-    """The options, files by their content."""
-    model = _weights(photo.model)
-    mask = photo.mask and (_file_identity(photo.mask))
-    edit = photo.edit and edits_digest(photo.edit)
-    body = photo.body_model
-    if body is not None and os.path.isfile(body):
-        body = _file_identity(Path(body))
-    return {**asdict(photo), "model": model, "mask": mask, "edit": edit, "body_model": body}
-
-
-@cache
-def _weights(model: str) -> str:
-    path = asset_path(f"{model}/{model}.safetensors") if model in SHIPPED else Path(model)
-    return file_sha256(path) if path.is_file() else model
-
-
-@cache
-def _file_identity(path: Path) -> str:
-    if not path.is_file():
-        raise BadInput(f"there is no file {path}.")
-    return file_sha256(path)
-
-
-def _source_sha256(source: Path) -> str:
-    """A file that cannot be read fails when its turn comes, and stops nothing else."""
-    try:
-        if source.is_dir():
-            return _folder_sha256(source)
-        return file_sha256(source) if source.is_file() else f"no file: {source}"
-    except OSError:
-        return f"unreadable: {source}"
-
-
-def _folder_sha256(folder: Path) -> str:
-    """Of names, sizes and times: a data set's subject may have gigabytes."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    stats = ((path, path.stat()) for path in files)
-    return _hash(*((str(path.relative_to(folder)), stat.st_size, stat.st_mtime_ns) for path, stat in stats))
-
-
-def _hash(*parts: Any) -> str:
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def _stem(source: str) -> str:
-    path, clip = file_and_clip(source)
+def _name_of(file_or_name: str) -> str:
+    path, clip = split_clip(file_or_name)
     if clip:
-        return _plain(f"{path.stem}-{clip}")
-    return _plain(path.stem if os.path.exists(source) else source)
+        return _safe_name(f"{path.stem}-{clip}")
+    return _safe_name(path.stem if os.path.exists(file_or_name) else file_or_name)
 
 
-def _plain(name: str) -> str:
-    """A name that every disk takes and that stays within its folder."""
-    plain = re.sub(r"[^\w.-]+", "_", name).strip("._")[:80]
-    return plain or "photo"
+def _safe_name(name: str) -> str:
+    """Return a file name that is valid on every system and stays within its folder."""
+    safe = re.sub(r"[^\w.-]+", "_", name).strip("._")[:MAX_NAME_LENGTH]
+    return safe or "photo"
 
 
-def _free(name: str, taken: set[str]) -> str:
-    """The name, numbered where it is taken; case does not tell names apart on every disk."""
-    free, number = name, 1
-    while free.lower() in taken:
+def _unused_name(name: str, used: set[str]) -> str:
+    """Return the name, with a number if it is used, and add it to `used`; some file systems ignore case."""
+    unused, number = name, 1
+    while unused.lower() in used:
         number += 1
-        free = f"{name}-{number}"
-    taken.add(free.lower())
-    return free
+        unused = f"{name}-{number}"
+    used.add(unused.lower())
+    return unused

@@ -1,56 +1,76 @@
-"""Workers on all machines of a Ray cluster. Outputs go to a folder that all of them see."""
+"""Workers on all machines of a Ray cluster, which share the file system of the output folder."""
 
 import os
 
-import ray
-from ray.exceptions import NodeDiedError, RayError
+from sherf.batch.engine import JobUpdate
+from sherf.batch.job import Job
+from sherf.batch.job_runner import Result, run_job
+from sherf.errors import MissingAsset
 
-from sherf.batch.engine import Reply
-from sherf.batch.plan import Job
-from sherf.batch.work import Result, perform
-
-AHEAD = 2
-"""Jobs given for each core or card: one runs, one waits where it will run."""
+JOBS_PER_SLOT = 2
+"""Jobs submitted for each GPU or core: one runs, one is already queued where it will run."""
 
 
-def _all_results(job: Job, chunk: int | None) -> list[Result]:
-    return list(perform(job, chunk))
+def _run_to_end(job: Job, chunk: int | None) -> list[Result]:
+    return list(run_job(job, chunk))
 
 
 class RayEngine:
-    """A Ray cluster (`sherf.batch.engine.Engine`): $RAY_ADDRESS, or one of this machine alone.
+    """Runs jobs as tasks of a Ray cluster (`sherf.batch.engine.Engine`). Ray does not retry: the caller does."""
 
-    Retries are the caller's: a lost task ends with `Reply.crash`.
-    """
+    def __init__(self, use_gpus: bool):
+        """Connect to the cluster at $RAY_ADDRESS, or start one on this machine.
 
-    def __init__(self, on_cards: bool):
+        Args:
+            use_gpus: give each task one GPU instead of one core.
+
+        Raises:
+            MissingAsset: Ray is not installed.
+        """
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        try:
+            import ray
+        except ModuleNotFoundError as error:
+            raise MissingAsset(f"--engine ray needs {error.name}: pip install 'sherf[ray]'") from error
         ray.init(log_to_driver=False, include_dashboard=False, configure_logging=False)
-        self._resource = "GPU" if on_cards else "CPU"
-        share = {"num_gpus": 1} if on_cards else {"num_cpus": 1}
-        self._task = ray.remote(max_retries=0, **share)(_all_results)
+        self._resource = "GPU" if use_gpus else "CPU"
+        task = ray.remote(max_retries=0, num_gpus=1) if use_gpus else ray.remote(max_retries=0, num_cpus=1)
+        self._task = task(_run_to_end)
         self._running: dict[ray.ObjectRef, Job] = {}
 
-    def ready(self) -> bool:
-        """See `Engine`."""
-        return len(self._running) < AHEAD * max(1, int(ray.cluster_resources().get(self._resource, 0)))
+    def has_capacity(self) -> bool:
+        """Whether the queue is short enough for the cluster's present size."""
+        import ray
+
+        return len(self._running) < JOBS_PER_SLOT * max(1, int(ray.cluster_resources().get(self._resource, 0)))
 
     def submit(self, job: Job, chunk: int | None) -> None:
-        """See `Engine`."""
+        """Queue a job.
+
+        Args:
+            job: what to make.
+            chunk: points computed at once; None: the job's own setting.
+        """
         self._running[self._task.remote(job, chunk)] = job
 
-    def reply(self) -> Reply:
-        """See `Engine`."""
+    def wait(self) -> JobUpdate:
+        """Block until a job ends or is lost."""
+        import ray
+        from ray.exceptions import NodeDiedError, RayError
+
         (ready,), _ = ray.wait(list(self._running), num_returns=1)
         job = self._running.pop(ready)
         try:
-            return Reply(job, tuple(ray.get(ready)), ended=True)
+            return JobUpdate(job, tuple(ray.get(ready)), is_finished=True)
         except RayError as error:
             first_line = str(error).strip().splitlines()[0][:300]
-            return Reply(job, ended=True, crash=first_line, blameless=isinstance(error, NodeDiedError))
+            is_machine_lost = isinstance(error, NodeDiedError)
+            return JobUpdate(job, is_finished=True, crash=first_line, is_machine_lost=is_machine_lost)
 
     def close(self) -> None:
-        """See `Engine`."""
+        """Cancel all jobs and disconnect."""
+        import ray
+
         for task in self._running:
             ray.cancel(task, force=True)
         self._running.clear()

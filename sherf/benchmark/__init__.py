@@ -1,1 +1,1 @@
-"""The tables of the paper: metrics, protocols, runs, reports."""
+"""Benchmarks: metrics, the published evaluation protocols, running a model over a data set, and the reports."""

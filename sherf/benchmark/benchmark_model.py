@@ -1,14 +1,14 @@
-"""What a benchmark does with a model: an avatar from an observation, pictures from the avatar."""
+"""A model under test, with the body and the device that it runs on."""
 
 from dataclasses import dataclass
 
 from jaxtyping import Float
 from torch import Tensor
 
-from sherf.avatar.renderer import Renderer, make_renderer
+from sherf.avatar.encoder import AvatarEncoder
+from sherf.avatar.renderer import FieldRenderer, Renderer
 from sherf.body.body_model import BodyModel
-from sherf.models.load import AvatarModel
-from sherf.render.devices import Backend
+from sherf.render.backend import Backend
 from sherf.scene import Subject
 
 
@@ -16,10 +16,15 @@ from sherf.scene import Subject
 class BenchmarkModel:
     """A model on a body and a device."""
 
-    model: AvatarModel
+    model: AvatarEncoder
     body: BodyModel
     backend: Backend
 
     def encode(self, subject: Subject, vertices: Float[Tensor, "vertex 3"]) -> Renderer:
-        """What shows the observed person. The photo is black outside of them; the data set gives the vertices."""
-        return make_renderer(self.model.encode(subject, self.body, {}, vertices), self.body, self.backend)
+        """Return the renderer of the avatar that the model makes of an observation.
+
+        Args:
+            subject: the observation; its image is black outside the person.
+            vertices: of the observed body in world space, metres; given by the data set or estimated.
+        """
+        return FieldRenderer(self.model.encode(subject, self.body, {}, vertices), self.body, self.backend)

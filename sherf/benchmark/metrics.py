@@ -1,8 +1,7 @@
-"""PSNR, SSIM and LPIPS in the two conventions: `published` (oddities included) and `standard`.
+"""PSNR, SSIM and LPIPS in two conventions: `published` (oddities included) and `standard`.
 
-Both look at the pixels of the body's box: those that the mask M (rays that hit the box) names. Published scores are
-higher in SSIM, whose data range is taken as 2 for numbers in [0, 1], and lower in LPIPS, which there sees [0, 1]
-instead of [-1, 1].
+Both compare the pixels of a mask, usually those whose rays hit the body's box. Published scores are higher in SSIM,
+whose data range is taken as 2 for values in [0, 1], and lower in LPIPS, which receives [0, 1] instead of [-1, 1].
 """
 
 import math
@@ -10,7 +9,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float
 from skimage.metrics import structural_similarity
 
@@ -18,20 +16,23 @@ from sherf.benchmark.lpips_metric import Lpips
 
 Convention = Literal["published", "standard"]
 PERFECT_PSNR = 100.0
-"""What equal pictures score: infinity has no place in a mean."""
-SMALLEST_SIDE = 11
-"""The Gaussian window's: a smaller crop is padded with black."""
+"""PSNR of equal images, dB: infinity cannot be averaged."""
+MIN_CROP_SIDE = 11
+"""Side of SSIM's Gaussian window, pixels: smaller crops are padded with black."""
 
 
 @dataclass(frozen=True)
 class Scores:
-    """How near one picture is to another."""
+    """Similarity of two images."""
 
     psnr: float
-    """dB, over the pixels of M."""
+    """Peak signal-to-noise ratio over the scored pixels, dB; higher is better."""
     ssim: float
+    """Structural similarity of the crops, at most 1; higher is better."""
     lpips_vgg: float
+    """LPIPS distance on VGG-16; lower is better."""
     lpips_alex: float
+    """LPIPS distance on AlexNet; lower is better."""
 
 
 METRICS = ("psnr", "ssim", "lpips_vgg", "lpips_alex")
@@ -44,32 +45,49 @@ def score(
     convention: Convention,
     lpips: Lpips,
 ) -> Scores:
-    """Compare two pictures, sRGB in [0, 1], over the pixels `scored`.
+    """Compare two sRGB images in [0, 1] over the pixels `scored`.
+
+    PSNR is taken over these pixels, SSIM and LPIPS over their bounding rectangle with all other pixels black.
+
+    Args:
+        prediction: the rendered image; clipped to [0, 1] in the standard convention only.
+        target: the ground truth.
+        scored: the pixels to compare.
+        convention: see the module.
+        lpips: the perceptual metric.
+
+    Returns:
+        The scores; PSNR is rounded to three decimals in the published convention.
 
     Raises:
-        ValueError: no pixel is scored.
+        ValueError: `scored` is empty.
     """
     if not scored.any():
-        raise ValueError("no pixel is scored: the body's box lies outside the picture")
+        raise ValueError("no pixel is scored: the body's box lies outside the image")
     if convention == "standard":
         prediction = prediction.clip(0, 1)
     a, b = crop(prediction, scored), crop(target, scored)
     vgg, alex = lpips(a, b, rescale=convention == "standard")
-    psnr = psnr_of(prediction[scored], target[scored])
-    return Scores(round(psnr, 3) if convention == "published" else psnr, ssim_of(a, b, convention), vgg, alex)
+    psnr = compute_psnr(prediction[scored], target[scored])
+    return Scores(round(psnr, 3) if convention == "published" else psnr, compute_ssim(a, b, convention), vgg, alex)
 
 
-def psnr_of(a: Float[np.ndarray, "*any"], b: Float[np.ndarray, "*any"]) -> float:
-    """-10 log10 of the mean squared difference, dB."""
+def compute_psnr(a: Float[np.ndarray, "*any"], b: Float[np.ndarray, "*any"]) -> float:
+    """Return -10 log10 of the mean squared difference of values in [0, 1], dB, at most `PERFECT_PSNR`."""
     error = float(np.square(a.astype(np.float64) - b).mean())
     return PERFECT_PSNR if error == 0 else min(-10 * math.log10(error), PERFECT_PSNR)
 
 
-def ssim_of(a: Float[np.ndarray, "h w 3"], b: Float[np.ndarray, "h w 3"], convention: Convention) -> float:
-    """Structural similarity (Wang et al. 2004), mean over channels.
+def compute_ssim(a: Float[np.ndarray, "h w 3"], b: Float[np.ndarray, "h w 3"], convention: Convention) -> float:
+    """Return the structural similarity (Wang et al. 2004), averaged over the channels.
 
-    published: 7 x 7 uniform window, sample covariance, data range 2, as scikit-image 0.19.3 does for floats.
-    standard: Gaussian window of 11 pixels (sigma 1.5), data range 1, as in the paper of SSIM.
+    published: 7 x 7 uniform window, sample covariance, data range 2, the defaults of scikit-image 0.19.3 for floats.
+    standard: Gaussian window of 11 pixels (sigma 1.5), data range 1, as in the paper.
+
+    Args:
+        a: sRGB in [0, 1], at least 11 x 11 pixels.
+        b: the image to compare with.
+        convention: which of the two.
     """
     a, b = a.astype(np.float64), b.astype(np.float64)
     match convention:
@@ -89,19 +107,16 @@ def ssim_of(a: Float[np.ndarray, "h w 3"], b: Float[np.ndarray, "h w 3"], conven
             )
 
 
-def crop(picture: Float[np.ndarray, "h w 3"], scored: Bool[np.ndarray, "h w"]) -> Float[np.ndarray, "h2 w2 3"]:
-    """Black outside the scored pixels, cut to their bounding rectangle, at least a window large."""
+def crop(image: Float[np.ndarray, "h w 3"], scored: Bool[np.ndarray, "h w"]) -> Float[np.ndarray, "h2 w2 3"]:
+    """Blacken all pixels that are not scored and cut out the bounding rectangle of the others, at least 11 x 11."""
     rows, columns = (np.flatnonzero(scored.any(axis=axis)) for axis in (1, 0))
-    cut = (picture * scored[..., None])[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    missing = [max(SMALLEST_SIDE - n, 0) for n in cut.shape[:2]]
+    cut = (image * scored[..., None])[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    missing = [max(MIN_CROP_SIDE - n, 0) for n in cut.shape[:2]]
     return np.pad(cut, [(0, missing[0]), (0, missing[1]), (0, 0)])
 
 
-def rectangle_around(mask: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
-    """All pixels of a mask's bounding rectangle."""
-    return mask.any(axis=1)[:, None] & mask.any(axis=0)[None]
-
-
-def to_tensor(picture: Float[np.ndarray, "h w 3"]) -> Float[torch.Tensor, "1 3 h w"]:
-    """For a network."""
-    return torch.from_numpy(np.ascontiguousarray(picture)).float().permute(2, 0, 1)[None]
+def bounding_rectangle(mask: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
+    """Return the mask of all pixels in the bounding rectangle of a mask."""
+    rows: Bool[np.ndarray, " h"] = np.any(mask, axis=1)
+    columns: Bool[np.ndarray, " w"] = np.any(mask, axis=0)
+    return rows[:, None] & columns[None]

@@ -1,11 +1,11 @@
-"""Published figures to stand beside ours: PSNR (dB), SSIM, LPIPS-VGG of novel views."""
+"""Published figures to compare with: PSNR (dB), SSIM and LPIPS-VGG of novel views."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class PaperRow:
-    """One method on one data set, by the published protocol."""
+    """Scores of one method on one data set, by the published protocol."""
 
     method: str
     psnr: float
@@ -36,6 +36,7 @@ PAPER = {
         PaperRow("MPS-NeRF", 17.44, 0.82, 0.19),
     ),
 }
+"""By data set, as reported in the paper of SHERF (Hu et al., ICCV 2023)."""
 
 ESTIMATED_BODY = {
     "thuman": "17.27-19.29",
@@ -43,4 +44,4 @@ ESTIMATED_BODY = {
     "zju-mocap": "19.11-20.72",
     "humman": "16.41-18.00",
 }
-"""SHERF's PSNR with estimated instead of given bodies, as the GST paper quotes it."""
+"""PSNR of SHERF with estimated instead of given bodies, as quoted in the paper of GST."""

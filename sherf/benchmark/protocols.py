@@ -1,15 +1,16 @@
-"""Which pictures are observed and which are scored: the published evaluations' tables, and OpenPeople's own."""
+"""Which images are observed and which are scored: the published evaluations' tables, and OpenPeople's own."""
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 from sherf.datasets.multiview import MultiviewData
 from sherf.datasets.pairs import Key
 from sherf.errors import BadInput
 
 Kind = Literal["novel_view", "novel_pose"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 HUMMAN_SUBJECTS = (
     "p000455_a000986",
@@ -35,78 +36,110 @@ HUMMAN_SUBJECTS = (
     "p100056_a000049",
     "p100074_a000048",
 )
+ZJU_MOCAP_SUBJECTS = ("CoreView_377", "CoreView_313", "CoreView_315")
 
 
 @dataclass(frozen=True)
-class Item:
-    """One picture to predict."""
+class EvaluationPair:
+    """One image to predict, and the observation to predict it from."""
 
     kind: Kind
     observation: Key
     target: Key
     replaced: bool = False
-    """The wanted frame is missing and another took its place: counts in the published protocol only."""
+    """A frame that the protocol names is missing and another replaces it: counts in the published protocol only."""
+
+
+@dataclass
+class _FramePicker:
+    """Replaces missing frames at random, as the published evaluation does, and remembers which."""
+
+    frames: Sequence[int]
+    rng: random.Random
+    missing: set[int] = field(default_factory=set)
+
+    def pick(self, frame: int) -> tuple[int, bool]:
+        """Return the frame, or a random other one, and whether it was replaced."""
+        if frame in self.frames:
+            return frame, False
+        self.missing.add(frame)
+        return self.rng.choice(self.frames), True
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """One data set's evaluation."""
+    """The evaluation of one data set."""
 
     name: str
     choose_subjects: Callable[[Sequence[str]], list[str]]
-    """The test subjects among those listed."""
+    """Return the test subjects among those listed."""
     scale: float
     """The published image_scaling."""
     observation_views: tuple[int, ...]
+    """Cameras that serve as the observation, one after the other."""
     novel_view_poses: tuple[int, ...] | None
-    """None: the first pose that the subject has."""
+    """Poses in which novel views are scored; None: the subject's first."""
     novel_pose_observation: int | None
     """The pose that is observed for novel poses; None: the first."""
     novel_pose_poses: tuple[int, ...] | None
-    """None: all others."""
+    """Poses that are scored as novel poses; None: all but the first."""
     views: tuple[int, ...] | None
-    """Cameras that are scored; None: all. In novel views the observation's own is left out."""
+    """Cameras that are scored; None: all. For novel views the observation's own is left out."""
     silhouette_margin: float = 0.05
-    """Targets are black outside the projection of the body's box with this margin, metres."""
+    """Targets are black outside the projection of the body's box enlarged by this margin, metres."""
 
-    def items(self, data: MultiviewData, subject: str, rng: random.Random) -> tuple[list[Item], list[str]]:
-        """All pictures to predict of a subject, and what is missing of it in words.
+    def pairs(self, data: MultiviewData, subject: str, rng: random.Random) -> tuple[list[EvaluationPair], list[str]]:
+        """List all pairs to evaluate of a subject.
 
         Args:
-            rng: chooses replacements of missing frames, as the published evaluation does at random.
+            data: the data set.
+            subject: one of its subjects.
+            rng: chooses the replacements of missing frames.
+
+        Returns:
+            The pairs, and a message that names the missing frames, if there are any.
+
+        Raises:
+            BadInput: the subject has no frames.
         """
         poses = data.poses(subject)
         if not poses:
             raise BadInput(f"{data.name}: subject {subject} has no frames.")
         views = data.views(subject) if self.views is None else self.views
-        first = poses[0]
-        wanted = (first,) if self.novel_view_poses is None else self.novel_view_poses
-        items: list[Item] = []
-        missing: set[int] = set()
-
-        def present(pose: int) -> tuple[int, bool]:
-            if pose in poses:
-                return pose, False
-            missing.add(pose)
-            return rng.choice(poses), True
-
+        picker = _FramePicker(poses, rng)
+        pairs: list[EvaluationPair] = []
         for observed_view in self.observation_views:
-            for pose in wanted:
-                there, replaced = present(pose)
-                observation = Key(subject, there, observed_view)
-                targets = [Key(subject, there, view) for view in views if view != observed_view]
-                items += [Item("novel_view", observation, target, replaced) for target in targets]
-            observed_pose, replaced_observation = present(
-                first if self.novel_pose_observation is None else self.novel_pose_observation
-            )
-            observation = Key(subject, observed_pose, observed_view)
-            others = tuple(p for p in poses if p != first) if self.novel_pose_poses is None else self.novel_pose_poses
-            for pose in others:
-                there, replaced = present(pose)
-                changed = replaced or replaced_observation
-                items += [Item("novel_pose", observation, Key(subject, there, view), changed) for view in views]
-        words = [f"{subject}: frames {', '.join(map(str, sorted(missing)))} are missing"] if missing else []
-        return items, words
+            pairs += self._novel_views(subject, observed_view, views, picker)
+            pairs += self._novel_poses(subject, observed_view, views, picker)
+        missing = ", ".join(map(str, sorted(picker.missing)))
+        return pairs, [f"{subject}: frames {missing} are missing"] if missing else []
+
+    def _novel_views(
+        self, subject: str, observed_view: int, views: Sequence[int], picker: _FramePicker
+    ) -> list[EvaluationPair]:
+        pairs: list[EvaluationPair] = []
+        for wanted in picker.frames[:1] if self.novel_view_poses is None else self.novel_view_poses:
+            pose, replaced = picker.pick(wanted)
+            observation = Key(subject, pose, observed_view)
+            targets = [Key(subject, pose, view) for view in views if view != observed_view]
+            pairs += [EvaluationPair("novel_view", observation, target, replaced) for target in targets]
+        return pairs
+
+    def _novel_poses(
+        self, subject: str, observed_view: int, views: Sequence[int], picker: _FramePicker
+    ) -> list[EvaluationPair]:
+        first = picker.frames[0]
+        observed_pose, observation_replaced = picker.pick(
+            first if self.novel_pose_observation is None else self.novel_pose_observation
+        )
+        observation = Key(subject, observed_pose, observed_view)
+        others = [pose for pose in picker.frames if pose != first]
+        pairs: list[EvaluationPair] = []
+        for wanted in others if self.novel_pose_poses is None else self.novel_pose_poses:
+            pose, target_replaced = picker.pick(wanted)
+            replaced = target_replaced or observation_replaced
+            pairs += [EvaluationPair("novel_pose", observation, Key(subject, pose, view), replaced) for view in views]
+        return pairs
 
 
 def _lines(first: int, last: int) -> Callable[[Sequence[str]], list[str]]:
@@ -117,35 +150,57 @@ def _named(names: Sequence[str]) -> Callable[[Sequence[str]], list[str]]:
     return lambda listed: [name for name in names if name in listed]
 
 
-EVERY_SECOND_OF_24, EVERY_SECOND_OF_36, EVERY_SECOND_OF_20 = (tuple(range(0, n, 2)) for n in (24, 36, 20))
-
 PROTOCOLS = {
     "thuman": Protocol(
-        "thuman", _lines(90, 100), 1.0, (4, 12, 20), (0, 2, 4, 6, 8), 0, (2, 4, 6, 8), EVERY_SECOND_OF_24
+        "thuman",
+        _lines(90, 100),
+        scale=1.0,
+        observation_views=(4, 12, 20),
+        novel_view_poses=(0, 2, 4, 6, 8),
+        novel_pose_observation=0,
+        novel_pose_poses=(2, 4, 6, 8),
+        views=tuple(range(0, 24, 2)),
     ),
     "renderpeople": Protocol(
-        "renderpeople", _lines(450, 480), 1.0, (0, 16, 31), (0, 2, 4, 6, 8), 2, (4, 6, 8, 10), EVERY_SECOND_OF_36
+        "renderpeople",
+        _lines(450, 480),
+        scale=1.0,
+        observation_views=(0, 16, 31),
+        novel_view_poses=(0, 2, 4, 6, 8),
+        novel_pose_observation=2,
+        novel_pose_poses=(4, 6, 8, 10),
+        views=tuple(range(0, 36, 2)),
     ),
     "humman": Protocol(
         "humman",
         _named(HUMMAN_SUBJECTS),
-        1 / 3,
-        (0, 4, 8),
-        tuple(range(0, 97, 6)),
-        0,
-        tuple(range(6, 97, 6)),
-        tuple(range(10)),
+        scale=1 / 3,
+        observation_views=(0, 4, 8),
+        novel_view_poses=tuple(range(0, 97, 6)),
+        novel_pose_observation=0,
+        novel_pose_poses=tuple(range(6, 97, 6)),
+        views=tuple(range(10)),
         silhouette_margin=0.0,
     ),
     "zju-mocap": Protocol(
         "zju-mocap",
-        _named(("CoreView_377", "CoreView_313", "CoreView_315")),
-        0.5,
-        (4, 10, 16),
-        tuple(range(0, 481, 20)),
-        0,
-        tuple(range(20, 481, 20)),
-        EVERY_SECOND_OF_20,
+        _named(ZJU_MOCAP_SUBJECTS),
+        scale=0.5,
+        observation_views=(4, 10, 16),
+        novel_view_poses=tuple(range(0, 481, 20)),
+        novel_pose_observation=0,
+        novel_pose_poses=tuple(range(20, 481, 20)),
+        views=tuple(range(0, 20, 2)),
     ),
-    "openpeople": Protocol("openpeople", list, 1.0, (0,), None, None, None, None),
+    "openpeople": Protocol(
+        "openpeople",
+        list,
+        scale=1.0,
+        observation_views=(0,),
+        novel_view_poses=None,
+        novel_pose_observation=None,
+        novel_pose_poses=None,
+        views=None,
+    ),
 }
+"""By data set, the four published ones as in the evaluation code of SHERF (Hu et al., ICCV 2023)."""

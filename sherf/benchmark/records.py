@@ -1,25 +1,38 @@
-"""Scores of single pictures: kept in a CSV that grows by a line a picture, so that a run can be taken up again."""
+"""Scores of single images, in a CSV that grows by one row per image, so that an interrupted run can resume."""
 
 import csv
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from sherf.benchmark.metrics import METRICS, Scores
-from sherf.benchmark.protocols import Item, Kind
+from sherf.benchmark.protocols import EvaluationPair, Kind
 from sherf.errors import BadInput
 
 SCOPES = ("published", "standard", "standard_person_box")
-"""published and standard look at the body's box; the last one, in the standard convention, at the person's."""
+"""How an image is scored: `published` and `standard` are the conventions of `sherf.benchmark.metrics` over the body's
+box, `standard_person_box` is the standard one over the bounding rectangle of the person's mask."""
 KEYS = ("kind", "subject", "observed_pose", "observed_view", "pose", "view", "replaced", "angle")
 SCORES = tuple(f"{scope}.{metric}" for scope in SCOPES for metric in METRICS)
 COLUMNS = (*KEYS, *SCORES, "seconds")
 
 
+class RecordKey(NamedTuple):
+    """Identifies one predicted image of a run."""
+
+    kind: Kind
+    subject: str
+    observed_pose: int
+    observed_view: int
+    pose: int
+    view: int
+
+
 @dataclass(frozen=True)
 class Record:
-    """One predicted picture."""
+    """The scores of one predicted image."""
 
     kind: Kind
     subject: str
@@ -28,61 +41,77 @@ class Record:
     pose: int
     view: int
     replaced: bool
+    """Whether a missing frame was replaced, see `EvaluationPair`."""
     angle: float
-    """Between the directions of both cameras about the body's vertical axis, degrees, 0 to 180."""
+    """Azimuth between both cameras about the body's vertical axis, degrees, 0 to 180."""
     scores: dict[str, float]
     """By scope and metric, such as `standard.psnr`."""
     seconds: float
-    """For rendering."""
+    """Rendering time."""
 
     @property
-    def key(self) -> tuple:
-        """What tells one picture of a run from another."""
-        return self.kind, self.subject, self.observed_pose, self.observed_view, self.pose, self.view
+    def key(self) -> RecordKey:
+        """Identity of the image within its run."""
+        return RecordKey(self.kind, self.subject, self.observed_pose, self.observed_view, self.pose, self.view)
 
     @property
-    def picture(self) -> str:
-        """Name of its strip of pictures."""
+    def strip_name(self) -> str:
+        """File name of the image strip."""
         return f"{self.kind}_{self.observed_pose}_{self.observed_view}_to_{self.pose}_{self.view}.jpg"
 
 
-def key_of(item: Item) -> tuple:
-    """The key that an item's record will have."""
-    observation, target = item.observation, item.target
-    return item.kind, target.subject, observation.pose, observation.view, target.pose, target.view
+def key_of(pair: EvaluationPair) -> RecordKey:
+    """Return the key that the record of a pair will have."""
+    observation, target = pair.observation, pair.target
+    return RecordKey(pair.kind, target.subject, observation.pose, observation.view, target.pose, target.view)
 
 
-def record_of(item: Item, angle: float, scores: dict[str, Scores], seconds: float) -> Record:
-    """The record of a scored item."""
+def make_record(pair: EvaluationPair, angle: float, scores: dict[str, Scores], seconds: float) -> Record:
+    """Return the record of a scored pair.
+
+    Args:
+        pair: what was predicted.
+        angle: see `Record`, degrees.
+        scores: by scope.
+        seconds: rendering time.
+    """
     flat = {f"{scope}.{metric}": getattr(scores[scope], metric) for scope in SCOPES for metric in METRICS}
-    return Record(*key_of(item), item.replaced, angle, flat, seconds)
+    return Record(*key_of(pair), replaced=pair.replaced, angle=angle, scores=flat, seconds=seconds)
 
 
 class RecordFile:
-    """images.csv: one line a picture, written through to the disk before the next picture begins."""
+    """images.csv: one row per image, flushed to disk before the next image is predicted."""
 
     def __init__(self, path: Path):
+        """Name the file; nothing is read or written yet."""
         self.path = path
 
     def read(self) -> list[Record]:
-        """All whole lines; a line that an interruption cut short is taken away."""
+        """Read all complete rows; a row that was cut short by an interruption is removed from the file.
+
+        Returns:
+            The records, none if the file does not exist.
+
+        Raises:
+            BadInput: the file has other columns than `COLUMNS`.
+        """
         if not self.path.exists():
             return []
         text = self.path.read_text()
-        whole = text[: text.rfind("\n") + 1]
-        if whole != text:
-            self.path.write_text(whole)
-        lines = csv.DictReader(whole.splitlines())
-        if lines.fieldnames is not None and tuple(lines.fieldnames) != COLUMNS:
-            raise BadInput(f"{self.path} has other columns than this version writes.\nChoose another --out.")
-        return list(_records(lines))
+        complete = text[: text.rfind("\n") + 1]
+        if complete != text:
+            self.path.write_text(complete)
+        rows = csv.DictReader(complete.splitlines())
+        if rows.fieldnames is not None and tuple(rows.fieldnames) != COLUMNS:
+            raise BadInput(f"{self.path} was written by another version: its columns differ.\nChoose another --out.")
+        return list(_parse_rows(rows))
 
     def append(self, record: Record) -> None:
-        """Add a line."""
-        new = not self.path.exists() or self.path.stat().st_size == 0
+        """Append a row and flush it to disk."""
+        is_new = not self.path.exists() or self.path.stat().st_size == 0
         with self.path.open("a", newline="") as file:
             writer = csv.writer(file)
-            if new:
+            if is_new:
                 writer.writerow(COLUMNS)
             row = [*record.key, int(record.replaced), f"{record.angle:.2f}"]
             writer.writerow([*row, *(f"{record.scores[name]:.6g}" for name in SCORES), f"{record.seconds:.4f}"])
@@ -90,22 +119,17 @@ class RecordFile:
             os.fsync(file.fileno())
 
 
-def _records(lines: csv.DictReader) -> Iterator[Record]:
-    for line in lines:
-        kind: Kind = "novel_view" if line["kind"] == "novel_view" else "novel_pose"
-        numbers = [int(line[name]) for name in ("observed_pose", "observed_view", "pose", "view")]
-        scores = {name: float(line[name]) for name in SCORES}
+def _parse_rows(rows: csv.DictReader) -> Iterator[Record]:
+    for row in rows:
         yield Record(
-            kind,
-            line["subject"],
-            *numbers,
-            line["replaced"] == "1",
-            float(line["angle"]),
-            scores,
-            float(line["seconds"]),
+            kind="novel_view" if row["kind"] == "novel_view" else "novel_pose",
+            subject=row["subject"],
+            observed_pose=int(row["observed_pose"]),
+            observed_view=int(row["observed_view"]),
+            pose=int(row["pose"]),
+            view=int(row["view"]),
+            replaced=row["replaced"] == "1",
+            angle=float(row["angle"]),
+            scores={name: float(row[name]) for name in SCORES},
+            seconds=float(row["seconds"]),
         )
-
-
-def keys_in(records: list[Record]) -> set[tuple]:
-    """Which pictures are done."""
-    return {record.key for record in records}

@@ -1,82 +1,108 @@
-"""What `sherf benchmark` does: plan, run, summarise, report."""
+"""`sherf benchmark`: plan, evaluate, summarise, report."""
 
 import json
 from pathlib import Path
 from typing import Any
 
 from sherf import __version__
-from sherf.benchmark.aggregate import paper_rows, results, table, write_subjects
+from sherf.avatar.encoder import AvatarEncoder, body_for
+from sherf.benchmark.aggregate import format_table, paper_rows, summarise, write_subjects_csv
 from sherf.benchmark.benchmark_model import BenchmarkModel
 from sherf.benchmark.options import BenchmarkOptions
 from sherf.benchmark.protocols import PROTOCOLS
 from sherf.benchmark.report import write_report
-from sherf.benchmark.runner import Run, plan, run_items
-from sherf.datasets.open_data import body_model_of, open_data
+from sherf.benchmark.runner import RECORDS, BenchmarkRun, evaluate, plan_evaluation
+from sherf.datasets.open_data import DataName, open_data, required_body_model
 from sherf.errors import BadInput
-from sherf.files.lock import alone_in
+from sherf.files.lock import lock_folder
 from sherf.files.output import write_json
-from sherf.models.load import body_for, load_avatar_model
 from sherf.progress import print_status
-from sherf.render.devices import choose_backend
+from sherf.render.backend import Backend
 
-QUICK_SUBJECTS, QUICK_PICTURES = 3, 3
-SETTINGS = "settings.json"
+QUICK_SUBJECTS, QUICK_IMAGES_PER_KIND = 3, 3
+SETTINGS, RESULTS, SUBJECTS, REPORT = "settings.json", "results.json", "subjects.csv", "report.html"
+MAX_NAMES_SHOWN = 20
 
 
-def run_benchmark(name: str, options: BenchmarkOptions) -> tuple[dict[str, Any], str]:
-    """Score a model on a data set; returns what results.json holds, and a table for people.
+def run_benchmark(
+    name: DataName, options: BenchmarkOptions, encoder: AvatarEncoder, backend: Backend
+) -> tuple[dict[str, Any], str]:
+    """Score a model on a data set; a run that was interrupted is resumed.
+
+    Args:
+        name: the data set.
+        options: what to score, and where the results go.
+        encoder: the model that `options.model` names.
+        backend: where frames are rendered.
+
+    Returns:
+        What results.json holds, and the table to print.
 
     Raises:
-        BadInput: no such data set there, no test subject in it, nothing could be scored, or the output folder holds
-            another run.
-        OutputError: the folder cannot be written, or another run works in it.
+        BadInput: the folder does not hold this data set or none of its test subjects, nothing could be scored, or the
+            output folder holds a different run.
+        MissingAsset: the model or the body model is not installed.
+        OutputError: the output folder cannot be written, or another run uses it.
     """
     out = options.out or Path("out") / f"benchmark-{name}"
-    with alone_in(out):
-        return _scored(name, options, out)
+    with lock_folder(out):
+        return _run_in(out, name, options, encoder, backend)
 
 
-def _scored(name: str, options: BenchmarkOptions, out: Path) -> tuple[dict[str, Any], str]:
-    backend = choose_backend(options.device)
-    model = load_avatar_model(options.model, backend, options.personalise)
-    body = body_for(model, options.body_model, body_model_of(name))
+def _run_in(
+    out: Path, name: DataName, options: BenchmarkOptions, model: AvatarEncoder, backend: Backend
+) -> tuple[dict[str, Any], str]:
+    body = body_for(model, options.body_model, required_body_model(name))
     protocol = PROTOCOLS[name]
-    data = open_data(name, options.data, body, options.split)  # type: ignore[arg-type]
-    subjects = _subjects(name, data.subjects, protocol.choose_subjects(data.subjects), options)
-    settings = _claim(out, name, options, model.identity, subjects)
-    run = Run([])
-    items = plan(data, protocol, subjects, run, QUICK_PICTURES if options.quick else None)
-    print_status(f"{name}: {len(items)} pictures of {len(subjects)} subjects, model {model.name}")
-    run_items(data, protocol, BenchmarkModel(model, body, backend), items, out, run, options.estimated)
-    for what, why in run.left_out.items():
-        print_status(f"left out: {what}: {why}")
+    data = open_data(name, options.data, body, options.split)
+    subjects = _choose_subjects(name, data.subjects, protocol.choose_subjects(data.subjects), options)
+    settings = _claim_folder(out, name, options, model.identity, subjects)
+    run = BenchmarkRun([])
+    pairs = plan_evaluation(data, protocol, subjects, run, QUICK_IMAGES_PER_KIND if options.quick else None)
+    print_status(f"{name}: {len(pairs)} images of {len(subjects)} subjects, model {model.name}")
+    evaluate(data, protocol, BenchmarkModel(model, body, backend), pairs, out, run, options.estimated)
+    for what, reason in run.skipped.items():
+        print_status(f"skipped {what}: {reason}")
     if not run.records:
-        raise BadInput(f"nothing of {options.data} could be scored; {len(run.left_out)} failed, the reasons are above.")
+        raise BadInput(f"nothing in {options.data} could be scored: {len(run.skipped)} skipped, reasons above.")
     content = settings | {"pictures": len(run.records), "subjects": len({r.subject for r in run.records})}
-    content |= results(run) | {"paper": paper_rows(name)}
-    content["timing"] = content["timing"] or _timing_before(out)
-    write_subjects(out / "subjects.csv", run)
-    write_json(out / "results.json", content)
-    write_report(out / "report.html", name, model.name, content, run)
-    return content, table(name, content, model.name)
+    content |= summarise(run) | {"paper": paper_rows(name)}
+    content["timing"] = content["timing"] or _earlier_timing(out)
+    write_subjects_csv(out / SUBJECTS, run)
+    write_json(out / RESULTS, content)
+    write_report(out / REPORT, name, model.name, content, run)
+    return content, format_table(name, content, model.name)
 
 
-def _subjects(name: str, listed: tuple[str, ...], chosen: list[str], options: BenchmarkOptions) -> list[str]:
+def _choose_subjects(
+    name: str, available: tuple[str, ...], test_subjects: list[str], options: BenchmarkOptions
+) -> list[str]:
+    """Return the subjects to score.
+
+    Raises:
+        BadInput: unknown names, or no test subject is available.
+    """
     if options.subjects:
-        unknown = [subject for subject in options.subjects if subject not in listed]
+        unknown = [subject for subject in options.subjects if subject not in available]
         if unknown:
-            raise BadInput(f"{options.data} has no subject {', '.join(unknown)}.\nThere are: {', '.join(listed[:20])}.")
+            names = ", ".join(available[:MAX_NAMES_SHOWN])
+            more = ", ..." if len(available) > MAX_NAMES_SHOWN else ""
+            raise BadInput(f"{options.data} has no subject {', '.join(unknown)}.\nChoose from: {names}{more}.")
         return list(options.subjects)
-    if not chosen:
+    if not test_subjects:
         raise BadInput(
-            f"{options.data} has none of {name}'s test subjects; it has {', '.join(listed[:8]) or 'no subjects'}"
-            f"{' ...' if len(listed) > 8 else ''}.\nName some with --subjects, or bring the whole data set."
+            f"{options.data} has none of {name}'s test subjects; it has {', '.join(available[:8]) or 'no subjects'}"
+            f"{' ...' if len(available) > 8 else ''}.\nName some with --subjects, or provide the whole data set."
         )
-    return chosen[:QUICK_SUBJECTS] if options.quick else chosen
+    return test_subjects[:QUICK_SUBJECTS] if options.quick else test_subjects
 
 
-def _claim(out: Path, name: str, options: BenchmarkOptions, model: str, subjects: list[str]) -> dict[str, Any]:
-    """Note what this folder's scores belong to, and refuse to mix them with others."""
+def _claim_folder(out: Path, name: str, options: BenchmarkOptions, model: str, subjects: list[str]) -> dict[str, Any]:
+    """Return the settings that the folder's scores belong to, and write them as settings.json.
+
+    Raises:
+        BadInput: the folder holds scores of other settings.
+    """
     settings = {
         "benchmark": name,
         "model": model,
@@ -97,18 +123,18 @@ def _claim(out: Path, name: str, options: BenchmarkOptions, model: str, subjects
         different = [key for key in settings if before.get(key) != settings[key]]
         if different and not options.overwrite:
             raise BadInput(
-                f"{out} holds another benchmark's scores: {', '.join(different)} differ.\n"
-                "Choose another --out, or pass --overwrite to begin anew."
+                f"{out} holds the scores of a different run: {', '.join(different)} differ.\n"
+                "Choose another --out, or pass --overwrite to discard them."
             )
         if different or options.overwrite:
-            (out / "images.csv").unlink(missing_ok=True)
+            (out / RECORDS).unlink(missing_ok=True)
     write_json(path, settings)
     return settings
 
 
-def _timing_before(out: Path) -> dict[str, float]:
-    """Where nothing was left to do: what the run that did it measured."""
+def _earlier_timing(out: Path) -> dict[str, float]:
+    """Return the timing that an earlier run wrote, for a run that had nothing left to do."""
     try:
-        return json.loads((out / "results.json").read_text())["timing"]
+        return json.loads((out / RESULTS).read_text())["timing"]
     except (OSError, ValueError, KeyError):
         return {}

@@ -1,4 +1,4 @@
-"""Body model files -> BodyModel: our open body, and SMPL's own .npz and .pkl files. Nothing in a file is executed."""
+"""Read body models: the open body that ships, and SMPL's .npz and .pkl files. Nothing in a file is executed."""
 
 import os
 from collections.abc import Mapping
@@ -13,32 +13,32 @@ from sherf.body.body_model import BodyModel
 from sherf.body.pickles import read_pickle, resolve_array
 from sherf.body.skeleton import NUM_BETAS, NUM_JOINTS, NUM_POSE_FEATURES, PARENTS
 from sherf.errors import BadInput, MissingAsset, SherfError
-from sherf.files.plain_arrays import open_npy, unpacked
+from sherf.files.plain_arrays import parse_npy, unpack_npz
 
 OPEN_BODY = Path(__file__).with_name("openbody.npz")
 SMPL_FILES = ("SMPL_NEUTRAL.npz", "basicmodel_neutral_lbs_10_207_0_v1.1.0.pkl", "SMPL_NEUTRAL.pkl")
-"""Names under which SMPL's neutral body is published, in the order in which they are tried."""
+"""File names of SMPL's neutral body, as published, in the order in which they are tried."""
 SMPL_FOLDER_VARIABLE = "SHERF_SMPL_FOLDER"
 SMPL_MESH = (6890, 13776)
-"""Vertices and faces."""
-MOST_FILE_BYTES = 2**29
-MOST_VERTICES = 1_000_000
-NEEDED = ("v_template", "shapedirs", "J_regressor", "weights", "kintree_table", "f")
+"""Number of vertices and faces."""
+MAX_FILE_BYTES = 2**29
+MAX_VERTICES = 1_000_000
+REQUIRED_KEYS = ("v_template", "shapedirs", "J_regressor", "weights", "kintree_table", "f")
 ROOT = 2**32 - 1
-"""How SMPL's files write "no parent"."""
+"""The parent index by which SMPL's files mark the root."""
 
 
 def load_body_model(name_or_path: str | Path, smpl_folder: Path | None = None) -> BodyModel:
-    """Read a body model on the CPU.
+    """Return a body model on the CPU, by name or from a file.
 
     Args:
-        name_or_path: "openbody", "smpl", or a .npz or .pkl file in SMPL's layout; one with as many vertices and faces
-            as SMPL's counts as "smpl", whatever its name.
-        smpl_folder: where "smpl" looks for its file; by default the folder that SHERF_SMPL_FOLDER names.
+        name_or_path: "openbody", "smpl", or a .npz or .pkl file in SMPL's layout. A file with as many vertices and
+            faces as SMPL is named "smpl" whatever its file name, any other by its file name.
+        smpl_folder: where to look for SMPL's file, by default the folder in the variable SHERF_SMPL_FOLDER.
 
     Raises:
-        MissingAsset: SMPL's file, which may not be shipped, is not there.
-        BadInput: the file is no body model.
+        MissingAsset: SMPL's file, which may not be shipped, was not found.
+        BadInput: the name is unknown, or the file is not a usable body model.
     """
     if name_or_path == "openbody":
         return read_body_model(OPEN_BODY, "openbody")
@@ -55,51 +55,72 @@ def load_body_model(name_or_path: str | Path, smpl_folder: Path | None = None) -
 
 
 def read_body_model(path: Path, name: str) -> BodyModel:
-    """Read one file and check every array in it.
+    """Read a body model file to the CPU and check every array in it.
+
+    Args:
+        path: a .npz file, or else a pickle.
+        name: of the model.
+
+    Returns:
+        The model, with the first ten betas, and without pose blend shapes if they are missing or zero.
 
     Raises:
-        BadInput: it is missing, damaged, or no body model.
+        BadInput: the file is missing, damaged, or not a body model in SMPL's layout.
     """
     try:
         arrays = _read_npz(path) if path.suffix.lower() == ".npz" else _read_pkl(path)
-        return _checked(arrays, name)
+        return _make_body_model(arrays, name)
     except BadInput as error:
-        raise BadInput(f"{path} is no usable body model: {error}") from error
+        raise BadInput(f"{path} is not a usable body model: {error}") from error
 
 
 def _find_smpl(folder: Path | None) -> Path:
-    """The neutral SMPL file, or how to get it."""
+    """Return the path of the neutral SMPL file.
+
+    Raises:
+        MissingAsset: it was not found; the message says how to get it.
+    """
     if folder is None and os.environ.get(SMPL_FOLDER_VARIABLE):
         folder = Path(os.environ[SMPL_FOLDER_VARIABLE])
-    how = (
+    remedy = (
         "Its licence forbids shipping it: register at https://smpl.is.tue.mpg.de, download SMPL for Python,\n"
-        f"and put {SMPL_FILES[1]}\nor {SMPL_FILES[0]} into a folder that {SMPL_FOLDER_VARIABLE} names."
+        f"put {SMPL_FILES[1]}\nor {SMPL_FILES[0]} into a folder, and set {SMPL_FOLDER_VARIABLE} to that folder."
     )
     if folder is None:
-        raise MissingAsset(f"no folder for the SMPL body model: {SMPL_FOLDER_VARIABLE} is not set.\n{how}")
+        raise MissingAsset(f"no folder for the SMPL body model: {SMPL_FOLDER_VARIABLE} is not set.\n{remedy}")
     for file in SMPL_FILES:
         if (folder / file).is_file():
             return folder / file
     present = ", ".join(sorted(path.name for path in folder.glob("*"))[:10]) or "nothing"
-    raise MissingAsset(f"no SMPL body model in {folder} (that folder holds: {present}).\n{how}")
+    raise MissingAsset(f"no SMPL body model in {folder} (that folder holds: {present}).\n{remedy}")
 
 
-def _content(path: Path) -> bytes:
+def _read_bytes(path: Path) -> bytes:
+    """Return a file's content.
+
+    Raises:
+        BadInput: it is not a file, is too large, or cannot be read.
+    """
     try:
         size = path.stat().st_size
-        if not path.is_file() or size > MOST_FILE_BYTES:
-            raise BadInput(f"it is not a file of at most {MOST_FILE_BYTES >> 20} MB")
+        if not path.is_file() or size > MAX_FILE_BYTES:
+            raise BadInput(f"it is not a file of at most {MAX_FILE_BYTES >> 20} MB")
         return path.read_bytes()
     except OSError as error:
         raise BadInput(error.strerror or str(error)) from error
 
 
 def _read_pkl(path: Path) -> dict[str, np.ndarray]:
-    stored = read_pickle(_content(path))
-    return {key: _named(key, stored) for key in (*NEEDED, "posedirs") if key in stored}
+    stored = read_pickle(_read_bytes(path))
+    return {key: _resolve(key, stored) for key in (*REQUIRED_KEYS, "posedirs") if key in stored}
 
 
-def _named(key: str, stored: Mapping[str, Any]) -> np.ndarray:
+def _resolve(key: str, stored: Mapping[str, Any]) -> np.ndarray:
+    """Return one array of a pickle.
+
+    Raises:
+        BadInput: it is not an array of numbers; the message names it.
+    """
     try:
         return resolve_array(stored[key])
     except SherfError as error:
@@ -107,14 +128,18 @@ def _named(key: str, stored: Mapping[str, Any]) -> np.ndarray:
 
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
-    members = unpacked(_content(path), MOST_FILE_BYTES, (*NEEDED, "posedirs"))
-    return {key: _plain(key, members[key]) for key in (*NEEDED, "posedirs") if key in members}
+    members = unpack_npz(_read_bytes(path), MAX_FILE_BYTES, (*REQUIRED_KEYS, "posedirs"))
+    return {key: _parse_array(key, members[key]) for key in (*REQUIRED_KEYS, "posedirs") if key in members}
 
 
-def _plain(key: str, member: bytes) -> np.ndarray:
-    """One array of plain numbers."""
+def _parse_array(key: str, member: bytes) -> np.ndarray:
+    """Return one array of an .npz file.
+
+    Raises:
+        BadInput: it is damaged, or not an array of numbers; the message names it.
+    """
     try:
-        array = open_npy(member).array()
+        array = parse_npy(member).array()
     except BadInput as error:
         raise BadInput(f"{key}: {error}") from error
     if array.dtype.kind not in "fiu":
@@ -122,14 +147,18 @@ def _plain(key: str, member: bytes) -> np.ndarray:
     return array
 
 
-def _checked(arrays: dict[str, np.ndarray], name: str) -> BodyModel:
-    """Arrays in SMPL's layout -> BodyModel."""
-    missing = [key for key in NEEDED if key not in arrays]
+def _make_body_model(arrays: dict[str, np.ndarray], name: str) -> BodyModel:
+    """Return a body model made of arrays in SMPL's layout, after checking them.
+
+    Raises:
+        BadInput: an array is missing, or has another shape or other values than a body model's.
+    """
+    missing = [key for key in REQUIRED_KEYS if key not in arrays]
     if missing:
         raise BadInput(f"{', '.join(missing)} missing (found: {', '.join(arrays) or 'nothing'})")
     vertices = len(arrays["v_template"]) if arrays["v_template"].ndim else 0
-    if not 4 <= vertices <= MOST_VERTICES:
-        raise BadInput(f"{vertices} vertices")
+    if not 4 <= vertices <= MAX_VERTICES:
+        raise BadInput(f"v_template has {vertices} vertices, not 4 to {MAX_VERTICES}")
     floats = {
         key: _floats(key, arrays[key], shape)
         for key, shape in {
@@ -143,7 +172,7 @@ def _checked(arrays: dict[str, np.ndarray], name: str) -> BodyModel:
     }
     sums = floats["weights"].sum(dim=1)
     if floats["weights"].min() < -1e-6 or (sums - 1).abs().max() > 1e-3:
-        raise BadInput(f"weights have to be >= 0 and sum to 1, found sums {sums.min():.4f} to {sums.max():.4f}")
+        raise BadInput(f"weights must be >= 0 and sum to 1, found sums {sums.min():.4f} to {sums.max():.4f}")
     posedirs = floats.get("posedirs")
     return BodyModel(
         name=name,
@@ -158,7 +187,11 @@ def _checked(arrays: dict[str, np.ndarray], name: str) -> BodyModel:
 
 
 def _floats(key: str, values: np.ndarray, shape: tuple[int | None, ...]) -> torch.Tensor:
-    """Single precision; None in the shape stands for ten or more, of which the caller takes ten."""
+    """Return an array in single precision. None in the shape stands for ten or more, of which the caller takes ten.
+
+    Raises:
+        BadInput: the shape is another one, or a number is not finite.
+    """
     fits = values.ndim == len(shape) and all(
         have >= NUM_BETAS if want is None else have == want for have, want in zip(values.shape, shape, strict=True)
     )
@@ -172,7 +205,12 @@ def _floats(key: str, values: np.ndarray, shape: tuple[int | None, ...]) -> torc
     return torch.tensor(single)
 
 
-def _whole(key: str, values: np.ndarray) -> np.ndarray:
+def _integers(key: str, values: np.ndarray) -> np.ndarray:
+    """Return an array of vertex or joint indices as integers.
+
+    Raises:
+        BadInput: a number is not whole, or out of range.
+    """
     if values.dtype.kind == "f" and not (np.isfinite(values).all() and (values == np.round(values)).all()):
         raise BadInput(f"{key} holds numbers that are not whole")
     if values.size and not (values.min() >= -1 and values.max() <= ROOT):
@@ -181,9 +219,14 @@ def _whole(key: str, values: np.ndarray) -> np.ndarray:
 
 
 def _parents(kintree_table: np.ndarray) -> tuple[int, ...]:
+    """Return the index of each joint's parent, -1 for the root.
+
+    Raises:
+        BadInput: the tree is not SMPL's.
+    """
     if kintree_table.shape != (2, NUM_JOINTS):
         raise BadInput(f"kintree_table has shape {kintree_table.shape}, not (2, {NUM_JOINTS})")
-    first_row = _whole("kintree_table", kintree_table)[0].tolist()
+    first_row = _integers("kintree_table", kintree_table)[0].tolist()
     parents = tuple(-1 if parent == ROOT else parent for parent in first_row)
     if parents != PARENTS:
         raise BadInput(f"kintree_table is not SMPL's tree of {NUM_JOINTS} joints: parents {parents}")
@@ -191,9 +234,14 @@ def _parents(kintree_table: np.ndarray) -> tuple[int, ...]:
 
 
 def _faces(f: np.ndarray, vertices: int) -> torch.Tensor:
+    """Return the triangles' vertex indices.
+
+    Raises:
+        BadInput: they are not triangles, or refer to vertices that do not exist.
+    """
     if f.ndim != 2 or f.shape[1] != 3 or not len(f):
         raise BadInput(f"f has shape {f.shape}, not (faces, 3)")
-    faces = _whole("f", f)
+    faces = _integers("f", f)
     if faces.min() < 0 or faces.max() >= vertices:
         raise BadInput(f"f refers to vertices {faces.min()} to {faces.max()} of {vertices}")
     return torch.from_numpy(faces)

@@ -1,8 +1,8 @@
-"""A posed body's vertices in canonical space, rounded as the published program rounds them.
+"""A posed body's vertices in canonical space, with the rounding of SHERF's published program.
 
-It is what `warp.py` computes, operation by operation in the published order. The difference is less than a millionth of
-a metre, and matters in one place: a vertex at the border of two voxels falls into one or the other. In about one photo
-of four a vertex would fall to the other side; measured, that changes some pixel by up to a tenth of full brightness.
+The result is that of `vertex_warp.py`, computed operation by operation in the published order. The difference is less
+than a micrometre, and matters in one place: a vertex on the border of two voxels falls into one or the other. In about
+one photo of four some vertex would change sides; as measured, that changes a pixel by up to a tenth of full brightness.
 """
 
 import torch
@@ -12,20 +12,21 @@ from torch import Tensor
 from sherf.body.body_model import BodyModel
 from sherf.scene import BodyPose
 
-ANGLE_EPS = 1e-8  # added to each component before the angle is measured
+ANGLE_EPS = 1e-8  # added to each component before the norm is taken
 
 
 def published_canonical(
     body: BodyModel, pose: BodyPose, vertices: Float[Tensor, "vertex 3"]
 ) -> Float[Tensor, "vertex 3"]:
-    """World -> canonical space, each vertex by its own joints' transforms.
+    """Return a posed body's vertices in canonical space, each mapped by its own joints' transforms.
 
     Args:
-        pose: of the body, one frame.
-        vertices: of the body in world space, metres.
+        body: the body model.
+        pose: the pose of the vertices, without a frame axis.
+        vertices: of the posed body in world space, metres.
     """
     big = body.big_pose()
-    # the published arrays have a batch axis of one, without which some products are rounded otherwise
+    # The published arrays have a batch axis of one, without which some products are rounded differently.
     x = torch.matmul(vertices[None] - pose.T_world_body, pose.R_world_body[None])
     rotations, transforms = _rotations(pose), _joint_transforms(body, pose)
     blended = _blend(body, transforms)
@@ -39,18 +40,18 @@ def published_canonical(
 
 
 def _rotations(pose: BodyPose) -> Float[Tensor, "24 3 3"]:
-    """Rodrigues' formula."""
+    """Return rotation matrices by Rodrigues' formula."""
     angle = torch.norm(pose.joints + ANGLE_EPS, dim=1, keepdim=True)
     x, y, z = (pose.joints / angle).unbind(dim=1)
-    none = torch.zeros_like(x)
-    across = torch.stack([none, -z, y, z, none, -x, -y, x, none], dim=1).unflatten(1, (3, 3))
+    zero = torch.zeros_like(x)
+    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=1).unflatten(1, (3, 3))
     identity = torch.eye(3, dtype=x.dtype, device=x.device)
     angle = angle[:, None]
-    return identity + angle.sin() * across + (1 - angle.cos()) * torch.matmul(across, across)
+    return identity + angle.sin() * cross + (1 - angle.cos()) * torch.matmul(cross, cross)
 
 
 def _joint_transforms(body: BodyModel, pose: BodyPose) -> Float[Tensor, "1 24 4 4"]:
-    """Rest to posed, in the body's frame."""
+    """Return each joint's transform from the rest pose to the posed body, in body space."""
     shaped = body.v_template + (body.shapedirs * pose.betas).sum(dim=-1)
     joints = torch.matmul(body.J_regressor[None], shaped[None])
     bones = torch.cat([joints[:, :1], joints[:, 1:] - joints[:, list(body.parents[1:])]], dim=1)

@@ -1,0 +1,1 @@
+"""The command line: parse, call, print. Starts without PyTorch; everything heavy is imported inside the commands."""

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from sherf import __version__
 
 FORMAT, FORMAT_VERSION = "sherf-doctor", 1
-"""Of the JSON: keys are added, never renamed or taken away, without raising the version."""
+"""Of the JSON: without a new version, keys may be added, but not renamed or removed."""
 SYSTEM_LIBRARIES = {
     "libgl1": "libGL.so.1",
     "libegl1": "libEGL.so.1",
@@ -22,9 +22,9 @@ SYSTEM_LIBRARIES = {
     "libglib2.0-0": "libgthread-2.0.so.0",
     "libxcb1": "libxcb.so.1",
 }
-"""Debian's packages that open3d and opencv need, each with a library that proves it."""
+"""Debian packages that Open3D and OpenCV need, each with a library that it installs."""
 PACKAGE = Path(__file__).parent.parent
-AGAIN = "install sherf again"
+AGAIN = "reinstall sherf"
 INSTALL_LINE = "apt-get install -y --no-install-recommends"
 MODULES = {
     "torch": "torch",
@@ -38,7 +38,7 @@ MODULES = {
     "safetensors": "safetensors",
 }
 OPTIONAL_MODULES = {
-    "smplx": ("smplx", "pip install 'sherf[smpl]' (non-commercial licence; only beside your own SMPL files)"),
+    "smplx": ("smplx", "pip install 'sherf[smpl]' (non-commercial licence; only useful with your own SMPL files)"),
     "lightning_fabric": ("lightning-fabric", "pip install 'sherf[train]'"),
     "gradio": ("gradio", "pip install 'sherf[app]'"),
     "rembg": ("rembg", "pip install 'sherf[rembg]' (only for --masker rembg)"),
@@ -48,16 +48,18 @@ OPTIONAL_MODULES = {
 
 @dataclass(frozen=True)
 class Finding:
+    """One thing that was checked."""
+
     name: str
     ok: bool
     required: bool
     found: str
-    """What is there: a package's version; else in words."""
+    """What was found: a package's version, or a description."""
     remedy: str = ""
-    """How to get it, where it is missing."""
+    """How to fix it if it is missing."""
     kind: Literal["python", "library", "package", "device", "asset", "data", "body model"] = "package"
     details: dict[str, Any] = field(default_factory=dict)
-    """An asset's recorded sha256, and its bytes."""
+    """Of an asset: its recorded sha256 and its size in bytes."""
 
 
 def missing_libraries() -> list[str]:
@@ -74,13 +76,13 @@ def missing_libraries() -> list[str]:
 
 
 def library_remedy(missing: list[str]) -> str:
-    """Return the exact line that installs the missing system libraries."""
+    """Return the shell command that installs missing system libraries, given as Debian packages."""
     prefix = "" if hasattr(os, "geteuid") and os.geteuid() == 0 else "sudo "
     return f"{prefix}{INSTALL_LINE} {' '.join(missing)}"
 
 
 def examine() -> list[Finding]:
-    """Look at everything that the commands need. Never raises: what fails is a finding."""
+    """Check everything that the commands need. Does not raise: each failure is a finding."""
     missing = missing_libraries()
     findings = [
         Finding(
@@ -90,7 +92,7 @@ def examine() -> list[Finding]:
             "system libraries",
             not missing,
             True,
-            f"missing: {' '.join(missing)}" if missing else "all there",
+            f"missing: {' '.join(missing)}" if missing else "all found",
             library_remedy(missing) if missing else "",
             "library",
         ),
@@ -105,7 +107,7 @@ def _module(name: str, package: str, required: bool, remedy: str) -> Finding:
     try:
         importlib.import_module(name)
         return Finding(package, True, required, importlib.metadata.version(package))
-    except Exception as error:  # whatever an import can do belongs into the report
+    except Exception as error:  # whatever an import may raise belongs into the report
         return Finding(package, False, required, f"{type(error).__name__}: {error}", remedy)
 
 
@@ -115,20 +117,20 @@ def _data() -> list[Finding]:
         from sherf.body.files import load_body_model
         from sherf.errors import SherfError
         from sherf.files.assets import asset_record, verify_assets
-        from sherf.motion.motion import builtin_motions
+        from sherf.motion.read import builtin_motions
         from sherf.render.devices import choose_backend
     except ImportError as error:
-        return [Finding("sherf", False, True, str(error), "mend the findings above first")]
+        return [Finding("sherf", False, True, str(error), "fix the findings above first")]
     findings = [Finding("device", True, True, str(choose_backend("auto").device), kind="device")]
     findings += [
         Finding(name, ok, True, message, "" if ok else AGAIN, "asset", asset_record(name))
         for name, ok, message in verify_assets()
     ]
-    for name, found in (
+    for name, count in (
         ("motions", len(builtin_motions())),
         ("pose prior", len(list(PACKAGE.glob("photo/*.npz")))),
     ):
-        findings.append(Finding(name, found > 0, True, f"{found} files", "" if found else AGAIN, "data"))
+        findings.append(Finding(name, count > 0, True, f"{count} files", "" if count else AGAIN, "data"))
     for name, required in (("openbody", True), ("smpl", False)):
         try:
             body = load_body_model(name)
@@ -141,20 +143,20 @@ def _data() -> list[Finding]:
 
 
 def as_text(findings: list[Finding]) -> str:
-    """Return a table for people: what is there, then how to get what is not."""
+    """Return the findings as a table, with the remedy below each missing item."""
     lines = [f"sherf {__version__} in {PACKAGE}"]
     for finding in findings:
-        mark = "ok" if finding.ok else ("MISSING" if finding.required else "not there (optional)")
-        lines.append(f"{finding.name:36} {mark:22} {finding.found}")
+        mark = "ok" if finding.ok else ("MISSING" if finding.required else "not installed (optional)")
+        lines.append(f"{finding.name:36} {mark:24} {finding.found}")
         if not finding.ok and finding.remedy:
             lines.append(f"{'':36} → {finding.remedy}")
     bad = sum(1 for finding in findings if finding.required and not finding.ok)
-    lines.append("everything that is required is there" if not bad else f"{bad} required things are missing")
+    lines.append("everything required was found" if not bad else f"{bad} required items are missing")
     return "\n".join(lines)
 
 
 def as_json(findings: list[Finding]) -> dict[str, Any]:
-    """The same for machines; `ok` says whether everything that is required is there, as the exit code does."""
+    """Return the findings as JSON values; `ok`, like the exit code, tells whether everything required was found."""
     return {
         "format": FORMAT,
         "version": FORMAT_VERSION,

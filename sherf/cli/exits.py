@@ -1,4 +1,4 @@
-"""How a command ends: 0 done, 1 the user can mend it, 2 a bug, 130 interrupted, 141 nobody reads what it prints."""
+"""Exit codes: 0 success, 1 a user-fixable error, 2 a bug, 130 interrupted, 141 standard output was closed."""
 
 import os
 import re
@@ -11,17 +11,24 @@ from contextlib import contextmanager
 from sherf.errors import MissingAsset, OutputError, SherfError
 from sherf.files.output import is_disk_full
 
-USER_ERROR, BUG, INTERRUPTED, UNREAD = 1, 2, 130, 141
+USER_ERROR, BUG, INTERRUPTED, CLOSED = 1, 2, 130, 141
 
 
 @contextmanager
 def exits() -> Iterator[None]:
-    """End the process as what happened asks for, with a sentence for what a user can mend."""
+    """Turn what the body raises into an exit code, with a message instead of a traceback for user-fixable errors.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        SystemExit: always, unless the body succeeds.
+    """
     try:
         yield
         sys.stdout.flush()
     except SystemExit as stop:
-        # The parser says 2 for a wrong argument; here that is the user's, and 2 is a bug.
+        # The parser exits with 2 for a wrong argument; here that is a user error, and 2 is a bug.
         raise SystemExit(USER_ERROR if stop.code == 2 else stop.code) from None
     except SherfError as error:
         _fail(str(error))
@@ -29,8 +36,8 @@ def exits() -> Iterator[None]:
         print("\ninterrupted; run the same command again to continue", file=sys.stderr)
         raise SystemExit(INTERRUPTED) from None
     except Exception as error:
-        if isinstance(error, BrokenPipeError) and _nobody_reads():
-            raise SystemExit(UNREAD) from None
+        if isinstance(error, BrokenPipeError) and _is_output_closed():
+            raise SystemExit(CLOSED) from None
         known = _as_missing_library(error) or _as_disk_error(error)
         if known is None:
             traceback.print_exception(error)
@@ -44,8 +51,8 @@ def _fail(message: str) -> None:
     raise SystemExit(USER_ERROR)
 
 
-def _nobody_reads() -> bool:
-    """Whether what this process prints goes nowhere any more, as into `| head`; then nothing more is printed."""
+def _is_output_closed() -> bool:
+    """Return whether standard output was closed, as by `| head`; if so, discard what is still printed."""
     watch = select.poll()
     watch.register(sys.stdout.fileno(), 0)
     if not any(events & select.POLLERR for _, events in watch.poll(0)):
@@ -55,7 +62,7 @@ def _nobody_reads() -> bool:
 
 
 def _as_missing_library(error: Exception) -> MissingAsset | None:
-    """A shared library that the dynamic linker did not find, with the line that installs it."""
+    """Return the error for a shared library that the dynamic linker did not find, with the command to install it."""
     if not isinstance(error, ImportError | OSError) or not re.search(r"lib[\w.+-]+\.so", str(error)):
         return None
     from sherf.cli.doctor import library_remedy, missing_libraries
@@ -67,7 +74,7 @@ def _as_missing_library(error: Exception) -> MissingAsset | None:
 
 
 def _as_disk_error(error: Exception) -> OutputError | None:
-    """No space left, wherever it happened."""
+    """Return the error for a full disk."""
     if is_disk_full(error):
         return OutputError(f"the disk is full ({error}). Free some space and run the same command again.")
     return None

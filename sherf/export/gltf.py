@@ -15,10 +15,10 @@ from PIL import Image
 from sherf.body.skeleton import JOINT_NAMES
 from sherf.export.rigged import RiggedMesh
 from sherf.files.output import atomic_output
-from sherf.motion.motion import Motion, quaternions
+from sherf.motion.motion import Motion, continuous_quaternions
 
 ROUGHNESS = 0.9
-"""Cloth and skin, without gloss."""
+"""Roughness of the material: cloth and skin without gloss."""
 VRM_BONES = {
     "hips": "pelvis", "spine": "spine1", "chest": "spine2", "upperChest": "spine3", "neck": "neck", "head": "head",
     **{
@@ -30,20 +30,21 @@ VRM_BONES = {
         )
     },
 }  # fmt: skip
-"""VRM's names of the joints; SMPL's two hand joints have no place there."""
+"""VRM's bones and the joints they stand for; VRM has no bone for SMPL's two hand joints."""
 
 
-def glb_bytes(
+def encode_glb(
     mesh: RiggedMesh,
     motions: Sequence[Motion] = (),
     provenance: Mapping[str, Any] | None = None,
     vrm: Mapping[str, Any] | None = None,
 ) -> bytes:
-    """A GLB file: one mesh with one texture, the skeleton in T-pose standing on y = 0, one clip for each motion.
+    """Return a GLB file (glTF 2.0): one textured mesh, its skeleton in T-pose standing on y = 0, one clip per motion.
 
     Args:
-        motions: scaled to the mesh's own legs, see `sherf.motion.motion.scaled`.
-        provenance: kept in the file's asset.extras.
+        mesh: the avatar; written in metres, y up, facing +z, as glTF demands.
+        motions: scaled to the mesh's legs (`sherf.motion.playback.scale_to_legs`).
+        provenance: stored in the file's asset.extras.
         vrm: the avatar's licence fields (VRM 1.0's `meta`); makes the file a VRM.
     """
     builder = _Builder()
@@ -52,47 +53,20 @@ def glb_bytes(
     nodes = _joint_nodes(rest, mesh.parents)
     skin = gltf.Skin(name="skeleton", joints=list(range(len(nodes))), skeleton=0)
     bind = np.tile(np.eye(4, dtype=np.float32), (len(nodes), 1, 1))
-    bind[:, 3, :3] = -rest  # column-major, as glTF keeps matrices
+    bind[:, 3, :3] = -rest  # glTF stores matrices column-major
     skin.inverseBindMatrices = builder.add(bind.reshape(-1, 16), gltf.MAT4)
     nodes.append(gltf.Node(name="body", mesh=0, skin=0))
-    primitive = gltf.Primitive(
-        attributes=gltf.Attributes(
-            POSITION=builder.add(mesh.vertices - down, gltf.VEC3, gltf.ARRAY_BUFFER, bounds=True),
-            NORMAL=builder.add(mesh.normals, gltf.VEC3, gltf.ARRAY_BUFFER),
-            TEXCOORD_0=builder.add(mesh.uv, gltf.VEC2, gltf.ARRAY_BUFFER),
-            JOINTS_0=builder.add(
-                np.where(mesh.weights > 0, mesh.joints, 0).astype(np.uint8), gltf.VEC4, gltf.ARRAY_BUFFER
-            ),
-            WEIGHTS_0=builder.add(mesh.weights, gltf.VEC4, gltf.ARRAY_BUFFER),
-        ),
-        indices=builder.add(mesh.faces.astype(np.uint32).reshape(-1), gltf.SCALAR, gltf.ELEMENT_ARRAY_BUFFER),
-        material=0,
-    )
     document = gltf.GLTF2(
         asset=gltf.Asset(version="2.0", generator="sherf", extras=dict(provenance or {})),
         scene=0,
         scenes=[gltf.Scene(nodes=[0, len(nodes) - 1])],
         nodes=nodes,
-        meshes=[gltf.Mesh(name="body", primitives=[primitive])],
+        meshes=[gltf.Mesh(name="body", primitives=[_primitive(builder, mesh, down)])],
         skins=[skin],
-        materials=[
-            gltf.Material(
-                name="body",
-                pbrMetallicRoughness=gltf.PbrMetallicRoughness(
-                    baseColorTexture=gltf.TextureInfo(index=0), metallicFactor=0.0, roughnessFactor=ROUGHNESS
-                ),
-            )
-        ],
+        materials=[_material()],
         textures=[gltf.Texture(source=0, sampler=0)],
-        samplers=[
-            gltf.Sampler(
-                magFilter=gltf.LINEAR,
-                minFilter=gltf.LINEAR_MIPMAP_LINEAR,
-                wrapS=gltf.CLAMP_TO_EDGE,
-                wrapT=gltf.CLAMP_TO_EDGE,
-            )
-        ],
-        images=[gltf.Image(bufferView=builder.add_bytes(png_bytes(mesh.texture)), mimeType="image/png")],
+        samplers=[_sampler()],
+        images=[gltf.Image(bufferView=builder.add_bytes(encode_png(mesh.texture)), mimeType="image/png")],
         animations=[_clip(builder, motion, rest) for motion in motions],
     )
     if vrm is not None:
@@ -106,35 +80,39 @@ def glb_bytes(
 
 
 def write_glb(path: Path, content: bytes) -> None:
-    """Write the file, whole or not at all."""
+    """Write a GLB atomically: the complete file or none.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
     with atomic_output(path) as partial:
         partial.write_bytes(content)
 
 
-def png_bytes(picture: Float[np.ndarray, "h w 3"]) -> bytes:
-    """A picture in [0, 1] as a PNG file."""
+def encode_png(image: Float[np.ndarray, "h w 3"]) -> bytes:
+    """Return an sRGB image in [0, 1] as a PNG file."""
     stream = io.BytesIO()
-    Image.fromarray((picture * 255).round().astype(np.uint8)).save(stream, format="PNG", optimize=True)
+    Image.fromarray((image * 255).round().astype(np.uint8)).save(stream, format="PNG", optimize=True)
     return stream.getvalue()
 
 
 @dataclass
 class _Builder:
-    """The binary part of a GLB, as it grows."""
+    """Collects the binary chunk of a GLB and the accessors into it."""
 
     data: bytearray = field(default_factory=bytearray)
     views: list[gltf.BufferView] = field(default_factory=list)
     accessors: list[gltf.Accessor] = field(default_factory=list)
 
     def add_bytes(self, content: bytes, target: int | None = None) -> int:
-        """A buffer view of its own; returns its index."""
+        """Append bytes as a new buffer view and return its index."""
         self.data.extend(b"\0" * (-len(self.data) % 4))
         self.views.append(gltf.BufferView(buffer=0, byteOffset=len(self.data), byteLength=len(content), target=target))
         self.data.extend(content)
         return len(self.views) - 1
 
     def add(self, numbers: NDArray, kind: str, target: int | None = None, bounds: bool = False) -> int:
-        """An accessor of its own; returns its index."""
+        """Append an array as a new accessor and return its index."""
         component = {"float32": gltf.FLOAT, "uint8": gltf.UNSIGNED_BYTE, "uint32": gltf.UNSIGNED_INT}
         numbers = np.ascontiguousarray(numbers, np.float32 if numbers.dtype.kind == "f" else numbers.dtype)
         flat = numbers.reshape(len(numbers), -1)
@@ -151,18 +129,53 @@ class _Builder:
         return len(self.accessors) - 1
 
 
+def _primitive(builder: _Builder, mesh: RiggedMesh, down: Float[np.ndarray, "3"]) -> gltf.Primitive:
+    """Return the mesh's triangles, moved so that `down` becomes the origin."""
+    return gltf.Primitive(
+        attributes=gltf.Attributes(
+            POSITION=builder.add(mesh.vertices - down, gltf.VEC3, gltf.ARRAY_BUFFER, bounds=True),
+            NORMAL=builder.add(mesh.normals, gltf.VEC3, gltf.ARRAY_BUFFER),
+            TEXCOORD_0=builder.add(mesh.uv, gltf.VEC2, gltf.ARRAY_BUFFER),
+            JOINTS_0=builder.add(
+                np.where(mesh.weights > 0, mesh.joints, 0).astype(np.uint8), gltf.VEC4, gltf.ARRAY_BUFFER
+            ),
+            WEIGHTS_0=builder.add(mesh.weights, gltf.VEC4, gltf.ARRAY_BUFFER),
+        ),
+        indices=builder.add(mesh.faces.astype(np.uint32).reshape(-1), gltf.SCALAR, gltf.ELEMENT_ARRAY_BUFFER),
+        material=0,
+    )
+
+
+def _material() -> gltf.Material:
+    return gltf.Material(
+        name="body",
+        pbrMetallicRoughness=gltf.PbrMetallicRoughness(
+            baseColorTexture=gltf.TextureInfo(index=0), metallicFactor=0.0, roughnessFactor=ROUGHNESS
+        ),
+    )
+
+
+def _sampler() -> gltf.Sampler:
+    return gltf.Sampler(
+        magFilter=gltf.LINEAR,
+        minFilter=gltf.LINEAR_MIPMAP_LINEAR,
+        wrapS=gltf.CLAMP_TO_EDGE,
+        wrapT=gltf.CLAMP_TO_EDGE,
+    )
+
+
 def _joint_nodes(rest: Float[np.ndarray, "24 3"], parents: tuple[int, ...]) -> list[gltf.Node]:
-    """One node a joint, unturned in the rest pose."""
+    """Return one node for each joint, without rotation: the rest pose."""
     nodes = []
     for joint, (name, parent) in enumerate(zip(JOINT_NAMES, parents, strict=True)):
-        place = rest[joint] if parent < 0 else rest[joint] - rest[parent]
-        children = [child for child, above in enumerate(parents) if above == joint]
-        nodes.append(gltf.Node(name=name, translation=place.tolist(), children=children))
+        position = rest[joint] if parent < 0 else rest[joint] - rest[parent]
+        children = [child for child, its_parent in enumerate(parents) if its_parent == joint]
+        nodes.append(gltf.Node(name=name, translation=position.tolist(), children=children))
     return nodes
 
 
 def _clip(builder: _Builder, motion: Motion, rest: Float[np.ndarray, "24 3"]) -> gltf.Animation:
-    """Rotations of all joints, and the way of the pelvis."""
+    """Return an animation of all joint rotations and the root trajectory."""
     times = builder.add((np.arange(len(motion)) / motion.fps).astype(np.float32), gltf.SCALAR, bounds=True)
     clip = gltf.Animation(name=motion.name, samplers=[], channels=[])
 
@@ -174,7 +187,7 @@ def _clip(builder: _Builder, motion: Motion, rest: Float[np.ndarray, "24 3"]) ->
         clip.channels.append(gltf.AnimationChannel(sampler=len(clip.samplers) - 1, target=target))
 
     channel(0, "translation", rest[0] + motion.translation.numpy(), gltf.VEC3)
-    turns = quaternions(motion).astype(np.float32)
+    rotations = continuous_quaternions(motion).astype(np.float32)
     for joint in range(len(rest)):
-        channel(joint, "rotation", turns[:, joint], gltf.VEC4)
+        channel(joint, "rotation", rotations[:, joint], gltf.VEC4)
     return clip

@@ -1,7 +1,7 @@
-"""Thins a mesh out and cuts it open, in a process of its own.
+"""Decimation and UV unwrapping of a mesh, in a separate process.
 
-Open3D and xatlas hold the interpreter for seconds, in which no other thread could answer, and cannot be stopped: a
-process can, and nothing of torch is loaded there. `thinned_and_unwrapped` runs it.
+Open3D and xatlas hold the interpreter's lock for seconds and cannot be cancelled, a process can; it loads nothing of
+torch. `decimate_and_unwrap` starts it.
 """
 
 import subprocess
@@ -22,41 +22,49 @@ Vertices = Float[np.ndarray, "vertex 3"]
 Faces = Int[np.ndarray, "face 3"]
 
 
-def thinned_and_unwrapped(
+def decimate_and_unwrap(
     vertices: Vertices, faces: Faces, triangles: int, watch: Callable[[], None] = lambda: None
 ) -> tuple[Float[np.ndarray, "uv_vertex 3"], Int[np.ndarray, "uv_face 3"], Float[np.ndarray, "uv_vertex 2"]]:
-    """`decimated`, then `unwrapped`, while this process goes on.
+    """`decimate` a mesh, then `unwrap` it, in a separate process.
 
     Args:
-        watch: is called now and then; what it raises ends the work.
+        vertices: metres.
+        faces: of the whole mesh.
+        triangles: target number of faces.
+        watch: called repeatedly while the process runs; raise an exception in it to cancel the work.
+
+    Returns:
+        Vertices (repeated along cuts), faces, and UV coordinates in [0, 1].
 
     Raises:
-        SherfError: the other process broke down.
+        SherfError: the process failed.
     """
     command = [sys.executable, "-m", "sherf.export.mesh_unwrap", str(triangles)]
-    given = save({"vertices": np.ascontiguousarray(vertices), "faces": np.ascontiguousarray(faces)})
-    with TemporaryFile() as taken, TemporaryFile() as made, TemporaryFile() as said:
-        taken.write(given)
-        taken.seek(0)
-        running = subprocess.Popen(command, stdin=taken, stdout=made, stderr=said)
+    with TemporaryFile() as stdin, TemporaryFile() as stdout, TemporaryFile() as stderr:
+        stdin.write(save({"vertices": np.ascontiguousarray(vertices), "faces": np.ascontiguousarray(faces)}))
+        stdin.seek(0)
+        process = subprocess.Popen(command, stdin=stdin, stdout=stdout, stderr=stderr)
         try:
-            while running.poll() is None:
+            while process.poll() is None:
                 watch()
                 time.sleep(POLL_S)
         finally:
-            running.kill()
-            running.wait()
-        made.seek(0)
-        said.seek(0)
-        mesh, complaint = made.read(), said.read().decode(errors="replace")
-    if running.returncode != 0:
-        raise SherfError(f"the mesh cannot be flattened: {complaint[-300:]}")
-    arrays = load(mesh)
+            process.kill()
+            process.wait()
+        stdout.seek(0)
+        stderr.seek(0)
+        output, errors = stdout.read(), stderr.read().decode(errors="replace")
+    if process.returncode != 0:
+        raise SherfError(f"the mesh cannot be unwrapped: {errors[-300:]}")
+    arrays = load(output)
     return arrays["vertices"], arrays["faces"], arrays["uv"]
 
 
-def decimated(vertices: Vertices, faces: Faces, triangles: int) -> tuple[np.ndarray, np.ndarray]:
-    """About so many triangles (quadric error metrics, Garland & Heckbert 1997); fewer stay as they are."""
+def decimate(vertices: Vertices, faces: Faces, triangles: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mesh with about this many triangles (quadric error metrics, Garland & Heckbert 1997).
+
+    A mesh that has no more is returned unchanged.
+    """
     if len(faces) <= triangles:
         return vertices, faces
     open3d = quick_open3d()
@@ -70,10 +78,10 @@ def decimated(vertices: Vertices, faces: Faces, triangles: int) -> tuple[np.ndar
     return np.asarray(simple.vertices, np.float32), np.asarray(simple.triangles, np.int64)
 
 
-def unwrapped(
+def unwrap(
     vertices: Vertices, faces: Faces
 ) -> tuple[Float[np.ndarray, "uv_vertex 3"], Int[np.ndarray, "face 3"], Float[np.ndarray, "uv_vertex 2"]]:
-    """Cut open and flattened, without overlaps (xatlas). Vertices on cuts come more than once."""
+    """Return vertices (repeated along cuts), faces, and non-overlapping UV coordinates in [0, 1] (xatlas)."""
     import xatlas
 
     origin, cut, uv = xatlas.parametrize(vertices, faces.astype(np.uint32))
@@ -81,8 +89,8 @@ def unwrapped(
 
 
 def _main() -> None:
-    given = load(sys.stdin.buffer.read())
-    vertices, faces, uv = unwrapped(*decimated(given["vertices"], given["faces"], int(sys.argv[1])))
+    mesh = load(sys.stdin.buffer.read())
+    vertices, faces, uv = unwrap(*decimate(mesh["vertices"], mesh["faces"], int(sys.argv[1])))
     sys.stdout.buffer.write(save({"vertices": vertices, "faces": faces, "uv": uv}))
 
 

@@ -6,20 +6,20 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class VrmOptions:
-    """Licence of a .vrm avatar: what others may do. The most careful answers if not given: a photo shows somebody."""
+    """Licence fields of a .vrm avatar: what others may do with it. Restrictive by default: it shows a real person."""
 
     author: tuple[str, ...] = ("made with sherf",)
     """Who made the avatar."""
     may_act: Literal["onlyAuthor", "onlySeparatelyLicensedPerson", "everyone"] = "onlyAuthor"
-    """Who may appear as it (VRM's avatarPermission)."""
+    """Who may perform as the avatar (VRM: avatarPermission)."""
     commercial: Literal["personalNonProfit", "personalProfit", "corporation"] = "personalNonProfit"
-    """For what gain (commercialUsage)."""
+    """Commercial use (VRM: commercialUsage)."""
     credit: Literal["required", "unnecessary"] = "required"
-    """Whether the author must be named (creditNotation)."""
+    """Whether the author must be credited (VRM: creditNotation)."""
     redistribution: bool = False
-    """Whether others may pass it on (allowRedistribution)."""
+    """Whether others may redistribute it (VRM: allowRedistribution)."""
     modification: Literal["prohibited", "allowModification", "allowModificationRedistribution"] = "prohibited"
-    """Whether they may change it (modification)."""
+    """Whether others may modify it (VRM: modification)."""
 
 
 ExportFormat = Literal["glb", "vrm", "obj", "ply", "bvh", "npz"]
@@ -27,28 +27,28 @@ ExportFormat = Literal["glb", "vrm", "obj", "ply", "bvh", "npz"]
 
 @dataclass(frozen=True)
 class MeshOptions:
-    """How fine a mesh is."""
+    """Size of a mesh."""
 
     triangles: int = 20_000
-    """About so many at most."""
+    """Maximum number of triangles, roughly."""
     texture: int = 1024
-    """Its side, pixels."""
+    """Side of the square texture, pixels."""
 
 
 @dataclass(frozen=True)
 class ExportOptions(MeshOptions):
-    """What kind of file, and what is in it."""
+    """Format and content of an exported file."""
 
     format: ExportFormat | None = None
     """glb: rigged, textured, animated; vrm: a VRM 1.0 avatar; obj and ply: a mesh in one pose; bvh and npz: the
-    --motion on the avatar's skeleton. By the name of --out if not given."""
+    --motion on the avatar's skeleton. Default: the suffix of --out."""
     motion: tuple[str, ...] = ()
-    """The clips of a glb: built-in motions (`sherf motions`) or motion files, any number of them."""
+    """Clips of a .glb: any number of built-in motions (`sherf motions`) and motion files."""
     posed: Literal["rest", "photo"] = "rest"
-    """Of obj and ply: arms out (T-pose), or as in the photo."""
+    """For .obj and .ply: rest is a T-pose, photo is the pose in the photo."""
     frame: int | None = None
-    """Of obj and ply: this frame of the --motion instead; its first if not given."""
+    """For .obj and .ply with --motion: which of its frames, from 0. Default: the first."""
     points: int = 0
-    """Of ply: so many coloured points, spread evenly over the surface, instead of a mesh; 0: the mesh."""
+    """For .ply: write this many coloured points, evenly spread over the surface, instead of a mesh."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute."""

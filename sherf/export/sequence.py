@@ -1,9 +1,13 @@
-"""Frames of a sequence into a folder, then a video: whole files only, and a second run continues."""
+"""Frames of a sequence: rendered one by one, saved as a video, or written to a folder that a later run completes."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
+from tempfile import TemporaryDirectory
+from typing import Any, get_args
+
+from jaxtyping import Float
+from torch import Tensor
 
 from sherf import __version__
 from sherf.avatar.provenance import PROVENANCE
@@ -11,57 +15,119 @@ from sherf.avatar.renderer import Renderer
 from sherf.camera.transforms_json import write_cameras
 from sherf.errors import BadInput
 from sherf.export.layers import write_layer
-from sherf.export.video_writer import frame_path, parse_colour, write_frame, write_video
+from sherf.export.video_writer import VIDEO_SUFFIXES, frame_path, parse_colour, write_frame, write_video
 from sherf.files.options import OutputOptions
 from sherf.files.output import prepare_output_folder, write_json
-from sherf.progress import print_status, progress
+from sherf.progress import ProgressCallback, print_status, report_progress_to
+from sherf.progress import progress as with_progress
 from sherf.render.options import Layer, RenderOptions
-from sherf.scene import BodyPose, Camera
+from sherf.scene import BodyPose, Camera, Frame
 
 SETTINGS, CAMERAS, FRAMES = "render.json", "transforms.json", "frames"
 VIDEOS = ("video.mp4", "video.gif", "video.webm")
 
 
-@dataclass(frozen=True)
-class Shots:
-    """What each frame shows."""
+class FrameSequence(Iterator[Frame]):
+    """Frames of one avatar along cameras and poses, rendered on access.
 
-    cameras: Camera
-    """With a view axis."""
-    poses: BodyPose
-    """With a frame axis of the same length, or one pose without it for all frames."""
+    Iterating from `iter()` starts at the first frame each time; `next()` on the sequence itself continues where the
+    last `next()` ended. `sequence[i]` renders a single frame.
+    """
 
-    @property
-    def moves(self) -> bool:
-        return self.poses.joints.ndim == 3
+    def __init__(self, renderer: Renderer, cameras: Camera, poses: BodyPose, fps: float = 30.0):
+        """Keep what each frame shows.
+
+        Args:
+            renderer: of the avatar.
+            cameras: with a view axis, one camera for each frame.
+            poses: with a frame axis of the same length, or one pose without it for all frames.
+            fps: frames a second when played.
+        """
+        self.renderer, self.cameras, self.poses, self.fps = renderer, cameras, poses, fps
+        self._next = 0
+
+    def __len__(self) -> int:
+        return len(self.cameras)
+
+    def __getitem__(self, index: int) -> Frame:
+        return self.renderer.frame(self.cameras[index], self.pose(index))
+
+    def __iter__(self) -> Iterator[Frame]:
+        return (self[index] for index in range(len(self)))
+
+    def __next__(self) -> Frame:
+        if self._next == len(self):
+            raise StopIteration
+        self._next += 1
+        return self[self._next - 1]
+
+    def pose(self, index: int) -> BodyPose:
+        """Return the pose of a frame: the same object where all frames share one."""
+        return self.poses[index] if self.poses.joints.ndim == 3 else self.poses
+
+    def save(self, path: str | Path, background: str = "white", progress: ProgressCallback | None = None) -> Path:
+        """Render all frames into a video, or into numbered PNG files.
+
+        Args:
+            path: ends in .mp4, .webm or .gif for a video; any other name is a folder of 0000.png, 0001.png ...
+            background: CSS colour name, #rrggbb, r,g,b, or transparent (which .webm and PNG files keep).
+            progress: called before each frame with a description, the number done, and the number of all.
+
+        Returns:
+            The path.
+
+        Raises:
+            BadInput: the background is not a colour.
+            OutputError: the file cannot be written.
+        """
+        path, colour = Path(path), parse_colour(background)
+        if path.suffix.lower() not in VIDEO_SUFFIXES:
+            self._write_frames(prepare_output_folder(path), colour, progress)
+            return path
+        prepare_output_folder(path.parent)
+        with TemporaryDirectory() as folder:
+            self._write_frames(Path(folder), colour, progress)
+            return write_video(path, Path(folder), self.fps)
+
+    def _write_frames(
+        self, folder: Path, background: Float[Tensor, "3"] | None, callback: ProgressCallback | None
+    ) -> None:
+        with report_progress_to(callback):
+            for index in with_progress(range(len(self)), "frames"):
+                write_frame(frame_path(folder, index), self[index], background)
 
 
 def rendered_files(out: Path) -> list[Path]:
-    """All that a rendering into `out` may write or remove there; of pictures, those that are there."""
-    return [*(out / name for name in (SETTINGS, CAMERAS, PROVENANCE)), *_shown(out)]
+    """Return the files that rendering into `out` may write or remove; of frames and layers those that exist."""
+    return [*(out / name for name in (SETTINGS, CAMERAS, PROVENANCE)), *_images(out)]
 
 
-def _shown(out: Path) -> list[Path]:
-    """Videos, and the pictures of frames and layers that are there."""
-    pictures = (path for folder in (FRAMES, *get_args(Layer)) for path in (out / folder).glob("*.png"))
-    return [*(out / name for name in VIDEOS), *pictures]
+def _images(out: Path) -> list[Path]:
+    """Return videos, and the existing images of frames and layers."""
+    images = (path for folder in (FRAMES, *get_args(Layer)) for path in (out / folder).glob("*.png"))
+    return [*(out / name for name in VIDEOS), *images]
 
 
 def write_sequence(
-    renderer: Renderer, shots: Shots, output: OutputOptions, options: RenderOptions, identity: dict
+    sequence: FrameSequence, output: OutputOptions, options: RenderOptions, identity: dict[str, Any]
 ) -> list[Path]:
-    """Render the missing frames of a sequence to out/frames and make out/video.mp4 (and .gif) of them; transparent
-    ones also become video.webm, which keeps it. Layers go to folders of their names, cameras to transforms.json.
+    """Render the missing frames of a sequence to out/frames, and make the videos.
+
+    Writes out/video.mp4, video.gif on request, and video.webm of transparent frames. Layers go to folders of their
+    names, cameras to transforms.json.
 
     Args:
-        identity: what the frames depend on besides `options` (avatar, cameras, motion): frames of another
-            identity in `out` are not mixed with these.
+        sequence: what is rendered.
+        output: the folder; with `overwrite`, frames of another rendering are replaced.
+        options: background, layers and frame rate.
+        identity: what the frames depend on besides `options` (avatar, cameras, motion): frames of another identity in
+            the folder are not mixed with these.
 
     Returns:
         The videos.
 
     Raises:
-        BadInput: the folder holds the frames of another rendering.
+        BadInput: the folder holds the frames of another rendering, or the background is not a colour.
         OutputError: the folder cannot be written.
     """
     background = parse_colour(options.background)
@@ -69,29 +135,31 @@ def write_sequence(
     frames = out / FRAMES
     _claim(output, frames, options, identity)
     prepare_output_folder(frames)
-    count = len(shots.cameras)
     folders = {layer: prepare_output_folder(out / layer) for layer in options.layers}
+    count = len(sequence)
     missing = [i for i in range(count) if not all(frame_path(f, i).exists() for f in (frames, *folders.values()))]
     if len(missing) < count:
-        print_status(f"{count - len(missing)} of {count} frames are there already")
-    for i in progress(missing, "frames"):
-        pose = shots.poses[i] if shots.moves else shots.poses
-        camera = shots.cameras[i]
-        frame = renderer.frame(camera, pose)
+        print_status(f"{count - len(missing)} of {count} frames exist already")
+    for i in with_progress(missing, "frames"):
+        frame = sequence[i]
         for layer, folder in folders.items():
-            write_layer(frame_path(folder, i), layer, frame, camera.to(frame.depth.device))
+            write_layer(frame_path(folder, i), layer, frame, sequence.cameras[i].to(frame.depth.device))
         write_frame(frame_path(frames, i), frame, background)
-    write_cameras(out / CAMERAS, shots.cameras)
+    write_cameras(out / CAMERAS, sequence.cameras)
     videos = [out / "video.mp4"] + ([out / "video.gif"] if options.gif else [])
     videos += [out / "video.webm"] if background is None else []
     for video in videos:
-        # Also where all frames were there: the frame rate may be another.
+        # Even if all frames existed: the frame rate may have changed.
         write_video(video, frames, options.fps)
     return videos
 
 
-def _claim(output: OutputOptions, frames: Path, options: RenderOptions, identity: dict) -> None:
-    """Write down what the frames in this folder are, or check that those there are the same."""
+def _claim(output: OutputOptions, frames: Path, options: RenderOptions, identity: dict[str, Any]) -> None:
+    """Record what the frames of this folder depend on, and check it against the existing ones.
+
+    Raises:
+        BadInput: the existing frames are of another rendering, and `overwrite` is not set.
+    """
     settings = {
         **identity,
         "size": options.size,
@@ -112,6 +180,6 @@ def _claim(output: OutputOptions, frames: Path, options: RenderOptions, identity
                 f"{frames} holds {len(existing)} frames of another rendering (different: {', '.join(differing)}).\n"
                 "Choose another --out, or pass --overwrite to replace them."
             )
-        for path in _shown(output.out):
+        for path in _images(output.out):
             path.unlink(missing_ok=True)
     write_json(output.out / SETTINGS, settings)

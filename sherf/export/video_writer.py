@@ -1,9 +1,10 @@
-"""Pictures and videos: frames to PNG, and a folder of PNG frames to MP4 or GIF.
+"""Frames and videos: frames to PNG, and a folder of PNG frames to MP4, WebM or GIF.
 
-A video is made from files, not from a running renderer, so that a long rendering can stop and go on.
+Videos are made from files, not from a running renderer, so that a long rendering can be interrupted and resumed.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -15,20 +16,24 @@ from numpy.typing import NDArray
 from PIL import Image, ImageColor
 from torch import Tensor
 
-from sherf.camera.image import to_bytes
 from sherf.errors import BadInput
+from sherf.files.images import write_png
 from sherf.files.output import atomic_output
 from sherf.scene import Frame
 
 CRF = 18
-"""x264's quality: visually lossless."""
+"""Quality (constant rate factor) of x264: visually lossless."""
+VIDEO_SUFFIXES = (".mp4", ".webm", ".gif")
 GIF_MAX_FPS = 50
-"""Browsers slow a GIF down whose frames last less than 2/100 s."""
+"""Browsers slow down GIFs whose frames last less than 2/100 s."""
 WHITE = (1.0, 1.0, 1.0)
 
 
 def parse_colour(text: str) -> Float[Tensor, "3"] | None:
-    """Read a background colour: a CSS name, #rgb, #rrggbb, "r,g,b" in 0..255, or "transparent" (None).
+    """Return a background colour as sRGB in [0, 1], or None for "transparent".
+
+    Args:
+        text: a CSS name, #rgb, #rrggbb, "r,g,b" with numbers from 0 to 255, or "transparent".
 
     Raises:
         BadInput: it is none of these.
@@ -39,10 +44,9 @@ def parse_colour(text: str) -> Float[Tensor, "3"] | None:
     parts = [part.strip() for part in words.split(",")]
     if len(parts) == 3 and all(part.isascii() and part.isdigit() and int(part) <= 255 for part in parts):
         return torch.tensor([int(part) / 255 for part in parts])
-    try:
+    rgb: tuple[int, ...] = ()
+    with suppress(ValueError):
         rgb = ImageColor.getrgb(words)
-    except ValueError:
-        rgb = ()
     if len(rgb) != 3:
         raise BadInput(
             f'{text!r} is not a colour.\nUse a name ("white"), "#rrggbb", "r,g,b" with numbers from 0 to 255, '
@@ -52,47 +56,37 @@ def parse_colour(text: str) -> Float[Tensor, "3"] | None:
 
 
 def compose(frame: Frame, background: Float[Tensor, "3"] | None) -> Float[Tensor, "3 h w"]:
-    """Put a frame over a plain colour; without one the colour stays premultiplied, as over black."""
+    """Return a frame composited over a plain colour; None leaves it premultiplied, as over black."""
     if background is None:
         return frame.rgb
     background = background.to(frame.rgb)
     return frame.rgb + (1 - frame.opacity) * background[:, None, None]
 
 
-def write_png(path: Path, rgb: Float[Tensor, "3 h w"], opacity: Float[Tensor, "h w"] | None = None) -> None:
-    """Write RGB, or with `opacity` RGBA: `rgb` is premultiplied then, and divided by it since PNG's is not.
+def write_frame(path: Path, frame: Frame, background: Float[Tensor, "3"] | None) -> None:
+    """Write a frame as PNG.
+
+    Args:
+        path: the PNG file.
+        frame: premultiplied, as rendered.
+        background: sRGB in [0, 1] to composite over; None writes RGBA with the frame's opacity.
 
     Raises:
         OutputError: the file cannot be written.
     """
-    rgb = rgb.detach().cpu().float()
-    if opacity is None:
-        pixels = rgb
-    else:
-        alpha = opacity.detach().cpu().float()
-        # Colour of pixels that nothing covers is black: there is nothing to divide.
-        straight = torch.where(alpha > 0, rgb / alpha.clamp(min=1e-6), 0.0)
-        pixels = torch.cat([straight, alpha[None]])
-    image = Image.fromarray(to_bytes(pixels))
-    with atomic_output(path) as partial:
-        image.save(partial, format="PNG", compress_level=4)
-
-
-def write_frame(path: Path, frame: Frame, background: Float[Tensor, "3"] | None) -> None:
-    """Write a frame as PNG over a colour, or with its opacity as RGBA where `background` is None."""
     write_png(path, compose(frame, background), frame.opacity if background is None else None)
 
 
 def frame_path(folder: Path, index: int) -> Path:
-    """Where the frame with this number, from 0, lies: 0000.png, 0001.png, ..."""
+    """Return the path of the frame with this number, from 0: 0000.png, 0001.png, ..."""
     return folder / f"{index:04d}.png"
 
 
 def frame_paths(folder: Path) -> list[Path]:
-    """All frames of a folder in order.
+    """Return all frames of a folder, in order.
 
     Raises:
-        BadInput: there is none, or one is missing in between.
+        BadInput: there are none, or one is missing in between.
     """
     numbered = {int(path.stem): path for path in folder.glob("*.png") if path.stem.isascii() and path.stem.isdigit()}
     if not numbered:
@@ -100,76 +94,81 @@ def frame_paths(folder: Path) -> list[Path]:
     missing = sorted(set(range(max(numbered) + 1)) - numbered.keys())
     if missing:
         raise BadInput(
-            f"{len(missing)} of {max(numbered) + 1} frames are missing in {folder}, the first is "
-            f"{frame_path(folder, missing[0]).name}.\nRun the rendering again: it continues where frames are missing."
+            f"{len(missing)} of {max(numbered) + 1} frames are missing in {folder}, first "
+            f"{frame_path(folder, missing[0]).name}.\nRun the rendering again: it renders the missing frames alone."
         )
     return [numbered[index] for index in sorted(numbered)]
 
 
 def write_video(path: Path, frames: Path, fps: float, matte: tuple[float, float, float] = WHITE) -> Path:
-    """Make an .mp4 (H.264, plays in every browser), a .webm (VP9, keeps transparency) or a looping .gif of a folder's
-    frames.
+    """Encode a folder of frames as a video.
+
+    The suffix decides: .mp4 (H.264, plays in every browser), .webm (VP9 with transparency) or .gif (looping).
 
     Args:
         path: ends in .mp4, .webm or .gif.
         frames: folder of 0000.png, 0001.png, ... of one size.
-        fps: frames a second.
-        matte: what transparent pixels are put over in .mp4 and .gif, RGB in [0, 1]: neither blends.
+        fps: frames per second.
+        matte: sRGB in [0, 1] that transparent pixels are composited over in .mp4 and .gif, which have no alpha.
+
+    Returns:
+        The path.
 
     Raises:
-        BadInput: another suffix, no or odd frames, an impossible frame rate.
+        BadInput: the suffix is unknown, frames are missing, damaged or of different sizes, or the frame rate is out of
+            range.
         OutputError: the file cannot be written.
     """
     suffix = path.suffix.lower()
     highest = {".mp4": 1000, ".webm": 1000, ".gif": GIF_MAX_FPS}.get(suffix)
     if highest is None:
         raise BadInput(
-            f"cannot make a video {path.name}: {suffix or 'no suffix'} is not known.\nUse .mp4, .webm or .gif."
+            f"cannot write {path.name}: {suffix or 'no suffix'} is not a known video format.\nUse .mp4, .webm or .gif."
         )
     if not 0 < fps <= highest:
-        raise BadInput(f"cannot make {path.name} with {fps:g} frames a second.\nUse more than 0, at most {highest}.")
+        raise BadInput(f"cannot write {path.name} with {fps:g} frames a second.\nUse more than 0, at most {highest}.")
     paths = frame_paths(frames)
     with atomic_output(path) as partial:
         if suffix == ".mp4":
-            _write_mp4(partial, _opaque(paths, matte), fps)
+            _write_mp4(partial, _read_opaque(paths, matte), fps)
         elif suffix == ".webm":
-            _write_webm(partial, _pixels(paths), fps)
+            _write_webm(partial, _read_rgba(paths), fps)
         else:
-            _write_gif(partial, _opaque(paths, matte), fps, len(paths))
+            _write_gif(partial, _read_opaque(paths, matte), fps, len(paths))
     return path
 
 
-def _write_mp4(path: Path, pictures: Iterator[NDArray], fps: float) -> None:
-    import av  # 0.1 s and FFmpeg's libraries: only when a video is made
+def _write_mp4(path: Path, images: Iterator[NDArray], fps: float) -> None:
+    import av  # 0.1 s and FFmpeg's libraries: only when a video is written
     from av.video.reformatter import ColorRange, Colorspace
 
     with av.open(path, "w", options={"movflags": "faststart"}) as container:
         stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001))
         stream.pix_fmt = "yuv420p"
         stream.options = {"crf": str(CRF), "preset": "medium"}
-        # BT.709, and says so: players guess otherwise, by the picture's size.
+        # BT.709, tagged as such: players would otherwise guess from the frame size.
         stream.codec_context.colorspace = Colorspace.ITU709
         stream.codec_context.color_primaries = stream.codec_context.color_trc = 1
         stream.codec_context.color_range = ColorRange.MPEG
-        for pixels in pictures:
+        for pixels in images:
             even = np.pad(pixels, [(0, pixels.shape[0] % 2), (0, pixels.shape[1] % 2), (0, 0)], mode="edge")
             if not stream.codec_context.is_open:
                 stream.height, stream.width = even.shape[:2]
-            picture = av.VideoFrame.from_ndarray(even, format="rgb24").reformat(
+            frame = av.VideoFrame.from_ndarray(even, format="rgb24").reformat(
                 format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
             )
-            container.mux(stream.encode(picture))
+            container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
 
 
-def _write_webm(path: Path, pictures: Iterator[NDArray], fps: float) -> None:
+def _write_webm(path: Path, images: Iterator[NDArray], fps: float) -> None:
     import av
 
     with av.open(path, "w") as container:
         stream = container.add_stream("libvpx-vp9", rate=Fraction(fps).limit_denominator(1001))
         stream.pix_fmt = "yuva420p"
         stream.options = {"crf": "24", "b": "0", "deadline": "realtime", "cpu-used": "6", "auto-alt-ref": "0"}
-        for pixels in pictures:
+        for pixels in images:
             even = np.pad(pixels, [(0, pixels.shape[0] % 2), (0, pixels.shape[1] % 2), (0, 0)], mode="edge")
             if not stream.codec_context.is_open:
                 stream.height, stream.width = even.shape[:2]
@@ -177,24 +176,28 @@ def _write_webm(path: Path, pictures: Iterator[NDArray], fps: float) -> None:
         container.mux(stream.encode(None))
 
 
-def _write_gif(path: Path, pictures: Iterator[NDArray], fps: float, count: int) -> None:
-    # GIF counts in 1/100 s: rounding the moments, not the durations, keeps the whole length right.
-    moments = [round(100 * index / fps) for index in range(count + 1)]
-    durations = [10 * (after - before) for before, after in pairwise(moments)]
-    paletted = (Image.fromarray(pixels).quantize(256) for pixels in pictures)
+def _write_gif(path: Path, images: Iterator[NDArray], fps: float, count: int) -> None:
+    # GIF counts in 1/100 s: rounding timestamps instead of durations keeps the total length right.
+    timestamps = [round(100 * index / fps) for index in range(count + 1)]
+    durations = [10 * (after - before) for before, after in pairwise(timestamps)]
+    paletted = (Image.fromarray(pixels).quantize(256) for pixels in images)
     next(paletted).save(path, format="GIF", save_all=True, append_images=paletted, duration=durations, loop=0)
 
 
-def _opaque(paths: list[Path], matte: tuple[float, float, float]) -> Iterator[NDArray]:
-    """Each frame as (h, w, 3) bytes, put over `matte` where it is transparent."""
-    for pixels in _pixels(paths):
-        picture = Image.fromarray(pixels)
-        under = Image.new("RGBA", picture.size, tuple(round(255 * channel) for channel in matte))
-        yield np.asarray(Image.alpha_composite(under, picture).convert("RGB"))
+def _read_opaque(paths: list[Path], matte: tuple[float, float, float]) -> Iterator[NDArray]:
+    """Yield each frame as (h, w, 3) bytes, composited over `matte`."""
+    for pixels in _read_rgba(paths):
+        image = Image.fromarray(pixels)
+        background = Image.new("RGBA", image.size, tuple(round(255 * channel) for channel in matte))
+        yield np.asarray(Image.alpha_composite(background, image).convert("RGB"))
 
 
-def _pixels(paths: list[Path]) -> Iterator[NDArray]:
-    """Each frame as (h, w, 4) bytes."""
+def _read_rgba(paths: list[Path]) -> Iterator[NDArray]:
+    """Yield each frame as (h, w, 4) bytes.
+
+    Raises:
+        BadInput: a frame is damaged or of another size than the first one.
+    """
     size = None
     for path in paths:
         try:
@@ -206,6 +209,6 @@ def _pixels(paths: list[Path]) -> Iterator[NDArray]:
         if rgba.size != size:
             raise BadInput(
                 f"frame {path} is {rgba.width}x{rgba.height}, the first one {size[0]}x{size[1]}.\n"
-                "One video needs one size: delete the frames and render again."
+                "All frames of a video must have one size: delete them and render again."
             )
         yield np.asarray(rgba)

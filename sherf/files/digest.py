@@ -1,4 +1,4 @@
-"""SHA-256 of what results depend on."""
+"""SHA-256 digests of files and tensors."""
 
 import hashlib
 from pathlib import Path
@@ -7,13 +7,17 @@ from torch import Tensor
 
 
 def file_sha256(path: Path) -> str:
-    """Of a file's content, hexadecimal; the file is not held in memory."""
+    """Return the hexadecimal SHA-256 of a file's content, read in blocks.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def tensors_sha256(*tensors: Tensor, start: str = "") -> str:
-    """Of the tensors' bytes after `start`, hexadecimal."""
+    """Return the hexadecimal SHA-256 of the text `start` followed by the tensors' bytes; shapes do not count."""
     digest = hashlib.sha256(start.encode())
     for tensor in tensors:
         digest.update(tensor.contiguous().cpu().numpy().tobytes())

@@ -1,4 +1,4 @@
-"""Lengths of time as people write them."""
+"""Durations as text: 90s, 30m, 2.5h."""
 
 import re
 
@@ -7,16 +7,20 @@ from sherf.errors import BadInput
 UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
-def read_duration(text: str, option: str) -> float:
-    """Seconds of 90s, 30m or 2.5h.
+def parse_duration(text: str, option: str) -> float:
+    """Convert a duration such as 90s, 30m or 2.5h to seconds.
 
     Args:
-        option: whose value it is, for the message.
+        text: a positive number and one of the units s, m and h.
+        option: the command-line option that it comes from, for the error message.
+
+    Returns:
+        Seconds.
 
     Raises:
-        BadInput: it is none of these.
+        BadInput: the text is not such a duration, or not positive.
     """
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text.strip())
     if found is None or float(found[1]) <= 0:
-        raise BadInput(f"{option} {text!r} is no length of time: write 90s, 30m or 2.5h.")
+        raise BadInput(f"{option} {text!r} is not a duration: write for example 90s, 30m or 2.5h.")
     return float(found[1]) * UNITS[found[2]]

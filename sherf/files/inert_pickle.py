@@ -1,130 +1,85 @@
-"""Walk a pickle without executing anything.
+"""Parse a pickle without executing anything.
 
-A pickle is a program for a small stack machine: it names functions and calls them. This is that machine with the
-dangerous half left out. A name leads only to what the reader of the file provides for it, which keeps its arguments
-and does nothing; any other name is refused. Nothing is imported, no attribute is set, no method of a value is called,
-and nothing but text is ever a key, so that neither hashing nor comparing runs through what the file has built.
+A pickle is a program for a small stack machine: it names functions and calls them. This is that machine without the
+dangerous half. A name resolves only to a stand-in that the reader of the file provides for it, which keeps its
+arguments and does nothing; any other name is refused. Nothing is imported, no attribute is set, no method of a value
+is called, and only text is ever a key, so that no value from the file is ever hashed or compared.
+The instructions are those of Python's `pickletools`.
 """
 
 import pickletools
 from collections.abc import Callable, Iterable
-from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from sherf.errors import BadInput
+from sherf.files.pickle_stand_ins import Ignored, Inert, Name, NameResolver, printable
 
-MOST_STEPS = 2_000_000
+MAX_STEPS = 2_000_000
 """Instructions in one pickle; SMPL's files have a few thousand, a published checkpoint some hundred thousand."""
-LONGEST_INTEGER_BITS = 128
-LONGEST_SHOWN = 120
-
-Maker = Callable[..., Any]
-"""Takes a call's arguments and gives a stand-in for its result."""
-StandIns = Callable[[str, str], Maker | None]
-"""From a module and a name in it to what stands in for it; None if it is unknown."""
+MAX_INTEGER_BITS = 128
 
 
 @runtime_checkable
 class ByteStream(Protocol):
-    """A file, a mapped one, or bytes in memory."""
+    """A binary file, a memory-mapped one, or bytes in memory."""
 
-    def read(self, size: int, /) -> bytes: ...
-    def readline(self) -> bytes: ...
-    def tell(self) -> int: ...
-    def seek(self, position: int, whence: int = 0, /) -> Any: ...
+    def read(self, size: int = -1, /) -> bytes:
+        """Read up to `size` bytes."""
+        ...
 
+    def readline(self) -> bytes:
+        """Read up to and including the next line break."""
+        ...
 
-class Inert:
-    """Keeps what the pickle hands over and does nothing with it."""
+    def tell(self) -> int:
+        """Return the position."""
+        ...
 
-    __slots__ = ("arguments", "state")
-
-    def __init__(self, *arguments: Any) -> None:
-        self.arguments = arguments
-        self.state: Any = None
-
-
-class Ignored(Inert):
-    """A value that nobody needs."""
-
-    __slots__ = ()
-
-
-class EncodedText(Inert):
-    """_codecs.encode(text, 'latin1'): how Python 3 writes bytes in old protocols."""
-
-    __slots__ = ()
-
-    def resolve(self) -> bytes:
-        match self.arguments:
-            case (str() as text, "latin1" | "latin-1"):
-                with suppress(UnicodeEncodeError):
-                    return text.encode("latin1")
-        raise BadInput("bytes in an unknown encoding")
-
-
-@dataclass(frozen=True, slots=True)
-class Name:
-    """A function or class as the pickle names it."""
-
-    module: str
-    name: str
-    make: Maker
-
-
-def make_dict(*arguments: Any) -> dict[str | bytes, Any]:
-    """Stands in for a kind of dict that is made empty and filled item by item, as Python 3 writes it."""
-    # A copy of what it is handed would let few bytes, by making many copies of one list, fill the memory.
-    if arguments:
-        raise BadInput("a dict that is not made empty")
-    return {}
-
-
-def reconstruct(cls: Any = None, _: Any = None, content: Any = None) -> Any:
-    """Stands in for copyreg._reconstructor(cls, base, content): how protocols 0 and 1 make an instance."""
-    if not isinstance(cls, Name):
-        raise BadInput("an object made of something that is no class")
-    return content if cls.make is make_dict and isinstance(content, dict) else cls.make()
-
-
-def shown(text: str) -> str:
-    """Text out of a file, fit for a message: short, and without control characters."""
-    short = text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "..."
-    return "".join(c if c.isprintable() else "?" for c in short)
+    def seek(self, position: int, whence: Literal[0, 1, 2] = 0, /) -> Any:
+        """Change the position."""
+        ...
 
 
 def refuse_reference(_: Any) -> Any:
-    """What a pickle that lies in a file of its own may refer to outside of itself: nothing."""
+    """Refuse every persistent id: a pickle in a file of its own cannot refer to anything outside it.
+
+    Raises:
+        BadInput: always.
+    """
     raise BadInput("it refers to objects outside the file")
 
 
-def walk(
+def parse_pickle(
     stream: ByteStream,
-    stand_ins: StandIns,
-    referred: Callable[[Any], Any] = refuse_reference,
-    most_steps: int = MOST_STEPS,
+    resolve_name: NameResolver,
+    resolve_reference: Callable[[Any], Any] = refuse_reference,
+    max_steps: int = MAX_STEPS,
 ) -> Any:
-    """What the pickle at the stream's position holds; the stream is left behind its last instruction.
+    """Return the value of the pickle at the stream's position, with stand-ins for its objects.
+
+    The stream is left behind the pickle's last instruction.
 
     Args:
-        stand_ins: what names lead to.
-        referred: what a persistent id leads to.
+        stream: where the pickle begins.
+        resolve_name: maps the names in the pickle to stand-ins.
+        resolve_reference: maps a persistent id to its value; may raise BadInput.
+        max_steps: how many instructions the pickle may have.
 
     Raises:
-        BadInput: it is no pickle, is damaged, or names what `stand_ins` does not know.
+        BadInput: it is not a pickle, is damaged, is too long, or contains a name that `resolve_name` does not know.
     """
-    machine = _Machine(stand_ins, referred)
+    machine = _Machine(resolve_name, resolve_reference)
     try:
-        for step, (instruction, argument, _) in enumerate(pickletools.genops(stream), start=1):
-            if step > most_steps:
-                raise BadInput(f"it has more than {most_steps} instructions: too many for what it should hold")
-            machine.follow(instruction.name, argument)
+        # genops needs no more of a file than `read`, `readline` and `tell`
+        for step, (instruction, argument, _) in enumerate(pickletools.genops(stream), start=1):  # type: ignore[arg-type]
+            if step > max_steps:
+                raise BadInput(f"it has more than {max_steps} instructions: too many for its kind of file")
+            machine.execute(instruction.name, argument)
         return machine.stack.pop()
     except BadInput:
         raise
-    except Exception as error:  # whatever a damaged or hostile file provokes
-        raise BadInput(f"it is damaged or no pickle ({type(error).__name__}: {shown(str(error))})") from error
+    except Exception as error:  # a damaged or hostile file can provoke anything
+        raise BadInput(f"it is damaged or not a pickle ({type(error).__name__}: {printable(str(error))})") from error
 
 
 # fmt: off
@@ -140,20 +95,24 @@ TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
 
 class _Machine:
-    """The stack machine. IndexErrors and the like mean a damaged pickle: `walk` says so."""
+    """The stack machine. Damaged pickles cause IndexErrors and the like, which `parse_pickle` translates."""
 
-    def __init__(self, stand_ins: StandIns, referred: Callable[[Any], Any]) -> None:
-        self.stand_ins, self.referred = stand_ins, referred
+    def __init__(self, resolve_name: NameResolver, resolve_reference: Callable[[Any], Any]) -> None:
+        self.resolve_name, self.resolve_reference = resolve_name, resolve_reference
         self.stack: list[Any] = []
         self.marks: list[int] = []
         self.memo: dict[int, Any] = {}
 
-    def follow(self, instruction: str, argument: Any) -> None:
-        """Carry out one instruction."""
+    def execute(self, instruction: str, argument: Any) -> None:
+        """Execute one instruction of the stack machine; stand-ins take the place of all that it names.
+
+        Raises:
+            BadInput: the instruction or its argument is refused.
+        """
         stack = self.stack
         if instruction in LITERALS:
-            if isinstance(argument, int) and argument.bit_length() > LONGEST_INTEGER_BITS:
-                raise BadInput("it holds an integer that is too long")
+            if isinstance(argument, int) and argument.bit_length() > MAX_INTEGER_BITS:
+                raise BadInput("it contains an integer that is too long")
             stack.append(argument)
         elif instruction in CONSTANTS:
             stack.append(CONSTANTS[instruction])
@@ -168,15 +127,19 @@ class _Machine:
             self._build(instruction, argument)
 
     def _remember(self, instruction: str, argument: Any) -> bool:
-        """Instructions about the memo and the stack itself."""
+        """Return whether it was an instruction about the memo or the stack itself, which is executed then.
+
+        Raises:
+            BadInput: the memo number is too large.
+        """
         stack, memo = self.stack, self.memo
         match instruction:
             case "MEMOIZE":
                 memo[len(memo)] = stack[-1]
             case "PUT" | "BINPUT" | "LONG_BINPUT":
-                # Python's own unpickler makes room up to the largest number that it meets.
-                if argument > MOST_STEPS:
-                    raise BadInput("it numbers its objects in a way that only fills the memory")
+                # Python's own unpickler allocates its memo up to the largest number that it meets.
+                if argument > MAX_STEPS:
+                    raise BadInput("it has a memo number so large that it only fills the memory")
                 memo[argument] = stack[-1]
             case "GET" | "BINGET" | "LONG_BINGET":
                 stack.append(memo[argument])
@@ -187,7 +150,7 @@ class _Machine:
             case "POP":
                 stack.pop()
             case "POP_MARK":
-                self._marked()
+                self._pop_to_mark()
             case "DUP":
                 stack.append(stack[-1])
             case _:
@@ -195,32 +158,32 @@ class _Machine:
         return True
 
     def _build(self, instruction: str, argument: Any) -> None:
-        """Instructions that make something of what lies on the stack."""
+        """Execute an instruction that builds a container, or else one that names or calls something."""
         stack = self.stack
         match instruction:
             case "TUPLE":
-                stack.append(tuple(self._marked()))
+                stack.append(tuple(self._pop_to_mark()))
             case "LIST":
-                stack.append(self._marked())
+                stack.append(self._pop_to_mark())
             case "DICT":
                 made: dict = {}
-                _put(made, self._marked())
+                _put(made, self._pop_to_mark())
                 stack.append(made)
             case "FROZENSET":
-                self._marked()
+                self._pop_to_mark()
                 stack.append(Ignored())
             case "APPEND":
                 item = stack.pop()
                 _extend(stack[-1], [item])
             case "APPENDS" | "ADDITEMS":
-                items = self._marked()
+                items = self._pop_to_mark()
                 _extend(stack[-1], items)
             case "SETITEM":
                 pair = stack[-2:]
                 del stack[-2:]
                 _put(stack[-1], pair)
             case "SETITEMS":
-                pairs = self._marked()
+                pairs = self._pop_to_mark()
                 _put(stack[-1], pairs)
             case "BUILD":
                 state = stack.pop()
@@ -229,14 +192,18 @@ class _Machine:
                 self._name(instruction, argument)
 
     def _name(self, instruction: str, argument: Any) -> None:
-        """Instructions that name or call something."""
+        """Execute an instruction that names or calls something.
+
+        Raises:
+            BadInput: the instruction, or what it names or calls, is refused.
+        """
         stack = self.stack
         match instruction:
             case "GLOBAL":
-                stack.append(self._named(*argument.split(" ", 1)))
+                stack.append(self._resolve(*argument.split(" ", 1)))
             case "STACK_GLOBAL":
                 name, module = stack.pop(), stack.pop()
-                stack.append(self._named(module, name))
+                stack.append(self._resolve(module, name))
             case "REDUCE" | "NEWOBJ":
                 arguments = stack.pop()
                 stack.append(_call(stack.pop(), arguments))
@@ -244,45 +211,60 @@ class _Machine:
                 _, arguments = stack.pop(), stack.pop()
                 stack.append(_call(stack.pop(), arguments))
             case "OBJ":
-                cls, *arguments = self._marked()
+                cls, *arguments = self._pop_to_mark()
                 stack.append(_call(cls, tuple(arguments)))
             case "INST":
-                named = self._named(*argument.split(" ", 1))
-                stack.append(_call(named, tuple(self._marked())))
+                named = self._resolve(*argument.split(" ", 1))
+                stack.append(_call(named, tuple(self._pop_to_mark())))
             case "PERSID":
-                stack.append(self.referred(argument))
+                stack.append(self.resolve_reference(argument))
             case "BINPERSID":
-                stack.append(self.referred(stack.pop()))
+                stack.append(self.resolve_reference(stack.pop()))
             case _ if instruction.startswith("EXT"):
-                raise BadInput("it uses registered extensions, which no data needs")
+                raise BadInput("it uses registered extensions, which data files never need")
             case _:
-                raise BadInput(f"it uses the instruction {instruction}, which no data in a file needs")
+                raise BadInput(f"it uses the instruction {instruction}, which data files never need")
 
-    def _marked(self) -> list[Any]:
-        """Take what lies above the topmost mark off the stack."""
+    def _pop_to_mark(self) -> list[Any]:
+        """Pop all values above the topmost mark."""
         start = self.marks.pop()
         items = self.stack[start:]
         del self.stack[start:]
         return items
 
-    def _named(self, module: Any, name: Any) -> Name:
+    def _resolve(self, module: Any, name: Any) -> Name:
+        """Return a named function or class with its stand-in.
+
+        Raises:
+            BadInput: the name is unknown, or not text.
+        """
         if not isinstance(module, str) or not isinstance(name, str):
-            raise BadInput("it names something by what is no text")
-        make = self.stand_ins(module, name)
+            raise BadInput("it names something by a value that is not text")
+        make = self.resolve_name(module, name)
         if make is None:
             raise BadInput(
-                f"it asks to run {shown(module)}.{shown(name)}, which no data needs: it was not read any further"
+                f"it refers to {printable(module)}.{printable(name)}, which data files never need: reading stopped"
             )
         return Name(module, name, make)
 
 
 def _call(named: Any, arguments: Any) -> Any:
+    """Return what the stand-in of a named function or class makes of the arguments.
+
+    Raises:
+        BadInput: it is not a named function, or the arguments are not a tuple.
+    """
     if not isinstance(named, Name) or not isinstance(arguments, tuple):
-        raise BadInput("it calls something that is no function")
+        raise BadInput("it calls something that is not a function")
     return named.make(*arguments)
 
 
 def _extend(target: Any, items: Iterable[Any]) -> None:
+    """Append items to a list; stand-ins ignore them.
+
+    Raises:
+        BadInput: the target is neither.
+    """
     if isinstance(target, list):
         target.extend(items)
     elif not isinstance(target, Inert):
@@ -290,7 +272,11 @@ def _extend(target: Any, items: Iterable[Any]) -> None:
 
 
 def _put(target: Any, pairs: list[Any] | tuple[Any, ...]) -> None:
-    """Set items. Only text is kept as a key; nothing that is read has others."""
+    """Set items of a dict; stand-ins ignore them. Only text is kept as a key: the files that are read have no others.
+
+    Raises:
+        BadInput: the target is neither.
+    """
     if isinstance(target, dict):
         keys, values = pairs[::2], pairs[1::2]
         target.update((k, v) for k, v in zip(keys, values, strict=True) if isinstance(k, str | bytes))
@@ -299,7 +285,11 @@ def _put(target: Any, pairs: list[Any] | tuple[Any, ...]) -> None:
 
 
 def _keep_state(target: Any, state: Any) -> None:
-    """Where Python would set attributes: a stand-in keeps them in one place, a dict has no use for them."""
+    """Keep what Python would set as attributes in a stand-in's `state`; a dict does not need it.
+
+    Raises:
+        BadInput: the target is neither.
+    """
     if isinstance(target, Inert):
         target.state = state
     elif not isinstance(target, dict):

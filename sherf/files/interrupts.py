@@ -1,4 +1,7 @@
-"""Ctrl-C goes to every process of a terminal; only the first one shall take it, and end those that it started."""
+"""Keep Ctrl-C away from child processes.
+
+A terminal sends SIGINT to every process of its group. Only the parent may react to it, and end its children in order.
+"""
 
 import signal
 from collections.abc import Iterator
@@ -7,9 +10,13 @@ from multiprocessing import resource_tracker
 
 
 @contextmanager
-def interrupts_kept_from_children() -> Iterator[None]:
-    """Processes that are started within never see SIGINT, not even while they start; this one does."""
-    resource_tracker.ensure_running()  # its start, else at the first process's, would let signals through again
+def block_interrupts_in_children() -> Iterator[None]:
+    """Start child processes within this context so that they never receive SIGINT, not even while they start.
+
+    The calling process receives an interrupt that arrives meanwhile when the context ends.
+    """
+    # The first spawned process would start it otherwise, and that start unblocks signals again.
+    resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

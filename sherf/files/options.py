@@ -1,4 +1,4 @@
-"""Where results are written. Free of torch, so that `sherf --help` starts at once."""
+"""Options of where results are written. Does not import torch, so that `sherf --help` starts at once."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +9,6 @@ class OutputOptions:
     """Where results go."""
 
     out: Path = Path("out")
-    """Folder for the results. The same command again continues an interrupted one."""
+    """Output folder. Rerun the same command to resume an interrupted run."""
     overwrite: bool = False
-    """Replace what another photo or another rendering left in that folder."""
+    """Replace results of another photo or with other settings in the output folder."""

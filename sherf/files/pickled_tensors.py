@@ -1,9 +1,9 @@
-"""Tensors inside pickles: from the bytes that torch wrote, without torch's own loader, which may run code.
+"""Read tensors inside pickles from the bytes that torch wrote, without torch's own loader, which may run code.
 
 A plain pickle holds each tensor's storage as the bytes of a small torch.save archive. Such archives come in two
-layouts: the older one is a row of pickles followed by the raw numbers, the newer one a zip file. Both refer to
-storages by persistent ids ('storage', type, key, device, count). The device does not matter: numbers go to the CPU.
-Nothing is allocated before the bytes for it were found.
+layouts: the legacy one is a sequence of pickles followed by the raw numbers, the newer one a zip file. Both refer to
+storages by persistent ids ('storage', type, key, device, count). The device is ignored: tensors are read to the CPU.
+Nothing is allocated before the bytes for it have been found.
 """
 
 import io
@@ -12,33 +12,23 @@ import warnings
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any, cast
 
 import torch
 from torch import Tensor
 
 from sherf.errors import BadInput
-from sherf.files.inert_pickle import (
-    MOST_STEPS,
-    ByteStream,
-    EncodedText,
-    Ignored,
-    Inert,
-    Maker,
-    Name,
-    StandIns,
-    shown,
-    walk,
-)
+from sherf.files.inert_pickle import MAX_STEPS, ByteStream, parse_pickle
+from sherf.files.pickle_stand_ins import EncodedText, Factory, Ignored, Inert, Name, NameResolver, printable
 
 ZIP_START = b"PK\x03\x04"
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
-"""The first pickle of the older layout holds this number."""
+"""The first pickle of the legacy layout holds this number."""
 LEGACY_VERSION = 1001
-MOST_STEPS_OF_A_STORAGE = 1000
+MAX_STORAGE_STEPS = 1000
 """Instructions in each pickle of an archive that holds a single storage; torch writes about thirty."""
-MOST_AXES = 16
-LARGEST_COUNT = 2**40
+MAX_AXES = 16
+MAX_COUNT = 2**40
 
 STORED_TYPES = {
     "DoubleStorage": torch.float64,
@@ -56,14 +46,19 @@ STORED_TYPES = {
 
 @dataclass
 class Storage:
-    """Numbers in a row, as the archive says; `read` gives their bytes."""
+    """A flat array of numbers, as the archive describes it."""
 
     dtype: torch.dtype
     count: int
     read: Callable[[], bytes | memoryview] | None = None
+    """Returns the bytes; None until the archive has been read so far."""
 
     def numbers(self) -> Tensor:
-        """The numbers, still in the file's own memory: not to be written to."""
+        """Return the numbers as a flat tensor that shares the file's memory: do not write to it.
+
+        Raises:
+            BadInput: there are not as many bytes as the description says, or none.
+        """
         content = self.read() if self.read else b""
         if len(content) != self.count * self.dtype.itemsize or not content:
             raise BadInput(
@@ -75,11 +70,16 @@ class Storage:
 
 
 class PackedStorage(Inert):
-    """torch.storage._load_from_bytes(bytes): an archive of one storage."""
+    """Stands in for torch.storage._load_from_bytes(bytes): an archive of one storage."""
 
     __slots__ = ()
 
     def content(self) -> bytes:
+        """Return the archive's bytes.
+
+        Raises:
+            BadInput: the pickle holds something else in their place.
+        """
         match self.arguments:
             case (bytes() as content,):
                 return content
@@ -88,22 +88,27 @@ class PackedStorage(Inert):
         raise BadInput("its numbers are not stored as bytes")
 
     def open(self) -> Storage:
-        storage = read_archive(io.BytesIO(self.content()), _storage_names, MOST_STEPS_OF_A_STORAGE)
+        """Return the storage in the archive.
+
+        Raises:
+            BadInput: the archive is damaged, or holds something else.
+        """
+        storage = read_archive(io.BytesIO(self.content()), _resolve_storage_name, MAX_STORAGE_STEPS)
         if not isinstance(storage, Storage):
-            raise BadInput("its numbers' archive holds something else")
+            raise BadInput("the archive of its numbers holds something else")
         return storage
 
 
 class SavedTensor(Inert):
-    """torch._utils._rebuild_tensor_v2(storage, offset, size, stride, requires_grad, hooks)."""
+    """Stands in for torch._utils._rebuild_tensor_v2(storage, offset, size, stride, requires_grad, hooks)."""
 
     __slots__ = ()
 
     def resolve(self) -> Tensor:
-        """A tensor of its own, on the CPU.
+        """Return the tensor as a contiguous copy on the CPU.
 
         Raises:
-            BadInput: it reaches beyond its storage, or repeats numbers.
+            BadInput: the description is not torch's, reaches beyond the storage, or repeats its numbers.
         """
         match self.arguments:
             case (PackedStorage() | Storage() as held, int(offset), tuple(size), tuple(stride), _, _):
@@ -112,39 +117,48 @@ class SavedTensor(Inert):
                 pass
             case _:
                 raise BadInput("its description is not torch's")
-        whole = all(type(n) is int and 0 <= n < LARGEST_COUNT for n in (offset, *size, *stride))
-        if not whole or len(size) != len(stride) or len(size) > MOST_AXES or 0 in size:
-            raise BadInput("its shape is not one that a tensor of numbers has")
+        whole = all(type(n) is int and 0 <= n < MAX_COUNT for n in (offset, *size, *stride))
+        if not whole or len(size) != len(stride) or len(size) > MAX_AXES or 0 in size:
+            raise BadInput("its shape is not valid for a tensor of numbers")
         storage = held.open() if isinstance(held, PackedStorage) else held
         last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
         if last >= storage.count or math.prod(size) > storage.count:
             raise BadInput(
-                f"shape {size} from number {offset} on does not fit into the {storage.count} numbers that it refers to"
+                f"shape {size} from offset {offset} does not fit into its storage of {storage.count} numbers"
             )
         return storage.numbers().as_strided(size, stride, offset).clone(memory_format=torch.contiguous_format)
 
 
 class SavedParameter(Inert):
-    """torch._utils._rebuild_parameter(tensor, requires_grad, hooks)."""
+    """Stands in for torch._utils._rebuild_parameter(tensor, requires_grad, hooks)."""
 
     __slots__ = ()
 
     def tensor(self) -> SavedTensor:
+        """Return the parameter's tensor.
+
+        Raises:
+            BadInput: it is not a tensor.
+        """
         if not self.arguments or not isinstance(self.arguments[0], SavedTensor):
-            raise BadInput("a parameter that is no tensor")
+            raise BadInput("a parameter that is not a tensor")
         return self.arguments[0]
 
 
 def _from_type(*arguments: Any) -> Any:
-    """torch._utils._rebuild_from_type_v2(function, type, arguments, state): a tensor with attributes."""
+    """Return the stand-in of a tensor with attributes: torch._utils._rebuild_from_type_v2(function, type, args, state).
+
+    Raises:
+        BadInput: the function is not one that rebuilds a tensor or a parameter.
+    """
     match arguments:
         case (Name() as named, _, tuple(inner), _) if named.make in (SavedTensor, SavedParameter):
             return named.make(*inner)
-    raise BadInput("a tensor that is made in an unknown way")
+    raise BadInput("a tensor that is rebuilt by an unknown function")
 
 
-def tensor_names(module: str, name: str) -> Maker | None:
-    """What stands in for the names that torch uses to write tensors."""
+def resolve_tensor_name(module: str, name: str) -> Factory | None:
+    """Return the stand-in for a name that torch uses to pickle tensors, None for other names."""
     match module, name:
         case "torch._utils", "_rebuild_tensor_v2" | "_rebuild_tensor":
             return SavedTensor
@@ -154,14 +168,21 @@ def tensor_names(module: str, name: str) -> Maker | None:
             return _from_type
         case "torch.storage", "_load_from_bytes":
             return PackedStorage
-    return _storage_names(module, name)
+    return _resolve_storage_name(module, name)
 
 
-def read_tensors(values: Mapping[str, SavedTensor | SavedParameter], most_bytes: int) -> dict[str, Tensor]:
-    """All of them, by name; together they may not need more than `most_bytes`.
+def read_tensors(values: Mapping[str, SavedTensor | SavedParameter], max_bytes: int) -> dict[str, Tensor]:
+    """Read tensors and parameters to the CPU.
+
+    Args:
+        values: their stand-ins by name.
+        max_bytes: how many bytes they may need together, such as the size of the file.
+
+    Returns:
+        The tensors by name.
 
     Raises:
-        BadInput: with the tensor's name.
+        BadInput: a tensor is damaged, or together they are too large; the message names the tensor.
     """
     tensors, needed = {}, 0
     for name, value in values.items():
@@ -170,97 +191,123 @@ def read_tensors(values: Mapping[str, SavedTensor | SavedParameter], most_bytes:
             tensors[name] = saved.resolve()
             held = saved.arguments[0]
             needed += len(held.content()) if isinstance(held, PackedStorage) else tensors[name].nbytes
-            if needed > most_bytes:
-                raise BadInput("with the tensors before it, it needs more bytes than the file has")
+            if needed > max_bytes:
+                raise BadInput("together with the tensors before it, it needs more bytes than the file has")
         except BadInput as error:
-            raise BadInput(f"the tensor {shown(name)} cannot be read: {error}") from error
+            raise BadInput(f"the tensor {printable(name)} cannot be read: {error}") from error
     return tensors
 
 
-def read_archive(stream: ByteStream, stand_ins: StandIns, most_steps: int = MOST_STEPS) -> Any:
-    """What a torch.save archive of either layout holds, from the stream's beginning.
+def read_archive(stream: ByteStream, resolve_name: NameResolver, max_steps: int = MAX_STEPS) -> Any:
+    """Read a torch.save archive of either layout from the beginning of a stream.
+
+    Args:
+        stream: the archive.
+        resolve_name: maps the names in its pickle to stand-ins.
+        max_steps: how many instructions each pickle in it may have.
+
+    Returns:
+        The saved value, with stand-ins for its objects and `Storage` for its storages.
 
     Raises:
-        BadInput: it is damaged, or names what `stand_ins` does not know.
+        BadInput: it is not such an archive, is damaged, or contains a name that `resolve_name` does not know.
     """
     start = stream.read(len(ZIP_START))
     stream.seek(0)
     if start == ZIP_START:
-        return _read_zip(stream, stand_ins, most_steps)
-    if walk(stream, _nothing, most_steps=most_steps) != LEGACY_MAGIC:
-        raise BadInput("it is no archive that torch wrote")
-    return read_legacy_rest(stream, stand_ins, most_steps)
+        return _read_zip(stream, resolve_name, max_steps)
+    if parse_pickle(stream, _refuse_name, max_steps=max_steps) != LEGACY_MAGIC:
+        raise BadInput("it is not an archive written by torch")
+    return read_legacy_archive(stream, resolve_name, max_steps)
 
 
-def read_legacy_rest(stream: ByteStream, stand_ins: StandIns, most_steps: int = MOST_STEPS) -> Any:
-    """What an archive of the older layout holds, the magic number already read."""
-    version = walk(stream, _nothing, most_steps=most_steps)
-    system = walk(stream, _nothing, most_steps=most_steps)
+def read_legacy_archive(stream: ByteStream, resolve_name: NameResolver, max_steps: int = MAX_STEPS) -> Any:
+    """Read a torch.save archive of the legacy layout from behind its first pickle, the magic number.
+
+    Args:
+        stream: positioned behind that pickle.
+        resolve_name: maps the names in the archive's pickles to stand-ins.
+        max_steps: how many instructions each pickle may have.
+
+    Returns:
+        The saved value, with stand-ins for its objects and `Storage` for its storages.
+
+    Raises:
+        BadInput: it is damaged, or contains a name that `resolve_name` does not know.
+    """
+    version = parse_pickle(stream, _refuse_name, max_steps=max_steps)
+    system = parse_pickle(stream, _refuse_name, max_steps=max_steps)
     if version != LEGACY_VERSION or not isinstance(system, dict) or system.get("little_endian") is not True:
-        raise BadInput("it is no archive that torch wrote, or comes from a machine with another byte order")
+        raise BadInput("it is not an archive written by torch, or comes from a machine with another byte order")
     storages: dict[str, Storage] = {}
-    value = walk(stream, stand_ins, lambda reference: _refer(reference, storages), most_steps)
-    keys = walk(stream, _nothing, most_steps=most_steps)
+    value = parse_pickle(stream, resolve_name, lambda reference: _resolve_reference(reference, storages), max_steps)
+    keys = parse_pickle(stream, _refuse_name, max_steps=max_steps)
     if not isinstance(keys, list) or any(not isinstance(key, str) or key not in storages for key in keys):
         raise BadInput("its list of storages is damaged")
     for key in keys:
         storage = storages[key]
         if int.from_bytes(stream.read(8), "little") != storage.count:
-            raise BadInput("a storage's size is given in two different ways")
+            raise BadInput("the size of a storage is given twice, differently")
         content = stream.read(storage.count * storage.dtype.itemsize)
-        # `read` may return less, never more: Storage.numbers() compares.
+        # `read` may have returned less, never more: Storage.numbers() checks.
         storage.read = lambda content=content: content
     return value
 
 
-def _read_zip(stream: ByteStream, stand_ins: StandIns, most_steps: int) -> Any:
+def _read_zip(stream: ByteStream, resolve_name: NameResolver, max_steps: int) -> Any:
     try:
-        archive = zipfile.ZipFile(stream)
+        archive = zipfile.ZipFile(cast(IO[bytes], stream))  # all that it needs of a file is what `ByteStream` has
         members = {info.filename: info for info in archive.infolist()}
         stream.seek(0, io.SEEK_END)
         size = stream.tell()
         packed = any(info.compress_type != zipfile.ZIP_STORED for info in members.values())
         if packed or len(members) != len(archive.infolist()) or sum(info.file_size for info in members.values()) > size:
-            raise BadInput("its archive is compressed, or larger inside than outside: torch writes no such thing")
+            raise BadInput("its archive is compressed, or larger inside than outside: not as torch writes them")
         pickles = [name for name in members if name.count("/") == 1 and name.endswith("/data.pkl")]
         if len(pickles) != 1:
-            raise BadInput("it is a zip archive, but none that torch wrote")
+            raise BadInput("it is a zip archive, but not one written by torch")
         folder = pickles[0].removesuffix("data.pkl")
         order = f"{folder}byteorder"
         if order in members and archive.read(order) != b"little":
             raise BadInput("it comes from a machine with another byte order")
         storages: dict[str, Storage] = {}
         content = archive.read(pickles[0])
-        value = walk(io.BytesIO(content), stand_ins, lambda reference: _refer(reference, storages), most_steps)
+        value = parse_pickle(
+            io.BytesIO(content), resolve_name, lambda reference: _resolve_reference(reference, storages), max_steps
+        )
         for key, storage in storages.items():
             if f"{folder}data/{key}" not in members:
-                raise BadInput("a storage is missing in its archive")
+                raise BadInput("a storage is missing from its archive")
             member = archive.read(f"{folder}data/{key}")
             storage.read = lambda member=member: member
         return value
     except BadInput:
         raise
-    except Exception as error:  # whatever a damaged or hostile archive provokes in zipfile
-        raise BadInput(f"it is a damaged zip archive ({type(error).__name__}: {shown(str(error))})") from error
+    except Exception as error:  # a damaged or hostile archive can provoke anything in zipfile
+        raise BadInput(f"it is a damaged zip archive ({type(error).__name__}: {printable(str(error))})") from error
 
 
-def _refer(reference: Any, storages: dict[str, Storage]) -> Any:
-    """What a persistent id of torch's leads to."""
+def _resolve_reference(reference: Any, storages: dict[str, Storage]) -> Any:
+    """Return the storage, or the class, that a persistent id of torch refers to.
+
+    Raises:
+        BadInput: it refers to something else, or describes one storage in two different ways.
+    """
     match reference:
         case ("storage", Name(module="torch", name=kind), str(key), str(), int(count), *view) if (
-            kind in STORED_TYPES and 0 <= count < LARGEST_COUNT
+            kind in STORED_TYPES and 0 <= count < MAX_COUNT
         ):
             known = storages.setdefault(key, Storage(STORED_TYPES[kind], count))
             if view in ([], [None]) and known.count == count and known.dtype == STORED_TYPES[kind]:
                 return known
         case ("module", Name() as named, *_):
             return named
-    raise BadInput("it refers to something outside of itself that is no storage of numbers")
+    raise BadInput("it refers to something outside itself that is not a storage of numbers")
 
 
-def _storage_names(module: str, name: str) -> Maker | None:
+def _resolve_storage_name(module: str, name: str) -> Factory | None:
     return Ignored if module == "torch" and name in STORED_TYPES else None
 
 
-def _nothing(module: str, name: str) -> Maker | None:
+def _refuse_name(module: str, name: str) -> Factory | None:
     return None

@@ -1,4 +1,4 @@
-"""Versions of file formats: every file says its own, older ones go on being read, newer ones are refused by name."""
+"""Versions of file formats: each file names its own; older ones can still be read, newer ones are refused."""
 
 import reprlib
 from pathlib import Path
@@ -9,14 +9,15 @@ from sherf.errors import BadInput
 
 
 def check_version(source: Path, version: Any, known: int) -> None:
-    """Let pass what this program can read.
+    """Refuse a file whose format version this program cannot read.
 
     Args:
-        version: what the file says, a whole number from 1 on.
+        source: the file, for the error message.
+        version: what the file gives as its version, of any type; valid are whole numbers from 1 on.
         known: the newest version that can be read.
 
     Raises:
-        BadInput: the version is newer, or is none.
+        BadInput: the version is newer than `known`, or not a valid version.
     """
     if type(version) is int and 1 <= version <= known:
         return

@@ -1,6 +1,6 @@
-"""Networks in files: weights in safetensors, and a JSON beside them that says what they are.
+"""Checkpoints: weights in a safetensors file, described by a JSON file beside it.
 
-Reading one executes nothing.
+Reading a checkpoint executes no code from it.
 """
 
 import json
@@ -17,34 +17,40 @@ from sherf.errors import BadInput
 from sherf.files.digest import tensors_sha256
 from sherf.files.output import atomic_output, write_json
 from sherf.files.versions import check_version
-from sherf.models.config import SherfConfig
+from sherf.models.build import empty_network
 from sherf.models.config_json import config_record, read_config
-from sherf.models.paper.network import Sherf
+from sherf.models.network import Network
 
 FORMAT = "sherf-checkpoint"
 FORMAT_VERSION = 1
 WEIGHTS_SUFFIX, ABOUT_SUFFIX = ".safetensors", ".json"
-MOST_ABOUT_BYTES = 2**20
-RESTORE = "Import or train it again, or take both files from where they came from."
+MAX_ABOUT_BYTES = 2**20
+RESTORE = "Download both files again, or import or train the network again."
 
 
 def about_path(path: Path) -> Path:
-    """Where the JSON of a checkpoint lies."""
+    """Return the path of a checkpoint's JSON file."""
     return path.with_suffix(ABOUT_SUFFIX)
 
 
 def check_name(path: Path) -> None:
-    """Refuse a name that the pair of files cannot have."""
+    """Check that a path can name a checkpoint.
+
+    Raises:
+        BadInput: it does not end with .safetensors.
+    """
     if path.suffix != WEIGHTS_SUFFIX:
-        raise BadInput(f"{path} is no name for a checkpoint: it has to end with {WEIGHTS_SUFFIX}.")
+        raise BadInput(f"{path} cannot name a checkpoint: the name has to end with {WEIGHTS_SUFFIX}.")
 
 
-def save_checkpoint(model: Sherf, path: Path, about: dict[str, Any], half: bool = False) -> None:
-    """Write weights to `path` and what they are to a JSON beside it, each whole or not at all.
+def save_checkpoint(model: Network, path: Path, about: dict[str, Any], half: bool = False) -> None:
+    """Write weights to `path` and their description to a JSON file beside it, each completely or not at all.
 
     Args:
-        about: where the weights come from; kept in the JSON.
-        half: keep them in half precision: half the size, for shipping.
+        model: the network.
+        path: the weights' file, ending with .safetensors.
+        about: further entries of the JSON, such as the weights' origin.
+        half: store the weights in half precision, at half the size.
 
     Raises:
         BadInput: the name does not end with .safetensors, or a weight is not finite.
@@ -56,7 +62,7 @@ def save_checkpoint(model: Sherf, path: Path, about: dict[str, Any], half: bool 
         tensors = {name: x.half() if x.is_floating_point() else x for name, x in tensors.items()}
     for name, tensor in tensors.items():
         if not bool(tensor.isfinite().all()):
-            raise BadInput(f"the weights cannot be saved: {name} holds numbers that are not finite (NaN or infinite)")
+            raise BadInput(f"the weights cannot be saved: {name} holds numbers that are not finite (NaN or infinite).")
     content = {
         "format": FORMAT,
         "version": FORMAT_VERSION,
@@ -72,15 +78,15 @@ def save_checkpoint(model: Sherf, path: Path, about: dict[str, Any], half: bool 
         write_json(about_path(path), content)
 
 
-def load_checkpoint(path: Path) -> Sherf:
-    """The network in a checkpoint: in evaluation mode, on the CPU.
+def load_checkpoint(path: Path) -> Network:
+    """Return the network of a checkpoint, in evaluation mode, on the CPU, in single precision.
 
     Raises:
         BadInput: a file of the pair is missing, damaged or from a newer version, or the two do not belong together.
     """
     check_name(path)
     about = read_about(path)
-    model = empty_model(about_path(path), read_config(about_path(path), about.get("config")))
+    model = empty_network(about_path(path), read_config(about_path(path), about.get("config")))
     tensors = _read_tensors(path, model.state_dict())
     if tensors_sha256(*(tensors[name] for name in sorted(tensors))) != about.get("tensors_sha256"):
         raise BadInput(f"{path} and {about_path(path).name} do not belong together, or one is damaged.\n{RESTORE}")
@@ -90,18 +96,19 @@ def load_checkpoint(path: Path) -> Sherf:
 
 
 def read_about(path: Path) -> dict[str, Any]:
-    """The JSON of the checkpoint whose weights are at `path`.
+    """Return the JSON of the checkpoint whose weights are at `path`.
 
     Raises:
-        BadInput: it is missing, damaged, something else, or from a newer version.
+        BadInput: one of the files is missing, or the JSON is damaged, describes something else, or is from a newer
+            version.
     """
     beside = about_path(path)
     if not path.is_file():
-        raise BadInput(f"there is no checkpoint {path}.\nMake one with `sherf import-checkpoint FILE --out {path}`.")
+        raise BadInput(f"there is no checkpoint {path}.\nCreate one with `sherf import-checkpoint FILE --out {path}`.")
     if not beside.is_file():
-        raise BadInput(f"{path} lacks its {beside.name}, which says what the weights are.\n{RESTORE}")
+        raise BadInput(f"{path} lacks its {beside.name}, which describes the weights.\n{RESTORE}")
     try:
-        if beside.stat().st_size > MOST_ABOUT_BYTES:
+        if beside.stat().st_size > MAX_ABOUT_BYTES:
             raise BadInput(f"{beside} is too large to describe a checkpoint.\n{RESTORE}")
         about = json.loads(beside.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
@@ -112,28 +119,19 @@ def read_about(path: Path) -> dict[str, Any]:
     return about
 
 
-def empty_model(source: Path, config: SherfConfig, with_encoder: bool = True) -> Sherf:
-    """A network of a file's configuration that takes no memory yet.
+def _read_tensors(path: Path, expected: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors of a file after checking them against the expected names, shapes and types.
 
     Raises:
-        BadInput: its numbers do not go together.
+        BadInput: a tensor is missing, unknown, not finite, or has another shape or type, or the file is damaged.
     """
-    try:
-        with torch.device("meta"):
-            return Sherf(config, with_encoder)
-    except Exception as error:  # whatever numbers that do not go together provoke in the layers
-        raise BadInput(f"{source}: no network can be built from its 'config' ({error}).\n{RESTORE}") from error
-
-
-def _read_tensors(path: Path, expected: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The file's tensors, once they are known to be the expected ones."""
     try:
         with safe_open(path, framework="pt") as file:
             found = set(file.keys())
-            for what, names in (("missing", expected.keys() - found), ("unknown", found - expected.keys())):
+            for problem, names in (("missing", expected.keys() - found), ("unknown", found - expected.keys())):
                 if names:
                     raise BadInput(
-                        f"{path}: {len(names)} tensors of the configured network are {what}, among them "
+                        f"{path}: {len(names)} tensors of the configured network are {problem}, among them "
                         f"'{min(names)[:100]}'.\n{RESTORE}"
                     )
             for name, tensor in expected.items():
@@ -142,7 +140,7 @@ def _read_tensors(path: Path, expected: dict[str, Tensor]) -> dict[str, Tensor]:
                     raise BadInput(f"{path}: '{name}' has shape {shape}, expected {tuple(tensor.shape)}.\n{RESTORE}")
             tensors = {name: file.get_tensor(name) for name in expected}
     except (SafetensorError, OSError) as error:
-        raise BadInput(f"{path} is damaged or no safetensors file ({error}).\n{RESTORE}") from error
+        raise BadInput(f"{path} is damaged or not a safetensors file ({error}).\n{RESTORE}") from error
     for name, tensor in tensors.items():
         if tensor.dtype not in (expected[name].dtype, torch.float16):
             raise BadInput(f"{path}: '{name}' holds {tensor.dtype}, expected {expected[name].dtype}.\n{RESTORE}")

@@ -1,186 +1,214 @@
-"""Feet that stand: where a foot stands in a motion, it stands on whoever plays it.
+"""Foot contacts: feet that stand in a motion stand on any body that plays it.
 
-Bodies differ in their thighs, shins and feet, not in size alone, so what stands on one slides and sinks on another by
-centimetres; and so do filmed and smoothed motions on any. In the order of Kovar, Schreiner and Gleicher, "Footskate
-Cleanup for Motion Capture Editing", 2002: feet are held where they stand, the pelvis goes where the legs can reach
-them, the legs follow; before and after, all of it blends into the motion as it was.
+Bodies differ in thighs, shins and feet, not only in size, so feet planted on one body slide and sink by centimetres on
+another; so do feet in smoothed motions and in those estimated from videos. In the order of Kovar, Schreiner and
+Gleicher, "Footskate Cleanup for Motion Capture Editing", 2002: positions of planted feet are fixed, the pelvis moves
+to where the legs reach them, the legs are solved, and all changes blend smoothly into the frames around a contact.
 """
 
 import numpy as np
 from jaxtyping import Bool, Float
 from scipy.ndimage import gaussian_filter1d, label, minimum_filter1d
 
-from sherf.motion.leg_ik import Legs, reaching
+from sherf.motion.leg_ik import Legs, solve_legs
 from sherf.motion.motion import Motion
 
-NEAR_M, FAR_M = 0.02, 0.06
-"""A sole lower than the first keeps its height over the ground, a higher one than the second is let be."""
-STANDS, STAYS = (0.02, 0.15), (0.04, 0.25)
-"""Metres over the ground, metres a second: a foot stands that is below the second all along, once below the first."""
-SHORTEST_S = 0.1
-"""What is low and slow for less does not stand."""
-LOWEST_M, LEAST = 0.06, 0.25
-"""Where the lower foot is lower than the first and rests, in more than this share of the frames, is the ground."""
-SLIPS, AGREE, AGREED = (0.03, 0.25), 0.05, 0.6
-"""Shares of its way by which a body's feet may slide with it for its steps to be called too long or short; so near to
-each other these have to be; along this share of the way."""
-SETTLE_S = 0.03
-"""Standard deviation of the window in which a sole comes down from its own height to the ground."""
-SWAY_M, MOSTLY = 0.06, 0.7
-"""A foot is held where it is so near to the middle of where it stands; one that is not so near for this share of the
-time slides on purpose."""
-RAMP_S = 0.2
-"""Within so long a foot comes to the place where it will stand, and leaves that where it stood."""
-CALM_S = 0.08
-"""The pelvis follows what the feet need over a Gaussian window of this standard deviation."""
-SEATED, UPRIGHT = 0.5, 0.75
-"""Of the hips' height at rest: lower than the first, the body may rest on something else than its feet."""
+GROUND_FULL_M, GROUND_NONE_M = 0.02, 0.06
+"""Sole height below which a sole keeps its exact height above the ground, and above which it is not corrected."""
+CONTACT_START_M, CONTACT_START_M_S = 0.02, 0.15
+"""A contact has to be this low and this slow at least once (upper threshold of the hysteresis) ..."""
+CONTACT_KEEP_M, CONTACT_KEEP_M_S = 0.04, 0.25
+"""... and this low and slow throughout (lower threshold), so that noise does not split it."""
+MIN_CONTACT_S = 0.1
+"""Shorter contacts are noise, or a foot passing close to the ground."""
+MAX_GROUND_ERROR_M, MIN_RESTING_SHARE = 0.06, 0.25
+"""The lower foot defines the ground if it rests, within this distance of 0, in more than this share of the frames."""
+STRIDE_ERROR_RANGE = (0.03, 0.25)
+"""Slide of resting feet as a share of the travel: less needs no correction of the stride, more is not a scale error."""
+STRIDE_TOLERANCE, MIN_CONSISTENT_SHARE = 0.05, 0.6
+"""More than this share of the travel has to slide by the median share, within this tolerance."""
+GROUNDING_SMOOTHING_S = 0.03
+"""Standard deviation of the window over which a sole moves from its own height to the ground."""
+MAX_CONTACT_DRIFT_M, MIN_STEADY_SHARE = 0.06, 0.7
+"""A foot is held while it is within this distance of its contact's mean position. A contact that is so for less than
+this share of its frames slides on purpose."""
+CONTACT_BLEND_S = 0.2
+"""Time over which a foot moves to the position where it is held, and away from it."""
+PELVIS_SMOOTHING_S = 0.08
+"""Standard deviation of the window over which the pelvis follows the feet."""
+SEATED_SHARE, STANDING_SHARE = 0.5, 0.75
+"""Hip height as a share of that at rest: below the first the body may rest on something other than its feet, above the
+second it stands."""
 
 
-def planted(own: Motion, legs: Legs, like: Legs) -> Motion:
-    """A motion on somebody's body, whose feet stand while those of the mean body stand.
+def plant_feet(motion: Motion, legs: Legs, mean_legs: Legs) -> Motion:
+    """Plant the feet of a motion on a body wherever those of the mean body stand in the same motion.
 
-    Feet that slide on purpose (on the spot, on ice) keep their height over the ground alone; feet in the air, and what
-    else touches the ground, are let be.
-
-    Args:
-        own: scaled to the body, and on its ground.
-        legs: of the body, in `own`.
-        like: the mean body's, in the same motion scaled to that, and on its ground.
-    """
-    scale, fps = legs.stature / like.stature, own.fps / own.pace
-    heights = like.heights - _ground(like, fps)
-    near = _smoothstep((FAR_M - heights) / (FAR_M - NEAR_M))
-    held, aside = _held(legs.slid, _standing(heights, like.slid, fps), fps, SWAY_M * scale)
-    settled = gaussian_filter1d(held.astype(float), SETTLE_S * fps, axis=0, mode="nearest")
-    up = near * (scale * heights.clip(0) * (1 - settled) - legs.heights)
-    up = gaussian_filter1d(up, SETTLE_S * fps, axis=0, mode="nearest").clip(near * -legs.heights)
-
-    # what both feet need, the pelvis does; a foot in the air goes with it
-    raised = _upright(legs) * up.sum(axis=1) / near.sum(axis=1).clip(1)
-    raised = gaussian_filter1d(raised, CALM_S * fps, mode="nearest")
-    up = up + (1 - near) * raised[:, None]
-    ankles = legs.joints[:, :, 2] + np.stack([aside[..., 0], up, aside[..., 1]], axis=-1)
-    sunk = _sunk(legs, raised, ankles, near, CALM_S * fps)
-    ankles[..., 1] += (1 - near) * sunk[:, None]
-    return reaching(own, legs, raised + sunk, ankles)
-
-
-def stride(legs: Legs, motion: Motion) -> float:
-    """How long the way has to be, as a share of what it is, for feet not to slide that the body passes over.
-
-    1 unless most of them agree: of a file that says nothing of its legs, steps may be too long or too short.
+    Feet that slide on purpose (in place, on skates) only keep their height above the ground. Feet in the air, and
+    contacts of other parts of the body, are unchanged.
 
     Args:
-        legs: of the mean body, in the motion.
+        motion: at the body's scale and on its ground.
+        legs: the body's, measured in `motion`.
+        mean_legs: the mean body's, measured in the same motion at its own scale and on its ground.
+
+    Returns:
+        The motion with changed legs and height of the pelvis.
     """
-    fps = motion.fps / motion.pace
-    over = np.diff(motion.translation.double().numpy()[:, None, [0, 2]], axis=0)
-    slides = np.diff(legs.slid, axis=0)
-    low = legs.heights - _ground(legs, fps) < STAYS[0]
-    length = np.broadcast_to(np.linalg.norm(over, axis=-1), low[1:].shape)
-    rests = low[1:] & low[:-1] & (2 * np.linalg.norm(slides, axis=-1) < length)
-    if len(rests) == 0 or rests.mean() < LEAST:
+    scale, fps = legs.hip_height / mean_legs.hip_height, motion.fps / motion.playback_speed
+    heights = mean_legs.sole_heights - _ground_height(mean_legs, fps)
+    ground_weight = _smoothstep((GROUND_NONE_M - heights) / (GROUND_NONE_M - GROUND_FULL_M))
+    contacts = _detect_contacts(heights, mean_legs.sole_slides, fps)
+    held, shift = _hold_contacts(legs.sole_slides, contacts, fps, MAX_CONTACT_DRIFT_M * scale)
+    held_weight = gaussian_filter1d(held.astype(float), GROUNDING_SMOOTHING_S * fps, axis=0, mode="nearest")
+    lift = ground_weight * (scale * heights.clip(0) * (1 - held_weight) - legs.sole_heights)
+    lift = gaussian_filter1d(lift, GROUNDING_SMOOTHING_S * fps, axis=0, mode="nearest")
+    lift = lift.clip(ground_weight * -legs.sole_heights)
+
+    # the pelvis takes the mean lift of the feet near the ground; a foot in the air moves with the pelvis
+    raised = _standing_weight(legs) * lift.sum(axis=1) / ground_weight.sum(axis=1).clip(1)
+    raised = gaussian_filter1d(raised, PELVIS_SMOOTHING_S * fps, mode="nearest")
+    lift = lift + (1 - ground_weight) * raised[:, None]
+    ankles = legs.joints[:, :, 2] + np.stack([shift[..., 0], lift, shift[..., 1]], axis=-1)
+    lowered = _lower_pelvis(legs, raised, ankles, ground_weight, PELVIS_SMOOTHING_S * fps)
+    ankles[..., 1] += (1 - ground_weight) * lowered[:, None]
+    return solve_legs(motion, legs, raised + lowered, ankles)
+
+
+def estimate_stride_scale(legs: Legs, motion: Motion) -> float:
+    """Estimate the scale of the root trajectory at which resting feet do not slide.
+
+    Files that do not describe the performer's legs may have steps that are too long or too short.
+
+    Args:
+        legs: the mean body's, measured in `motion`.
+        motion: at the mean body's scale.
+
+    Returns:
+        Factor for the translation; 1 unless most resting feet agree on another.
+    """
+    fps = motion.fps / motion.playback_speed
+    travel = np.diff(motion.translation.double().numpy()[:, None, [0, 2]], axis=0)
+    slides = np.diff(legs.sole_slides, axis=0)
+    is_low = legs.sole_heights - _ground_height(legs, fps) < CONTACT_KEEP_M
+    length = np.broadcast_to(np.linalg.norm(travel, axis=-1), is_low[1:].shape)
+    is_resting = is_low[1:] & is_low[:-1] & (2 * np.linalg.norm(slides, axis=-1) < length)
+    if len(is_resting) == 0 or is_resting.mean() < MIN_RESTING_SHARE:
         return 1.0
-    slips, weights = ((slides * over).sum(axis=-1) / length.clip(1e-9) ** 2)[rests], length[rests]
-    order = np.argsort(slips)
-    middle = slips[order][np.searchsorted(weights[order].cumsum(), weights.sum() / 2)]
-    agreed = weights[np.abs(slips - middle) < AGREE].sum() > AGREED * weights.sum()
-    return float(1 - middle) if agreed and SLIPS[0] < abs(middle) < SLIPS[1] else 1.0
+    errors = ((slides * travel).sum(axis=-1) / length.clip(1e-9) ** 2)[is_resting]
+    weights = length[is_resting]
+    order = np.argsort(errors)
+    median = errors[order][np.searchsorted(weights[order].cumsum(), weights.sum() / 2)]
+    consistent = weights[np.abs(errors - median) < STRIDE_TOLERANCE].sum() > MIN_CONSISTENT_SHARE * weights.sum()
+    low, high = STRIDE_ERROR_RANGE
+    return float(1 - median) if consistent and low < abs(median) < high else 1.0
 
 
-def _ground(legs: Legs, fps: float) -> float:
-    """Height of the ground on which the lower foot rests for the most part; 0 if it does not."""
-    lower = legs.heights.min(axis=1)
-    rests = (_speeds(lower[:, None], fps) < STANDS[1]) & (np.abs(lower) < LOWEST_M) & (_upright(legs) > 0.5)
-    return float(np.median(lower[rests])) if rests.mean() > LEAST else 0.0
+def _ground_height(legs: Legs, fps: float) -> float:
+    """Return the median height at which the lower foot rests; 0 if it rests too rarely."""
+    lower = legs.sole_heights.min(axis=1)
+    is_resting = _speeds(lower[:, None], fps) < CONTACT_START_M_S
+    is_resting = is_resting & (np.abs(lower) < MAX_GROUND_ERROR_M) & (_standing_weight(legs) > 0.5)
+    return float(np.median(lower[is_resting])) if is_resting.mean() > MIN_RESTING_SHARE else 0.0
 
 
-def _upright(legs: Legs) -> Float[np.ndarray, " frame"]:
-    """1 where the body stands on its feet, 0 where it may sit or lie."""
-    return _smoothstep((legs.joints[:, :, 0, 1].mean(axis=1) / legs.stature - SEATED) / (UPRIGHT - SEATED))
+def _standing_weight(legs: Legs) -> Float[np.ndarray, " frame"]:
+    """Return 1 where the body stands on its feet and 0 where it may sit or lie."""
+    hip_share = legs.joints[:, :, 0, 1].mean(axis=1) / legs.hip_height
+    return _smoothstep((hip_share - SEATED_SHARE) / (STANDING_SHARE - SEATED_SHARE))
 
 
-def _speeds(places: Float[np.ndarray, "frame *foot axis"], fps: float) -> Float[np.ndarray, "frame *foot"]:
-    """Towards the frame before or after, whichever is slower, metres a second."""
-    if len(places) == 1:
-        return np.zeros(places.shape[:-1])
-    steps = np.linalg.norm(np.diff(places, axis=0), axis=-1) * fps
+def _speeds(positions: Float[np.ndarray, "frame *foot axis"], fps: float) -> Float[np.ndarray, "frame *foot"]:
+    """Return speeds in metres per second: the slower of the steps before and after each frame."""
+    if len(positions) == 1:
+        return np.zeros(positions.shape[:-1])
+    steps = np.linalg.norm(np.diff(positions, axis=0), axis=-1) * fps
     return np.minimum(np.concatenate([steps[:1], steps]), np.concatenate([steps, steps[-1:]]))
 
 
-def _standing(
-    heights: Float[np.ndarray, "frame 2"], slid: Float[np.ndarray, "frame 2 2"], fps: float
+def _detect_contacts(
+    heights: Float[np.ndarray, "frame 2"], slides: Float[np.ndarray, "frame 2 2"], fps: float
 ) -> Bool[np.ndarray, "frame 2"]:
-    """Where a foot is low and slow, with hysteresis: all along a little, once very much."""
-    speeds = _speeds(slid, fps)
-    once, stands = ((heights < high) & (speeds < fast) for high, fast in (STANDS, STAYS))
+    """Return where a foot is low and slow, with hysteresis."""
+    speeds = _speeds(slides, fps)
+    starts = (heights < CONTACT_START_M) & (speeds < CONTACT_START_M_S)
+    contacts = (heights < CONTACT_KEEP_M) & (speeds < CONTACT_KEEP_M_S)
     for foot in (0, 1):
-        spans, _ = label(stands[:, foot])
-        long = np.bincount(spans) >= max(2, SHORTEST_S * fps)
-        stands[:, foot] &= (long & (np.bincount(spans, once[:, foot]) > 0))[spans]
-    return stands
+        spans, _ = label(contacts[:, foot])
+        is_long = np.bincount(spans) >= max(2, MIN_CONTACT_S * fps)
+        contacts[:, foot] &= (is_long & (np.bincount(spans, starts[:, foot]) > 0))[spans]
+    return contacts
 
 
-def _held(
-    slid: Float[np.ndarray, "frame 2 2"], stands: Bool[np.ndarray, "frame 2"], fps: float, sway: float
+def _hold_contacts(
+    slides: Float[np.ndarray, "frame 2 2"], contacts: Bool[np.ndarray, "frame 2"], fps: float, max_drift: float
 ) -> tuple[Bool[np.ndarray, "frame 2"], Float[np.ndarray, "frame 2 2"]]:
-    """Which feet are held, and how far each is moved to the side for that, x and z, metres.
+    """Return which feet are held, and their horizontal shift (x, z), metres.
 
-    While it is held, back by what it has slid, so that it is on the whole where it was; before and after, smoothly to
-    and from there.
+    A held foot is shifted back by its slide to its contact's mean position; the shift blends in and out around the
+    contact.
     """
-    held, aside = stands.copy(), np.zeros_like(slid)
+    held, shift = contacts.copy(), np.zeros_like(slides)
     for foot in (0, 1):
-        spans, _ = label(stands[:, foot])
+        spans, _ = label(contacts[:, foot])
         count = np.bincount(spans)
-        middle = np.stack([np.bincount(spans, axis) for axis in slid[:, foot].T], axis=1) / count.clip(1)[:, None]
-        back = middle[spans] - slid[:, foot]
-        near = np.linalg.norm(back, axis=1) < sway
-        held[:, foot] &= near & (np.bincount(spans, near) > MOSTLY * count)[spans]
+        mean = np.stack([np.bincount(spans, axis) for axis in slides[:, foot].T], axis=1) / count.clip(1)[:, None]
+        correction = mean[spans] - slides[:, foot]
+        is_near = np.linalg.norm(correction, axis=1) < max_drift
+        held[:, foot] &= is_near & (np.bincount(spans, is_near) > MIN_STEADY_SHARE * count)[spans]
         if held[:, foot].any():
-            aside[:, foot] = _bridged(back, held[:, foot], RAMP_S * fps)
-    return held, aside
+            shift[:, foot] = _blend_gaps(correction, held[:, foot], CONTACT_BLEND_S * fps)
+    return held, shift
 
 
-def _bridged(
-    values: Float[np.ndarray, "frame 2"], on: Bool[np.ndarray, " frame"], ramp: float
+def _blend_gaps(
+    values: Float[np.ndarray, "frame 2"], valid: Bool[np.ndarray, " frame"], blend: float
 ) -> Float[np.ndarray, "frame 2"]:
-    """Values where they are on; elsewhere smoothly from the last to the next, by way of 0 where both are far.
+    """Return valid values; between them, blend from the last to the next, by way of 0 where both are far.
 
     Args:
-        ramp: frames from a value to 0.
+        values: any values; only the valid ones are used.
+        valid: at least one frame.
+        blend: frames from a value to 0.
     """
-    frames, count = np.arange(len(on)), len(on)
-    last = np.maximum.accumulate(np.where(on, frames, -1))
-    following = np.minimum.accumulate(np.where(on, frames, count)[::-1])[::-1]
+    frames, count = np.arange(len(valid)), len(valid)
+    last = np.maximum.accumulate(np.where(valid, frames, -1))
+    following = np.minimum.accumulate(np.where(valid, frames, count)[::-1])[::-1]
     since = np.where(last < 0, np.inf, frames - last)
     until = np.where(following == count, np.inf, following - frames)
-    length = np.minimum(since + until, ramp).clip(1e-9)
-    shares = _smoothstep(1 - since / length), _smoothstep(1 - until / length) * ~on
-    return shares[0][:, None] * values[last.clip(0)] + shares[1][:, None] * values[following.clip(max=count - 1)]
+    length = np.minimum(since + until, blend).clip(1e-9)
+    last_weight, following_weight = _smoothstep(1 - since / length), _smoothstep(1 - until / length) * ~valid
+    return (
+        last_weight[:, None] * values[last.clip(0)] + following_weight[:, None] * values[following.clip(max=count - 1)]
+    )
 
 
-def _sunk(
+def _lower_pelvis(
     legs: Legs,
     raised: Float[np.ndarray, " frame"],
     ankles: Float[np.ndarray, "frame 2 3"],
-    near: Float[np.ndarray, "frame 2"],
-    calm: float,
+    ground_weight: Float[np.ndarray, "frame 2"],
+    sigma: float,
 ) -> Float[np.ndarray, " frame"]:
-    """By how much the pelvis must sink, smoothly, for legs to reach the ankles on the ground; not positive, metres.
+    """Return the smooth vertical offset of the pelvis with which the legs reach ankles near the ground.
 
     Args:
-        raised: by how much it is raised already.
-        calm: standard deviation of the window, frames.
+        legs: before the offset.
+        raised: vertical offset of the pelvis so far, metres.
+        ankles: target positions, metres.
+        ground_weight: 1 for feet on the ground, 0 for feet in the air.
+        sigma: standard deviation of the smoothing window, frames.
+
+    Returns:
+        Not positive, metres.
     """
-    down = ankles - legs.joints[:, :, 0]
-    under = np.sqrt((legs.reach**2 - down[..., 0] ** 2 - down[..., 2] ** 2).clip(0))
-    short = (near * np.minimum(down[..., 1] - raised[:, None] + under, 0)).min(axis=1)
-    return gaussian_filter1d(minimum_filter1d(short, 2 * int(2 * calm) + 1), calm, mode="nearest")
+    offset = ankles - legs.joints[:, :, 0]
+    depth = np.sqrt((legs.reach**2 - offset[..., 0] ** 2 - offset[..., 2] ** 2).clip(0))
+    missing = (ground_weight * np.minimum(offset[..., 1] - raised[:, None] + depth, 0)).min(axis=1)
+    return gaussian_filter1d(minimum_filter1d(missing, 2 * int(2 * sigma) + 1), sigma, mode="nearest")
 
 
-def _smoothstep(share: Float[np.ndarray, "*any"]) -> Float[np.ndarray, "*any"]:
-    """From 0 to 1 with level ends."""
-    share = share.clip(0, 1)
-    return share * share * (3 - 2 * share)
+def _smoothstep(x: Float[np.ndarray, "*any"]) -> Float[np.ndarray, "*any"]:
+    """Return 3 x^2 - 2 x^3 for x clipped to [0, 1]: from 0 to 1 with zero slope at both ends."""
+    x = x.clip(0, 1)
+    return x * x * (3 - 2 * x)

@@ -1,4 +1,4 @@
-"""The legs of a body that moves: where they and their soles are, and bent so that the ankles come to other places."""
+"""Legs of a moving body: measuring hips, knees, ankles and soles, and solving for given ankle positions."""
 
 from dataclasses import dataclass, replace
 
@@ -15,154 +15,187 @@ from sherf.scene import BodyPose
 
 LEGS = [[joint_index(f"{side}_{name}") for name in ("hip", "knee", "ankle")] for side in ("left", "right")]
 FEET = [[joint_index(f"{side}_{name}") for name in ("ankle", "foot")] for side in ("left", "right")]
-TILTS = (0.0, 0.1, 0.4, 0.8, 1.4, 2.0, 2.6)
-"""Angles to the ground, to eight sides each, under which the lowest points of hind foot and toes are looked for."""
-TOUCH_M = 0.004
-"""What lies so much over the lowest point of a sole bears a third of what that bears."""
-STRAIGHT = 0.992
-"""Share of its length to which a leg is stretched at most, 15 degrees in the knee, unless it was straighter."""
-HINGE = 0.1
-"""Sine of the angle below which the knee's own axis says more about how it bends than thigh and shin do."""
-NOTHING_M = 1e-5
-CHUNK = 2048
-"""Frames that are posed at once."""
+SOLE_TILTS = (0.0, 0.1, 0.4, 0.8, 1.4, 2.0, 2.6)
+"""Radians between foot and ground, towards eight sides each, for which the lowest vertices of hind foot and toes are
+sole vertices: from flat to the foot pointing up."""
+CONTACT_DEPTH_M = 0.004
+"""Height above the lowest sole vertex at which a vertex's contact weight has dropped to 1/e."""
+MAX_EXTENSION = 0.992
+"""Share of its length to which a leg is stretched, a knee angle of 15 degrees, unless the motion has it straighter:
+close to 1 the knee angle changes fast."""
+KNEE_AXIS_WEIGHT = 0.1
+"""Weight of the thigh's own x axis in the knee's rotation axis. The normal of the leg's plane dominates while the sine
+of the knee angle exceeds this; in a straight leg the plane is undefined."""
+NEGLIGIBLE_M = 1e-5
+"""Frames whose pelvis and ankles move by less are left unchanged."""
+MAX_POSED_FRAMES = 2048
+"""Frames posed at once, which bounds memory."""
 
 
 @dataclass(frozen=True)
 class Legs:
-    """Both legs in a motion, left and right. Metres, the ground at y = 0."""
+    """Both legs, left then right, throughout a motion. World space, y up, metres; the ground is at y = 0."""
 
     joints: Float[np.ndarray, "frame 2 3 3"]
-    """Hip, knee, ankle."""
-    turns: Float[np.ndarray, "frame 2 3 3 3"]
-    """World rotations of thigh, shin, foot."""
-    pelvis: Float[np.ndarray, "frame 3 3"]
-    """World rotations."""
-    heights: Float[np.ndarray, "frame 2"]
-    """Of the soles' lowest points."""
-    slid: Float[np.ndarray, "frame 2 2"]
-    """How far what touches the ground has slid since the motion began, x and z: nothing for a foot that rolls."""
-    stature: float
-    """The hips' height at rest."""
+    """Positions of hip, knee and ankle."""
+    rotations: Float[np.ndarray, "frame 2 3 3 3"]
+    """World rotations of thigh, shin and foot, from the rest pose."""
+    pelvis_rotations: Float[np.ndarray, "frame 3 3"]
+    """World rotations of the pelvis."""
+    sole_heights: Float[np.ndarray, "frame 2"]
+    """Heights of the soles' lowest points."""
+    sole_slides: Float[np.ndarray, "frame 2 2"]
+    """Accumulated horizontal displacement (x, z) of the sole's points in contact; a rolling foot does not slide."""
+    hip_height: float
+    """At rest."""
 
     @property
-    def lengths(self) -> tuple[Float[np.ndarray, "frame 2"], ...]:
-        """Of thigh, of shin, and from hip to ankle."""
+    def lengths(
+        self,
+    ) -> tuple[Float[np.ndarray, "frame 2"], Float[np.ndarray, "frame 2"], Float[np.ndarray, "frame 2"]]:
+        """Lengths of thigh and shin, and the distance from hip to ankle."""
         hip, knee, ankle = np.moveaxis(self.joints, 2, 0)
-        return tuple(np.linalg.norm(x, axis=-1) for x in (knee - hip, ankle - knee, ankle - hip))
+        thigh, shin, hip_to_ankle = (np.linalg.norm(x, axis=-1) for x in (knee - hip, ankle - knee, ankle - hip))
+        return thigh, shin, hip_to_ankle
 
     @property
     def reach(self) -> Float[np.ndarray, "frame 2"]:
-        """How far from its hip an ankle may be."""
-        thigh, shin, whole = self.lengths
-        return np.maximum(whole, STRAIGHT * (thigh + shin))
+        """Largest distance allowed from hip to ankle."""
+        thigh, shin, hip_to_ankle = self.lengths
+        return np.maximum(hip_to_ankle, MAX_EXTENSION * (thigh + shin))
 
 
-def legs_of(motion: Motion, body: BodyModel, betas: Float[Tensor, " 10"]) -> Legs:
-    """The legs of a body of this shape that plays a motion, which is scaled to it and on its ground.
+def measure_legs(motion: Motion, body: BodyModel, betas: Float[Tensor, " 10"]) -> Legs:
+    """Measure the legs of a body that plays a motion.
 
     Args:
-        betas: on the body's device.
+        motion: at the body's scale and on its ground.
+        body: the body model that plays it.
+        betas: the body's shape, on the body's device.
+
+    Returns:
+        Positions and rotations of both legs in every frame.
     """
-    shape, count = body.shaped(betas), len(motion)
+    shape, count = body.rest_vertices(betas), len(motion)
     ground = float(shape[:, 1].amin())
-    soles = [_sole(body, shape, feet) for feet in FEET]
-    joints, turns, pelvis = np.empty((count, 2, 3, 3)), np.empty((count, 2, 3, 3, 3)), np.empty((count, 3, 3))
+    soles = [_sole_vertices(body, shape, feet) for feet in FEET]
+    joints, rotations = np.empty((count, 2, 3, 3)), np.empty((count, 2, 3, 3, 3))
+    pelvis = np.empty((count, 3, 3))
     heights, steps = np.empty((count, 2)), np.zeros((count, 2, 2))
-    for start in range(0, count, CHUNK):
-        # one more, to tell how far the last one slides
-        now = slice(start, min(start + CHUNK + 1, count))
-        rotations, way = motion.joints[now].to(body.device), motion.translation[now].to(body.device)
-        level = torch.eye(3, device=body.device).expand(len(way), 3, 3)
-        posed = body.pose_vertices(BodyPose(betas.expand(len(way), -1), rotations, level, way), torch.cat(soles))
-        points, places, transforms = (x.cpu().double().numpy() for x in posed)
-        joints[now], turns[now], pelvis[now] = places[:, LEGS], transforms[:, LEGS, :3, :3], transforms[:, 0, :3, :3]
+    for start in range(0, count, MAX_POSED_FRAMES):
+        # one frame more, for the slide of the last one
+        chunk = slice(start, min(start + MAX_POSED_FRAMES + 1, count))
+        points, positions, transforms = _pose_frames(motion, body, betas, chunk, torch.cat(soles))
+        joints[chunk], rotations[chunk] = positions[:, LEGS], transforms[:, LEGS, :3, :3]
+        pelvis[chunk] = transforms[:, 0, :3, :3]
         for foot, sole in enumerate(np.split(points, [len(soles[0])], axis=1)):
-            heights[now, foot] = sole[..., 1].min(axis=-1)
-            steps[start + 1 : now.stop, foot] = _slides(sole)
+            heights[chunk, foot] = sole[..., 1].min(axis=-1)
+            steps[start + 1 : chunk.stop, foot] = _contact_slides(sole)
     joints[..., 1] -= ground
-    stature = float(body.rest_joints(betas)[[leg[0] for leg in LEGS], 1].mean()) - ground
-    return Legs(joints, turns, pelvis, heights - ground, steps.cumsum(axis=0), stature)
+    hip_height = float(body.rest_joints(betas)[[leg[0] for leg in LEGS], 1].mean()) - ground
+    return Legs(joints, rotations, pelvis, heights - ground, steps.cumsum(axis=0), hip_height)
 
 
-def _sole(body: BodyModel, shape: Float[Tensor, "vertex 3"], feet: list[int]) -> Int[Tensor, " point"]:
-    """Vertices with which a foot of this shape touches the ground first, however it is turned, its toes bent or not."""
+def _pose_frames(
+    motion: Motion, body: BodyModel, betas: Float[Tensor, " 10"], frames: slice, vertices: Int[Tensor, " point"]
+) -> tuple[Float[np.ndarray, "frame point 3"], Float[np.ndarray, "frame 24 3"], Float[np.ndarray, "frame 24 4 4"]]:
+    """Return posed vertices, joint positions and joint transforms, in double precision."""
+    joints, trajectory = motion.joints[frames].to(body.device), motion.translation[frames].to(body.device)
+    identity = torch.eye(3, device=body.device).expand(len(trajectory), 3, 3)
+    pose = BodyPose(betas.expand(len(trajectory), -1), joints, identity, trajectory)
+    points, positions, transforms = (x.cpu().double().numpy() for x in body.pose_vertices(pose, vertices))
+    return points, positions, transforms
+
+
+def _sole_vertices(body: BodyModel, shape: Float[Tensor, "vertex 3"], feet: list[int]) -> Int[Tensor, " point"]:
+    """Return the vertices of a foot that touch the ground first, for any tilt of the foot, toes bent or straight."""
     sides = torch.arange(8, device=shape.device) * (torch.pi / 4)
-    tilts = shape.new_tensor(TILTS)[:, None]
+    tilts = shape.new_tensor(SOLE_TILTS)[:, None]
     x, y, z = tilts.sin() * sides.cos(), -tilts.cos() + 0 * sides, tilts.sin() * sides.sin()
     depth = shape @ torch.stack([x, y, z]).flatten(start_dim=1)
-    parts = [depth.where(body.weights[:, joint, None] > 0.5, -torch.inf).argmax(dim=0) for joint in feet]
-    return torch.cat(parts).unique()
+    lowest = [depth.where(body.weights[:, joint, None] > 0.5, -torch.inf).argmax(dim=0) for joint in feet]
+    return torch.cat(lowest).unique()
 
 
-def _slides(sole: Float[np.ndarray, "frame point 3"]) -> Float[np.ndarray, "step 2"]:
-    """How far the points that touch the ground slide from frame to frame, x and z."""
+def _contact_slides(sole: Float[np.ndarray, "frame point 3"]) -> Float[np.ndarray, "step 2"]:
+    """Return the horizontal displacement (x, z) between frames of the points in contact, averaged by contact weight."""
     height = sole[..., 1]
-    bears = np.exp((height.min(axis=-1, keepdims=True) - height) / TOUCH_M)
-    bears /= bears.sum(axis=-1, keepdims=True)
-    return (np.diff(sole[..., [0, 2]], axis=0) * ((bears[1:] + bears[:-1]) / 2)[..., None]).sum(axis=1)
+    weights = np.exp((height.min(axis=-1, keepdims=True) - height) / CONTACT_DEPTH_M)
+    weights /= weights.sum(axis=-1, keepdims=True)
+    return (np.diff(sole[..., [0, 2]], axis=0) * ((weights[1:] + weights[:-1]) / 2)[..., None]).sum(axis=1)
 
 
-def reaching(
-    motion: Motion, legs: Legs, raised: Float[np.ndarray, " frame"], ankles: Float[np.ndarray, "frame 2 3"]
+def solve_legs(
+    motion: Motion, legs: Legs, pelvis_offset: Float[np.ndarray, " frame"], ankles: Float[np.ndarray, "frame 2 3"]
 ) -> Motion:
-    """The motion with its pelvis raised and its ankles in these places, as far as the legs reach; all else as it was.
+    """Raise the pelvis and bend the legs so that the ankles reach given positions, as far as the legs' reach allows.
 
     Args:
-        legs: in the motion.
-        raised: by how much, metres.
-        ankles: over the ground, metres.
+        motion: the motion to change.
+        legs: measured in `motion`.
+        pelvis_offset: vertical, metres.
+        ankles: target positions in the frame of `legs`, metres.
+
+    Returns:
+        The motion with changed height of the pelvis and changed hip, knee and ankle rotations; feet keep their world
+        rotations, all else is unchanged.
     """
-    moved = np.abs(ankles - legs.joints[:, :, 2]).max(axis=(1, 2)).clip(np.abs(raised)) > NOTHING_M
-    if not moved.any():
+    change = np.abs(ankles - legs.joints[:, :, 2]).max(axis=(1, 2)).clip(np.abs(pelvis_offset))
+    is_moved = change > NEGLIGIBLE_M
+    if not is_moved.any():
         return motion
-    turns = _bent(legs, legs.joints[:, :, 0] + raised[:, None, None] * [0.0, 1.0, 0.0], ankles)
-    pelvis = np.broadcast_to(legs.pelvis[:, None, None], (*turns.shape[:2], 1, 3, 3))
-    above = np.concatenate([pelvis, turns[:, :, :2]], axis=2)
-    local = Rotation.from_matrix((np.swapaxes(above, -1, -2) @ turns)[moved].reshape(-1, 3, 3), assume_valid=True)
+    rotations = _solve_rotations(legs, legs.joints[:, :, 0] + pelvis_offset[:, None, None] * [0.0, 1.0, 0.0], ankles)
+    pelvis = np.broadcast_to(legs.pelvis_rotations[:, None, None], (*rotations.shape[:2], 1, 3, 3))
+    parents = np.concatenate([pelvis, rotations[:, :, :2]], axis=2)
+    local = (np.swapaxes(parents, -1, -2) @ rotations)[is_moved].reshape(-1, 3, 3)
+    rotation_vectors = Rotation.from_matrix(local, assume_valid=True).as_rotvec().reshape(-1, 2, 3, 3)
     joints, translation = motion.joints.clone(), motion.translation.clone()
-    frames = torch.from_numpy(np.flatnonzero(moved))
-    joints[frames[:, None, None], torch.tensor(LEGS)] = as_tensor(local.as_rotvec().reshape(-1, 2, 3, 3))
-    translation[frames, 1] += as_tensor(raised[moved])
+    frames = torch.from_numpy(np.flatnonzero(is_moved))
+    joints[frames[:, None, None], torch.tensor(LEGS)] = as_tensor(rotation_vectors)
+    translation[frames, 1] += as_tensor(pelvis_offset[is_moved])
     return replace(motion, joints=joints, translation=translation)
 
 
-def _bent(
+def _solve_rotations(
     legs: Legs, hips: Float[np.ndarray, "frame 2 3"], ankles: Float[np.ndarray, "frame 2 3"]
 ) -> Float[np.ndarray, "frame 2 3 3 3"]:
-    """World rotations of thighs, shins and feet where legs reach from these hips to these ankles.
+    """Return world rotations of thighs, shins and feet for given hip and ankle positions.
 
-    Inverse kinematics of two bones in closed form (law of cosines): knees bend in the planes they are bent in, then
-    the legs swing the shortest way there. Feet are turned as they were.
+    Analytic two-bone inverse kinematics (law of cosines): knees bend in their current planes, then each leg swings to
+    the target by the least rotation. Feet keep their world rotations.
     """
     hip, knee, ankle = np.moveaxis(legs.joints, 2, 0)
-    thigh, shin, whole = legs.lengths
-    wanted = np.linalg.norm(ankles - hips, axis=-1).clip(np.abs(thigh - shin) + 1e-3, legs.reach)
-    before, after = _unit(ankle - hip), _unit(ankles - hips)
-    sideways = legs.turns[:, :, 0, :, 0]
-    sideways = sideways - (sideways * before).sum(axis=-1, keepdims=True) * before
-    hinge = _unit(np.cross(_unit(knee - hip), _unit(ankle - knee)) + HINGE * sideways)
-    # the corners of the triangle hip, knee, ankle: as they should be, less as they are
-    at_hip, at_ankle = (_corner(a, wanted, b) - _corner(a, whole, b) for a, b in ((thigh, shin), (shin, thigh)))
-    axis = np.cross(before, after)
+    thigh, shin, distance = legs.lengths
+    target_distance = np.linalg.norm(ankles - hips, axis=-1).clip(np.abs(thigh - shin) + 1e-3, legs.reach)
+    direction, target_direction = _normalise(ankle - hip), _normalise(ankles - hips)
+    sideways = legs.rotations[:, :, 0, :, 0]
+    sideways = sideways - (sideways * direction).sum(axis=-1, keepdims=True) * direction
+    knee_axis = _normalise(np.cross(_normalise(knee - hip), _normalise(ankle - knee)) + KNEE_AXIS_WEIGHT * sideways)
+    # change of the angles at hip and ankle in the triangle hip, knee, ankle
+    at_hip, at_ankle = (
+        _triangle_angle(a, target_distance, b) - _triangle_angle(a, distance, b)
+        for a, b in ((thigh, shin), (shin, thigh))
+    )
+    axis = np.cross(direction, target_direction)
     sine = np.linalg.norm(axis, axis=-1, keepdims=True)
-    swing = _turn(axis * np.arctan2(sine, (before * after).sum(axis=-1, keepdims=True)) / sine.clip(1e-12))
-    turns = legs.turns.copy()
-    turns[:, :, 0] = swing @ _turn(-at_hip[..., None] * hinge) @ turns[:, :, 0]
-    turns[:, :, 1] = swing @ _turn(at_ankle[..., None] * hinge) @ turns[:, :, 1]
-    return turns
+    cosine = (direction * target_direction).sum(axis=-1, keepdims=True)
+    swing = _rotation_matrices(axis * np.arctan2(sine, cosine) / sine.clip(1e-12))
+    rotations = legs.rotations.copy()
+    rotations[:, :, 0] = swing @ _rotation_matrices(-at_hip[..., None] * knee_axis) @ rotations[:, :, 0]
+    rotations[:, :, 1] = swing @ _rotation_matrices(at_ankle[..., None] * knee_axis) @ rotations[:, :, 1]
+    return rotations
 
 
-def _corner(
+def _triangle_angle(
     a: Float[np.ndarray, "frame 2"], b: Float[np.ndarray, "frame 2"], opposite: Float[np.ndarray, "frame 2"]
 ) -> Float[np.ndarray, "frame 2"]:
-    """Angle between two sides of a triangle, from its three lengths."""
+    """Return the angle between sides a and b of a triangle, by the law of cosines."""
     return np.arccos(((a**2 + b**2 - opposite**2) / (2 * a * b)).clip(-1, 1))
 
 
-def _turn(vectors: Float[np.ndarray, "frame 2 3"]) -> Float[np.ndarray, "frame 2 3 3"]:
+def _rotation_matrices(vectors: Float[np.ndarray, "frame 2 3"]) -> Float[np.ndarray, "frame 2 3 3"]:
     return Rotation.from_rotvec(vectors.reshape(-1, 3)).as_matrix().reshape(*vectors.shape, 3)
 
 
-def _unit(vectors: Float[np.ndarray, "frame 2 3"]) -> Float[np.ndarray, "frame 2 3"]:
+def _normalise(vectors: Float[np.ndarray, "frame 2 3"]) -> Float[np.ndarray, "frame 2 3"]:
     return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True).clip(1e-9)

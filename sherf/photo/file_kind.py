@@ -1,4 +1,4 @@
-"""What a file seems to be, from its first bytes: for messages only."""
+"""Guesses at a file's kind from its first bytes, for error messages only."""
 
 _SIGNATURES = (
     (b"\xff\xd8\xff", "a JPEG"),
@@ -18,23 +18,23 @@ _SIGNATURES = (
     (b"\x1a\x45\xdf\xa3", "a Matroska or WebM video"),
     (b"\x7fELF", "a program"),
     (b"MZ", "a program"),
-    (b"\xff\x0a", "a JPEG XL picture"),
-    (b"\0\0\0\x0cJXL ", "a JPEG XL picture"),
-    (b"\0\0\0\x0cjP  ", "a JPEG 2000 picture"),
+    (b"\xff\x0a", "a JPEG XL image"),
+    (b"\0\0\0\x0cJXL ", "a JPEG XL image"),
+    (b"\0\0\0\x0cjP  ", "a JPEG 2000 image"),
     (b"\0\0\x01\0", "an icon"),
     (b"glTF", "a glTF 3D model"),
     (b"ID3", "an MP3 recording"),
 )
 _BRANDS = {
-    b"heic": "a HEIC picture (a phone's format: export it as JPEG)",
-    b"heix": "a HEIC picture (a phone's format: export it as JPEG)",
-    b"mif1": "a HEIF picture (export it as JPEG)",
-    b"avif": "an AVIF picture (export it as JPEG)",
+    b"heic": "a HEIC image (a phone's format: export it as JPEG)",
+    b"heix": "a HEIC image (a phone's format: export it as JPEG)",
+    b"mif1": "a HEIF image (export it as JPEG)",
+    b"avif": "an AVIF image (export it as JPEG)",
 }
 
 
 def describe_content(data: bytes) -> str:
-    """A noun phrase such as "a PDF document"."""
+    """Return a noun phrase such as "a PDF document" for a file's content."""
     if data[:4] == b"RIFF":
         kinds = {b"WEBP": "a WebP", b"AVI ": "an AVI video", b"WAVE": "a WAV recording"}
         return kinds.get(data[8:12], "a RIFF file")
@@ -47,7 +47,7 @@ def describe_content(data: bytes) -> str:
 
 
 def _describe_text(head: bytes) -> str:
-    """Text by its first word; anything else is unknown."""
+    """Describe text by its first tag; anything that is not UTF-8 is an unknown binary format."""
     if b"\0" in head:
         return "of an unknown binary format"
     try:

@@ -1,4 +1,4 @@
-"""The body in the photo: shape, pose and camera by optimisation of landmarks, silhouette and a pose prior."""
+"""Fit body shape, pose and camera to a person in a photo, by optimisation over landmarks, silhouette and priors."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -12,54 +12,56 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sherf.body.body_model import BodyModel
-from sherf.body.lbs import vertex_normals
 from sherf.body.skeleton import joint_index
 from sherf.camera.pinhole import intrinsics
 from sherf.photo import landmarks as marks
+from sherf.photo.clothing import clothed_surface
 from sherf.photo.detect import Person
 from sherf.photo.energy import (
     Y_UP,
-    Evidence,
-    Unknowns,
+    FitParameters,
+    Observations,
     body_energy,
     camera_pitch,
     camera_rotation,
-    gather,
-    on_picture,
+    collect_observations,
+    project_to_image,
 )
-from sherf.photo.joint_limits import STANCE, thickness
-from sherf.photo.outline import Outline, outline_energy, outline_of
+from sherf.photo.joint_limits import STANCE
+from sherf.photo.outline import Outline, extract_outline, outline_energy
 from sherf.scene import BodyPose, Camera
 
 DEFAULT_FOCAL = 1.2  # of the longer image side: a 43 mm lens, between phones and portraits
-SURFACE_STRIDE = 4  # every fourth vertex is compared with the outline
 
 
 @dataclass(frozen=True)
 class FitOptions:
+    """How long a body fit runs."""
+
     landmark_steps: int = 180
-    """Optimiser steps on landmarks alone; half as many where there is a fit to begin with."""
+    """Optimiser steps on landmarks alone; half as many when starting from an earlier fit."""
     silhouette_steps: int = 90
-    """Further steps with the outline of the mask."""
+    """Further steps that also match the outline of the mask."""
 
 
 @dataclass(frozen=True)
 class BodyFit:
-    """A body and the camera that sees it; the world's origin is the body model's, y is up."""
+    """A fitted body and its camera. World space is y up; its origin is the body model's."""
 
     pose: BodyPose
     camera: Camera
 
 
 @dataclass(frozen=True)
-class Known:
-    """What a fit begins with and holds."""
+class FitConstraints:
+    """What a fit starts from and must respect."""
 
     start: BodyFit | None = None
+    """An earlier fit of the same photo."""
     placed: tuple[str, ...] = ()
-    """Landmarks (by name) that are certainly where they are said to be."""
-    turned: Mapping[str, tuple[float, float, float]] | None = None
-    """Joints (by name) whose rotation is known, axis-angle to the parent, radians."""
+    """Names of the landmarks that the user placed, and which are therefore certain."""
+    fixed_joints: Mapping[str, tuple[float, float, float]] | None = None
+    """Joints by name whose rotation is given: axis-angle, parent-relative, radians."""
 
 
 def fit_body(
@@ -68,98 +70,120 @@ def fit_body(
     size: tuple[int, int],
     focal: float | None,
     options: FitOptions = FitOptions(),
-    known: Known = Known(),
+    constraints: FitConstraints = FitConstraints(),
 ) -> BodyFit:
     """Fit a body to one detected person, in the manner of SMPLify (Bogo et al. 2016).
 
-    First landmark reprojection, bone directions from the metric landmarks, a pose prior and balance over the
-    feet (which also tells how far the camera looks down); then the outline of the mask as well, which settles
+    The first stage uses landmark reprojection, bone directions from the metric landmarks, a pose prior and balance
+    over the feet (which also determines the camera's pitch). The second adds the outline of the mask, which settles
     shape and distance.
 
     Args:
+        body: the body model to fit.
+        person: landmarks and mask, in the pixels of the photo.
         size: height and width of the photo, px.
-        focal: of the camera, px; a usual lens where it is not known.
-        known: from the user.
+        focal: focal length, px; None assumes a usual lens, and an earlier fit's focal length takes precedence.
+        options: numbers of steps.
+        constraints: an earlier fit, and the user's corrections.
+
+    Returns:
+        The pose in world space, and the camera with its principal point in the middle of the photo.
     """
-    if known.start is not None:
-        focal = float(known.start.camera.K[0, 0])
-    evidence = gather(body, person, size, focal or DEFAULT_FOCAL * max(size), known.placed)
-    outline = outline_of(person.mask, person.box, float(evidence.height))
-    unknowns = _begin(body, person, evidence, known.start)
-    rates = {"joints": 0.04, "betas": 0.05, "translation": 0.02 * float(unknowns.translation[2]), "pitch": 0.01}
-    optimiser = torch.optim.Adam(
-        [{"params": [getattr(unknowns, name).requires_grad_()], "lr": rate} for name, rate in rates.items()]
-    )
-    held, turns = _held(known)
-    dressed = _dressed(body)
-    with one_thread():
-        first = 0 if known.start is None else options.landmark_steps // 2
-        for step in range(first, options.landmark_steps + options.silhouette_steps):
-            with torch.no_grad():
-                unknowns.joints[held] = turns
-            for group, rate in zip(optimiser.param_groups, rates.values(), strict=True):
-                group["lr"] = rate * _rate(step, options)
-            optimiser.zero_grad()
-            _energy(body, unknowns, evidence, outline, dressed, step, options).backward()
-            optimiser.step()
-    with torch.no_grad():
-        unknowns.joints[held] = turns
-    pose = unknowns.pose
+    start = constraints.start
+    if start is not None:
+        focal = float(start.camera.K[0, 0])
+    observations = collect_observations(body, person, size, focal or DEFAULT_FOCAL * max(size), constraints.placed)
+    outline = extract_outline(person.mask, person.box, float(observations.height))
+    parameters = _initial_parameters(body, person, observations, start)
+    first_step = 0 if start is None else options.landmark_steps // 2
+    _optimise(body, parameters, observations, outline, options, constraints, first_step)
+    pose = parameters.pose
     return BodyFit(
         BodyPose(pose.betas.detach(), pose.joints.detach(), pose.R_world_body, pose.T_world_body),
         Camera(
-            K=intrinsics(evidence.focal, size),
-            R=camera_rotation(unknowns.pitch.detach()),
-            T=unknowns.translation.detach().clone(),
+            K=intrinsics(observations.focal, size),
+            R=camera_rotation(parameters.pitch.detach()),
+            T=parameters.translation.detach().clone(),
             size=size,
         ),
     )
 
 
-def _begin(body: BodyModel, person: Person, evidence: Evidence, start: BodyFit | None) -> Unknowns:
+def _initial_parameters(
+    body: BodyModel, person: Person, observations: Observations, start: BodyFit | None
+) -> FitParameters:
+    """Return the earlier fit's parameters, or the natural stance where and as the landmarks face."""
     if start is not None:
         camera, pose = start.camera, start.pose
-        return Unknowns(pose.joints.clone(), pose.betas.clone(), camera.T.clone(), camera_pitch(camera.R))
+        return FitParameters(pose.joints.clone(), pose.betas.clone(), camera.T.clone(), camera_pitch(camera.R))
     joints = STANCE.clone()
     joints[0] = initial_orientation(person.world)
-    return Unknowns(joints, torch.zeros(10), initial_translation(body, joints, evidence), torch.zeros(()))
+    translation = initial_translation(body, joints, observations)
+    return FitParameters(joints, torch.zeros(10), translation, torch.zeros(()))
 
 
-def _held(known: Known) -> tuple[list[int], Float[Tensor, "held 3"]]:
-    turned = known.turned or {}
-    return [joint_index(name) for name in turned], torch.tensor(list(turned.values())).reshape(-1, 3)
+def _optimise(
+    body: BodyModel,
+    parameters: FitParameters,
+    observations: Observations,
+    outline: Outline,
+    options: FitOptions,
+    constraints: FitConstraints,
+    first_step: int,
+) -> None:
+    """Minimise the energy with Adam, changing `parameters` in place; fixed joints keep their rotations."""
+    rates = {"joints": 0.04, "betas": 0.05, "translation": 0.02 * float(parameters.translation[2]), "pitch": 0.01}
+    optimiser = torch.optim.Adam(
+        [{"params": [getattr(parameters, name).requires_grad_()], "lr": rate} for name, rate in rates.items()]
+    )
+    fixed, rotations = _fixed_joints(constraints)
+    surface = clothed_surface(body)
+    with single_threaded():
+        for step in range(first_step, options.landmark_steps + options.silhouette_steps):
+            with torch.no_grad():
+                parameters.joints[fixed] = rotations
+            for group, rate in zip(optimiser.param_groups, rates.values(), strict=True):
+                group["lr"] = rate * _learning_rate_factor(step, options)
+            optimiser.zero_grad()
+            _energy(body, parameters, observations, outline, surface, step, options).backward()
+            optimiser.step()
+    with torch.no_grad():
+        parameters.joints[fixed] = rotations
 
 
-def _dressed(body: BodyModel) -> marks.Surface:
-    """What is compared with the outline: some of the body's vertices, as far out as clothes usually are."""
-    some = torch.arange(0, len(body.v_template), SURFACE_STRIDE)
-    normals = vertex_normals(body.v_template, body.faces)
-    return marks.Surface(some, (thickness(body.weights)[:, None] * normals)[some])
+def _fixed_joints(constraints: FitConstraints) -> tuple[list[int], Float[Tensor, "fixed 3"]]:
+    """Return indices and rotations of the fixed joints."""
+    fixed = constraints.fixed_joints or {}
+    return [joint_index(name) for name in fixed], torch.tensor(list(fixed.values())).reshape(-1, 3)
 
 
 def _energy(
     body: BodyModel,
-    unknowns: Unknowns,
-    evidence: Evidence,
+    parameters: FitParameters,
+    observations: Observations,
     outline: Outline,
-    dressed: marks.Surface,
+    surface: marks.OffsetVertices,
     step: int,
     options: FitOptions,
-) -> Tensor:
-    """What the optimiser makes small; lengths are in heights of the person."""
+) -> Float[Tensor, ""]:
+    """Return the objective at an optimiser step; its lengths are in person heights."""
     with_outline = step >= options.landmark_steps
     phase = 2 if with_outline else int(step >= options.landmark_steps // 2)
-    points, vertices = marks.on_body(body, unknowns.pose, dressed if with_outline else None)
-    total = body_energy(unknowns, points, evidence, phase)
+    points, vertices = marks.body_landmarks(body, parameters.pose, surface if with_outline else None)
+    total = body_energy(parameters, points, observations, phase)
     if with_outline:
-        pixels = on_picture(vertices, camera_rotation(unknowns.pitch), unknowns, evidence)
+        pixels = project_to_image(vertices, camera_rotation(parameters.pitch), parameters, observations)
         total = total + outline_energy(pixels, outline)
     return total
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """The tensors of a fit are small: a second thread gains nothing, and on a busy machine it costs tenfold."""
+def single_threaded() -> Iterator[None]:
+    """Let torch use one thread inside the block: a fit's tensors are small, and threads slow it on a busy machine.
+
+    Yields:
+        Nothing; the caller's number of threads is restored afterwards.
+    """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -168,8 +192,8 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _rate(step: int, options: FitOptions) -> float:
-    """Cosine decay over each of the two stages; the second starts lower."""
+def _learning_rate_factor(step: int, options: FitOptions) -> float:
+    """Return the cosine decay over each of the two stages; the second starts lower."""
     if step < options.landmark_steps:
         return 0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * step / options.landmark_steps))
     through = (step - options.landmark_steps) / max(options.silhouette_steps, 1)
@@ -177,7 +201,11 @@ def _rate(step: int, options: FitOptions) -> float:
 
 
 def initial_orientation(world: Float[Tensor, "33 3"]) -> Float[Tensor, " 3"]:
-    """Return the trunk's axis-angle in a y-up world, from BlazePose's metric landmarks (camera axes)."""
+    """Return the trunk's global orientation as axis-angle in a y-up world, radians.
+
+    Args:
+        world: BlazePose's metric landmarks, camera axes.
+    """
     points = world * Y_UP
     up = F.normalize((points[11] + points[12]) - (points[23] + points[24]), dim=0, eps=1e-6)
     left = (points[11] - points[12]) + (points[23] - points[24])
@@ -187,15 +215,25 @@ def initial_orientation(world: Float[Tensor, "33 3"]) -> Float[Tensor, " 3"]:
     return torch.from_numpy(vector[:, 0]).float()
 
 
-def initial_translation(body: BodyModel, joints: Float[Tensor, "24 3"], evidence: Evidence) -> Float[Tensor, " 3"]:
-    """Place the camera so that the body's landmarks are as large as the observed ones and lie on them."""
+def initial_translation(
+    body: BodyModel, joints: Float[Tensor, "24 3"], observations: Observations
+) -> Float[Tensor, " 3"]:
+    """Return the world-to-camera translation, metres, that best lays the body's landmarks over the observed ones.
+
+    The depth makes both equally large under weak perspective, for a level camera and the mean shape.
+
+    Args:
+        body: the body model.
+        joints: joint rotations, axis-angle, radians.
+        observations: of one frame.
+    """
     with torch.no_grad():
-        at_origin = Unknowns(joints, torch.zeros(10), torch.zeros(3), torch.zeros(()))
-        points, _ = marks.on_body(body, at_origin.pose)
-    share = (evidence.weight / evidence.weight.sum())[:, None]
+        at_origin = FitParameters(joints, torch.zeros(10), torch.zeros(3), torch.zeros(()))
+        points, _ = marks.body_landmarks(body, at_origin.pose)
+    share = (observations.weight / observations.weight.sum())[:, None]
     flat = (points * Y_UP)[:, :2]
-    middle, observed_middle = (share * flat).sum(0), (share * evidence.target).sum(0)
-    spread = (share * (flat - middle).square()).sum()
-    observed_spread = (share * (evidence.target - observed_middle).square()).sum()
-    depth = evidence.focal * (spread / observed_spread).sqrt()
-    return torch.cat([(observed_middle - evidence.centre) * depth / evidence.focal - middle, depth[None]])
+    middle, observed_middle = (share * flat).sum(0), (share * observations.target).sum(0)
+    variance = (share * (flat - middle).square()).sum()
+    observed_variance = (share * (observations.target - observed_middle).square()).sum()
+    depth = observations.focal * (variance / observed_variance).sqrt()
+    return torch.cat([(observed_middle - observations.centre) * depth / observations.focal - middle, depth[None]])

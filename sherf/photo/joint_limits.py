@@ -1,4 +1,4 @@
-"""A natural stance, the limits of the joints, and how thick clothes are."""
+"""The natural stance of the joints, their stiffness about it and the limits of their rotations, by joint and axis."""
 
 import torch
 from jaxtyping import Float
@@ -8,12 +8,12 @@ from sherf.body.skeleton import JOINT_NAMES
 
 
 def _table(default: tuple[float, float, float], rows: dict[str, tuple[float, float, float]]) -> Float[Tensor, "24 3"]:
-    """One row of three numbers a joint; a key without a side speaks of the left one and is mirrored to the right.
+    """Return one row of three numbers per joint; a key without a side is the left joint's, mirrored to the right.
 
     Mirroring left to right keeps rotations about x and negates those about y and z.
     """
     known = {name.removeprefix("left_").removeprefix("right_") for name in JOINT_NAMES}
-    assert rows.keys() <= known, f"no such joints: {rows.keys() - known}"
+    assert rows.keys() <= known, f"unknown joints: {rows.keys() - known}"
     table = torch.tensor(default).repeat(len(JOINT_NAMES), 1)
     for i, name in enumerate(JOINT_NAMES):
         side, _, joint = name.partition("_")
@@ -23,10 +23,9 @@ def _table(default: tuple[float, float, float], rows: dict[str, tuple[float, flo
     return table
 
 
-# Arms lowered by the sides: what an unseen limb does. Radians.
 STANCE = _table((0.0, 0.0, 0.0), {"shoulder": (0.0, 0.0, -1.15), "elbow": (0.0, -0.2, 0.0), "hip": (0.0, 0.0, 0.05)})
+"""Joint rotations of a person standing with the arms lowered: the pose of unseen limbs. Axis-angle, radians."""
 
-# 1 / (standard deviation in radians), by joint and axis.
 STIFFNESS = _table(
     (4.0, 4.0, 4.0),
     {
@@ -46,12 +45,7 @@ STIFFNESS = _table(
         "hand": (8.0, 8.0, 8.0),
     },
 ).abs()
-
-# How far clothes, shoes and hair stand off the body, by joint, millimetres: means over the generator's people.
-THICKNESS_MM = {
-    "pelvis": 18, "spine1": 21, "spine2": 18, "spine3": 15, "neck": 7, "head": 6, "collar": 13, "shoulder": 16,
-    "elbow": 12, "wrist": 2, "hand": 0, "hip": 17, "knee": 13, "ankle": 12, "foot": 13,
-}  # fmt: skip
+"""1 / (standard deviation in radians) about the stance, by joint and axis."""
 
 _FREE = 2.8
 _LEFT_LOWER = {
@@ -74,13 +68,4 @@ _A = _table((-_FREE, -_FREE, -_FREE), _LEFT_LOWER)
 _B = _table((_FREE, _FREE, _FREE), _LEFT_UPPER)
 # Mirroring swaps the ends of a negated axis, so order them again.
 LOWER, UPPER = torch.minimum(_A, _B), torch.maximum(_A, _B)
-
-
-def thickness(weights: Float[Tensor, "vertex 24"]) -> Float[Tensor, " vertex"]:
-    """Return how far clothes usually stand off a body's vertices, metres.
-
-    Args:
-        weights: the vertices' skinning weights.
-    """
-    of_joint = [THICKNESS_MM[name.removeprefix("left_").removeprefix("right_")] / 1000 for name in JOINT_NAMES]
-    return weights @ weights.new_tensor(of_joint)
+"""Limits of the axis-angle components, radians, (24, 3) each."""

@@ -1,4 +1,7 @@
-"""Which point of a body is which of BlazePose's 33 landmarks, and which bone directions they give."""
+"""The correspondence of BlazePose's 33 landmarks (Bazarevsky et al. 2020) with points of a body, and the bones between.
+
+The fit uses 23 landmarks, `LANDMARKS`; an axis named `landmark` runs over them, one named `bone` over `BONES`.
+"""
 
 from dataclasses import dataclass
 
@@ -12,15 +15,19 @@ from sherf.scene import BodyPose
 
 @dataclass(frozen=True)
 class Landmark:
-    """One observed point: the mean of some BlazePose landmarks is a joint or a vertex of the body."""
+    """One observed point: the mean of some BlazePose landmarks, which is a joint or a vertex of the body."""
 
     name: str
     blazepose: tuple[int, ...]
+    """Indices of the BlazePose landmarks."""
     joint: int | None = None
+    """The body's joint, or None for a vertex."""
     vertex: int | None = None
+    """The body's vertex, in SMPL's numbering, or None for a joint."""
     limb: tuple[int, ...] = ()
-    """Joints that move the vertex, in a body whose vertices are numbered as SMPL's."""
+    """Joints that move the vertex in a body with SMPL's vertex numbering."""
     weight: float = 1.0
+    """Weight of the reprojection error in the fit."""
 
 
 # Vertices sit at the indices that SMPL-H names (nose 332, eyes, ears, heels, toes), in SMPL and in the open body.
@@ -51,8 +58,8 @@ LANDMARKS = (
     Landmark("right_toe", (32,), vertex=6617, limb=(8, 11), weight=0.7),
 )
 
-# From the joint or vertex to where the detector sees the landmark, on the left side, millimetres in the joint's frame
-# at rest: from rendered people (`python benchmarks/calibrate_landmarks.py`). They halve the landmarks' errors.
+# From the joint or vertex to where the detector places the landmark, left side, millimetres in the joint's frame in the
+# rest pose. Calibrated on rendered people (`python benchmarks/calibrate_landmarks.py`); they halve the landmark error.
 OFFSETS_MM = {
     "nose": (0, 10, -10), "eye": (-1, -1, -4), "ear": (-29, 8, 44), "shoulder": (-9, -1, 3), "elbow": (-6, 2, 14),
     "wrist": (5, 1, 7), "hand": (-19, -9, 11), "hip": (11, 11, 28), "knee": (-5, -15, 5), "ankle": (3, 22, 5),
@@ -60,7 +67,7 @@ OFFSETS_MM = {
 }  # fmt: skip
 INDEX = {landmark.name: i for i, landmark in enumerate(LANDMARKS)}
 
-# Bones whose direction in space BlazePose's world landmarks give (start, end).
+# Pairs of landmarks (start, end) whose direction in space is estimated from BlazePose's world landmarks.
 BONES = (
     *(
         (f"{side}_{start}", f"{side}_{end}")
@@ -87,7 +94,7 @@ BONE_ENDS = torch.tensor([INDEX[b] for _, b in BONES])
 WEIGHTS = torch.tensor([landmark.weight for landmark in LANDMARKS])
 VERTICES = torch.tensor([landmark.vertex for landmark in LANDMARKS if landmark.vertex is not None])
 
-# The joints that turn the offsets; the right side's are mirrored.
+# The joints that rotate the offsets; those of the right side are mirrored.
 FRAMES = torch.tensor([mark.limb[0] if mark.joint is None else mark.joint for mark in LANDMARKS])
 OFFSETS = torch.tensor(
     [
@@ -97,7 +104,7 @@ OFFSETS = torch.tensor(
     ]
 )
 
-# What to draw as a skeleton.
+# The bones that an overlay draws.
 SKELETON = (
     *(bone for bone in BONES if "heel" not in bone[0] and "ear" not in bone[0]),
     ("left_ankle", "left_toe"),
@@ -105,15 +112,15 @@ SKELETON = (
 )
 
 
-def observed(values: Float[Tensor, "33 *axis"]) -> Float[Tensor, "landmark *axis"]:
-    """Return BlazePose values (points, visibilities) in the order of LANDMARKS."""
+def from_blazepose(values: Float[Tensor, "33 *axis"]) -> Float[Tensor, "landmark *axis"]:
+    """Return BlazePose values (points or visibilities) as means in the order of `LANDMARKS`."""
     return torch.stack([values[list(landmark.blazepose)].mean(dim=0) for landmark in LANDMARKS])
 
 
-def known_on(body: BodyModel) -> Bool[Tensor, " landmark"]:
-    """Tell which LANDMARKS a body has: joints always, vertices only where they lie on the limb that they should.
+def available_on(body: BodyModel) -> Bool[Tensor, " landmark"]:
+    """Return which of `LANDMARKS` a body has: all joints, and the vertices that lie on the expected limb.
 
-    A body in SMPL's layout may number its vertices otherwise.
+    A body model with SMPL's joints may number its vertices differently.
     """
     return torch.tensor(
         [
@@ -124,44 +131,66 @@ def known_on(body: BodyModel) -> Bool[Tensor, " landmark"]:
     )
 
 
-def offsets(T_world_rest: Float[Tensor, "*frame 24 4 4"]) -> Float[Tensor, "*frame landmark 3"]:
-    """From the body's joints and vertices to where the detector sees the LANDMARKS, world space, metres."""
+def landmark_offsets(T_world_rest: Float[Tensor, "*frame 24 4 4"]) -> Float[Tensor, "*frame landmark 3"]:
+    """Return the offsets from a body's joints and vertices to where the detector places `LANDMARKS`.
+
+    Args:
+        T_world_rest: the posed joints' transforms from the rest pose.
+
+    Returns:
+        World space, metres.
+    """
     return (T_world_rest[..., FRAMES, :3, :3] * OFFSETS[:, None]).sum(dim=-1)
 
 
 @dataclass(frozen=True)
-class Surface:
-    """Points over some of a body's vertices."""
+class OffsetVertices:
+    """Some of a body's vertices, each with an offset."""
 
     vertices: Int[Tensor, " point"]
+    """Indices of the vertices."""
     offsets: Float[Tensor, "point 3"]
-    """From the vertices, in the rest pose, metres."""
+    """Offset from each vertex in the rest pose, metres."""
 
 
-def on_body(
-    body: BodyModel, pose: BodyPose, more: Surface | None = None
-) -> tuple[Float[Tensor, "*frame landmark 3"], Float[Tensor, "*frame vertex 3"]]:
-    """Return the posed body's LANDMARKS, where the detector sees them, and `more` points in world space, metres."""
-    wanted = VERTICES.clamp_max(len(body.v_template) - 1)  # see known_on()
+def body_landmarks(
+    body: BodyModel, pose: BodyPose, surface: OffsetVertices | None = None
+) -> tuple[Float[Tensor, "*frame landmark 3"], Float[Tensor, "*frame point 3"]]:
+    """Return the posed body's landmarks where the detector places them, and further points of its surface.
+
+    Landmarks that the body lacks (see `available_on`) are returned at some other vertex.
+
+    Args:
+        body: the body model.
+        pose: of one or more frames.
+        surface: the further points; none are returned without it.
+
+    Returns:
+        Landmarks and surface points, both in world space, metres.
+    """
+    wanted = VERTICES.clamp_max(len(body.v_template) - 1)  # a body without these landmarks may have fewer vertices
     offsets_m = None
-    if more is not None:
-        offsets_m = torch.cat([more.offsets.new_zeros(len(wanted), 3), more.offsets])
-        wanted = torch.cat([wanted, more.vertices])
+    if surface is not None:
+        offsets_m = torch.cat([surface.offsets.new_zeros(len(wanted), 3), surface.offsets])
+        wanted = torch.cat([wanted, surface.vertices])
     vertices, joints, T_world_rest = body.pose_vertices(pose, wanted, offsets_m)
     from_vertices = iter(vertices[..., : len(VERTICES), :].unbind(dim=-2))
     points = [next(from_vertices) if mark.joint is None else joints[..., mark.joint, :] for mark in LANDMARKS]
-    return torch.stack(points, dim=-2) + offsets(T_world_rest), vertices[..., len(VERTICES) :, :]
+    return torch.stack(points, dim=-2) + landmark_offsets(T_world_rest), vertices[..., len(VERTICES) :, :]
 
 
 def imbalance(points: Float[Tensor, "*frame landmark 3"]) -> Float[Tensor, "*frame 2"]:
-    """Return how far the middle of the body is from above its feet, horizontally (x, z), in body heights.
+    """Return the horizontal offset (x, z) of the body's centre from its feet, in body heights.
 
-    A photo hardly tells whether someone leans towards the camera; gravity does.
+    One photo hardly shows whether a person leans towards the camera; balance rules most of that out.
+
+    Args:
+        points: landmarks in a y-up world space, metres.
     """
 
     def middle(*parts: str) -> Float[Tensor, "*frame 3"]:
-        own = [INDEX[f"{side}_{part}"] for side in ("left", "right") for part in parts]
-        return points[..., own, :].mean(dim=-2)
+        indices = [INDEX[f"{side}_{part}"] for side in ("left", "right") for part in parts]
+        return points[..., indices, :].mean(dim=-2)
 
     feet = middle("ankle", "toe")
     height = (points[..., INDEX["nose"], :] - feet).norm(dim=-1, keepdim=True).detach().clamp_min(0.5)

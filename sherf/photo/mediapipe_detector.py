@@ -1,4 +1,4 @@
-"""MediaPipe's person detector (pose_detection.tflite), decoded here: where may a person be?
+"""MediaPipe's person detector, pose_detection.tflite (Bazarevsky et al. 2020), run and decoded.
 
 Follows MediaPipe's graph pose_detection_cpu.pbtxt: letterboxed 224 x 224 input, SSD anchors, sigmoid scores,
 weighted non-maximum suppression. Pixel coordinates have (0, 0) at the image's top-left corner.
@@ -10,31 +10,43 @@ from functools import cache
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from sherf.photo.affine_warp import warp_affine
 from sherf.photo.mediapipe_model import load_model
-from sherf.photo.perspective_warp import warp
 
 INPUT_SIDE = 224
-ANCHOR_STRIDES = (8, 16, 32, 32, 32)  # two anchors a cell and layer: aspect 1 and the interpolated scale
+ANCHOR_STRIDES = (8, 16, 32, 32, 32)  # two anchors per cell and layer: aspect ratio 1 and the interpolated scale
 SCORE_LOGIT_LIMIT = 100.0
 SAME_PERSON_IOU = 0.3
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A place where a person may be; the landmark model decides."""
+    """A possible person, to be verified by the landmark model."""
 
     score: float
-    """Detector's confidence in [0, 1]."""
+    """Confidence in [0, 1]."""
     hips: Float[np.ndarray, "2"]
     """Centre of the hips, px."""
     circle: Float[np.ndarray, "2"]
-    """A point on the circle around the whole body, above the head of an upright person, px."""
+    """Point on the circle about the hips that encloses the body, above the head of an upright person, px."""
 
 
 def find_candidates(
     image: UInt8[np.ndarray, "h w 3"], window: tuple[float, float, float, float], threshold: float = 0.5
 ) -> list[Candidate]:
-    """Look for people in a window (x0, y0, x1, y1) of the image, px; best first."""
+    """Detect people in a window of an image, best first.
+
+    Args:
+        image: sRGB.
+        window: x0, y0, x1, y1, px.
+        threshold: least score.
+
+    Returns:
+        Candidates in the pixels of the image.
+
+    Raises:
+        MissingAsset: the model's file or ai-edge-litert is missing.
+    """
     x0, y0, x1, y1 = window
     side = max(x1 - x0, y1 - y0)
     corner = np.array([(x0 + x1 - side) / 2, (y0 + y1 - side) / 2])
@@ -49,14 +61,14 @@ def find_candidates(
 
 @cache
 def anchors() -> Float[np.ndarray, "2254 2"]:
-    """Centres (x, y) of the detector's anchors in [0, 1], in the order of its outputs."""
+    """Return the centres (x, y) of the detector's anchors in [0, 1], in the order of its outputs."""
     layers = []
     for stride in ANCHOR_STRIDES:
         cells = INPUT_SIDE // stride
         ticks = (np.arange(cells) + 0.5) / cells
         y, x = np.meshgrid(ticks, ticks, indexing="ij")
         layers.append(np.stack([x, y], axis=-1).reshape(-1, 2).repeat(2, axis=0))
-    # Layers of one stride share their cells: all anchors of a cell follow each other.
+    # Layers of equal stride are interleaved: all anchors of a cell are adjacent.
     by_stride = [*layers[:2], layers[2].reshape(-1, 2, 2).repeat(3, axis=0).reshape(-1, 2)]
     return np.concatenate(by_stride)
 
@@ -67,14 +79,14 @@ def weighted_suppression(
     """Merge overlapping boxes into their score-weighted mean (BlazeFace, Bazarevsky et al. 2019, section 4).
 
     Args:
-        points: a box's two opposite corners, then its keypoints.
+        points: of each box, the top-left and bottom-right corners and the four keypoints.
         scores: confidence in [0, 1].
 
     Returns:
         Merged points with the best score of each group, best first.
     """
     rest = np.argsort(-scores, kind="stable")
-    groups = []
+    groups: list[tuple[Float[np.ndarray, "6 2"], float]] = []
     while len(rest):
         overlap = box_iou(points[rest[0], :2], points[rest, :2])
         group = rest[(overlap > SAME_PERSON_IOU) | (np.arange(len(rest)) == 0)]
@@ -86,7 +98,7 @@ def weighted_suppression(
 
 
 def box_iou(box: Float[np.ndarray, "2 2"], boxes: Float[np.ndarray, "box 2 2"]) -> Float[np.ndarray, " box"]:
-    """Intersection over union of one box with many; a box is its top-left and bottom-right corner."""
+    """Return the intersection over union of one box with many; a box is its top-left and bottom-right corner."""
     size = np.minimum(box[1], boxes[:, 1]) - np.maximum(box[0], boxes[:, 0])
     common = size.clip(0).prod(axis=1)
     union = (box[1] - box[0]).prod() + (boxes[:, 1] - boxes[:, 0]).prod(axis=1) - common
@@ -94,7 +106,7 @@ def box_iou(box: Float[np.ndarray, "2 2"], boxes: Float[np.ndarray, "box 2 2"]) 
 
 
 def _decode(raw: Float[np.ndarray, "box 12"], centres: Float[np.ndarray, "box 2"]) -> Float[np.ndarray, "box 6 2"]:
-    """Boxes' corners and four keypoints in [0, 1] of the letterboxed square."""
+    """Return corners and keypoints of the boxes in [0, 1] of the letterboxed square."""
     values = raw.reshape(-1, 6, 2).astype(np.float64) / INPUT_SIDE
     centre, size = values[:, 0] + centres, values[:, 1]
     corners = np.stack([centre - size / 2, centre + size / 2], axis=1)
@@ -107,10 +119,10 @@ def _letterbox(
     corner: Float[np.ndarray, "2"],
     side: float,
 ) -> Float[np.ndarray, "1 224 224 3"]:
-    """The window in the middle of a black square, as the detector's input in [-1, 1]."""
+    """Return the window centred in a black square, as the detector's input in [-1, 1]."""
     x0, y0, x1, y1 = (round(v) for v in window)
     scale = INPUT_SIDE / side
     offset = (np.array([x0, y0]) - corner) * scale
     matrix = np.array([[scale, 0.0, offset[0]], [0.0, scale, offset[1]]])
-    square = warp(image[y0:y1, x0:x1], matrix, (INPUT_SIDE, INPUT_SIDE))
+    square = warp_affine(image[y0:y1, x0:x1], matrix, (INPUT_SIDE, INPUT_SIDE))
     return square[None].astype(np.float32) / 127.5 - 1

@@ -1,4 +1,4 @@
-"""Running a shipped tflite model on ai-edge-litert."""
+"""Inference of the shipped TensorFlow Lite models with ai-edge-litert."""
 
 import os
 import sys
@@ -17,10 +17,13 @@ NUM_THREADS = 2
 
 
 class TfliteModel:
-    """One loaded model; calls from several threads take turns."""
+    """One loaded model; safe to call from several threads, which run one after another."""
 
     def __init__(self, asset: str) -> None:
-        """Load a shipped asset.
+        """Load a shipped model.
+
+        Args:
+            asset: the file's path below checkpoints/.
 
         Raises:
             MissingAsset: the file is missing or damaged, or ai-edge-litert cannot be imported.
@@ -30,7 +33,7 @@ class TfliteModel:
             from ai_edge_litert.interpreter import Interpreter
         except ImportError as error:
             raise MissingAsset(
-                f"finding people needs ai-edge-litert, which cannot be imported ({error}).\n"
+                f"person detection needs ai-edge-litert, which cannot be imported ({error}).\n"
                 "Install it: pip install ai-edge-litert==2.3.0"
             ) from error
         with _quiet_native_log():
@@ -41,7 +44,7 @@ class TfliteModel:
         self._lock = Lock()
 
     def run(self, pixels: Float[np.ndarray, "1 h w 3"]) -> list[np.ndarray]:
-        """All outputs of the model, in its own order."""
+        """Run the model on one image with values in the model's own range, and return all outputs in its order."""
         with self._lock:
             self._interpreter.set_tensor(self._input, pixels)
             self._interpreter.invoke()
@@ -50,19 +53,23 @@ class TfliteModel:
 
 @contextmanager
 def _quiet_native_log() -> Iterator[None]:
-    """Keep the library's line about its delegate out of the user's terminal: it has no setting for that."""
+    """Discard what the native library logs about its delegate: it has no setting for that."""
     sys.stderr.flush()
-    kept = os.dup(2)
+    stderr = os.dup(2)
     try:
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
+        with open(os.devnull, "wb") as null:
+            os.dup2(null.fileno(), 2)
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        os.dup2(stderr, 2)
+        os.close(stderr)
 
 
 @cache
 def load_model(asset: str) -> TfliteModel:
-    """The model of a shipped asset, loaded once a process."""
+    """Return a shipped model, loaded once per process.
+
+    Raises:
+        MissingAsset: the file is missing or damaged, or ai-edge-litert cannot be imported.
+    """
     return TfliteModel(asset)

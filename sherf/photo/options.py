@@ -1,4 +1,4 @@
-"""Options of reading a photo. Free of torch, so that `sherf --help` starts at once."""
+"""Options of reconstruction from a photo. Imports no torch, so that `sherf --help` starts at once."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,34 +9,35 @@ Masker = Literal["mediapipe", "rembg"]
 
 @dataclass(frozen=True)
 class PhotoOptions:
-    """How a photo is read."""
+    """How an avatar is made from a photo."""
 
     person: int | None = None
-    """Which person, counted from 1, when the photo shows several; the most prominent one if not given."""
+    """The person to use if the photo shows several: their number in report.json. Default: the most prominent."""
     mask: Path | None = None
-    """Your own mask of the person: white on black, of the photo's size."""
+    """A mask image of the person: white on black, with the photo's aspect ratio."""
     masker: Masker = "mediapipe"
-    """What finds the mask: mediapipe (ships) with the picture's own edges, or rembg (pip install 'sherf[rembg]')."""
+    """How the person is masked: mediapipe (included), snapped to the photo's edges, or rembg (pip install
+    'sherf[rembg]')."""
     edit: Path | None = None
-    """A fit.json, as an earlier run wrote it, with your corrections in its "edits": landmarks, joints, a mask."""
+    """A fit.json from an earlier run, with your corrections under "edits": landmarks, joints, a mask."""
     allow_partial: bool = False
-    """Go on although an important part of the person is outside the photo."""
+    """Continue although the photo does not show the person's head, torso or legs."""
     force: bool = False
-    """Go on although the body does not lie on the person."""
+    """Continue although the fitted body does not match the person."""
     model: str = "sherf-small"
-    """The model that makes the avatar: sherf-small (ships), template (nothing learned), or a checkpoint's .safetensors
-    file."""
+    """The model that makes the avatar: sherf-small (included), template (no learned weights), or the path of a
+    .safetensors checkpoint."""
     personalise: str = ""
-    """Let the avatar learn its photo for so long, as in 60s: a sharper seen side."""
+    """Fine-tune the avatar to its photo for this long, e.g. 60s: sharper where the photo shows the person."""
     body_model: str | None = None
-    """openbody (ships), smpl (your own file in $SHERF_SMPL_FOLDER), or the path of an SMPL .npz or .pkl; the model's
-    own if not given."""
+    """The body model: openbody (included), smpl (your own file in $SHERF_SMPL_FOLDER), or the path of an SMPL .npz or
+    .pkl file. Default: the one that the model was trained with."""
     pose: int | None = None
-    """Of a data set's subject folder: the frame that is the photo; the first if not given."""
+    """For a data set's subject folder: the frame to use as the photo. Default: the first."""
     view: int | None = None
-    """Of a data set's subject folder: the camera that takes the photo; the first if not given."""
+    """For a data set's subject folder: the camera whose image is the photo. Default: the first."""
 
     @property
     def files(self) -> tuple[str | Path | None, ...]:
-        """What may name files to read."""
+        """The options that may be paths of files to read."""
         return (self.mask, self.edit, self.model, self.body_model)

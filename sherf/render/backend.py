@@ -1,4 +1,4 @@
-"""What differs between the CPU and CUDA, as one object: chosen once by `devices.choose_backend`, then passed in."""
+"""The operations that differ between the CPU and CUDA, as one object: chosen once by `devices.choose_backend`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from sherf.scene import Rays, RaySamples, SurfacePoints
 
 
 class Surface(Protocol):
-    """A triangle mesh that answers where its nearest point is."""
+    """A triangle mesh that answers closest-point queries."""
 
     def nearest(self, points: Float[Tensor, "point 3"]) -> SurfacePoints:
-        """Nearest surface points, with a signed distance (metres, negative inside a closed mesh). No gradients."""
+        """Return the nearest surface points, with signed distances (metres, negative inside a closed mesh)."""
         ...
 
 
@@ -27,7 +27,7 @@ NearestVertex = Callable[[Float[Tensor, "point 3"]], Int[Tensor, " point"]]
 """Points -> the index of the vertex that is nearest to each. No gradients."""
 
 MakeNearestVertex = Callable[[Float[Tensor, "vertex 3"], float], NearestVertex]
-"""A set of vertices and a reach -> its search: points that are further from all vertices, metres, may get any."""
+"""Vertices and a reach in metres -> the search; points beyond the reach of all vertices may get any vertex."""
 
 Sample = Callable[[Rays, OccupancyGrid, float], RaySamples]
 """Rays (one axis), grid and step in metres -> the samples whose middles lie in occupied voxels."""
@@ -36,13 +36,13 @@ Composite = Callable[
     [Float[Tensor, " sample"], RaySamples, Float[Tensor, " ray"]],
     tuple[Float[Tensor, " sample"], Float[Tensor, " ray"]],
 ]
-"""Density (1/m), its samples and the light that reaches each ray's first sample (0..1) -> the weight of each sample
-in its ray's colour, and the light that leaves each ray's last sample. Differentiable in density and light."""
+"""Density (1/m), its samples, and the transmittance before each ray's first sample (0..1) -> the weight of each sample
+in its ray's colour, and the transmittance behind each ray's last sample. Differentiable."""
 
 
 @dataclass(frozen=True)
 class Backend:
-    """The operations that have a fast way on one device; `torch_backend.py` is the definition of each."""
+    """The operations that have a fast implementation on one device; `torch_backend.py` is the definition of each."""
 
     name: str
     device: torch.device

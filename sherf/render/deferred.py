@@ -12,95 +12,129 @@ from sherf.render.march import MarchOptions, RayColours, march
 from sherf.scene import Rays, RaySamples
 
 FAINT = 0.05
-"""A sample whose weight in its ray is smaller gets no colour of its own: the others' colours stand for it."""
+"""Samples with a smaller weight in their ray are not coloured: the others' colours stand for them."""
 TOGETHER_M = 0.012
-"""Where the weights of a ray spread no further (their standard deviation), it gets one colour, at their mean place."""
+"""Rays whose weights spread less (standard deviation along the ray) get one colour, at their mean position."""
 COLOURS_PER_CHUNK = 2**14
+UNREACHED_M = -1.0
+"""What `DeferredField.inside` returns out of the field's reach, metres."""
 
 
 @runtime_checkable
 class DeferredField(Protocol):
-    """A field that can tell density without colour."""
+    """A field whose density can be evaluated without its colour."""
 
-    def places(self, points: Float[Tensor, "point 3"]) -> Any:
-        """What density and colour need to know of points; can be indexed."""
+    def locate(self, points: Float[Tensor, "point 3"]) -> Any:
+        """Return what density and colour need to know of world points; can be indexed."""
         ...
 
-    def inside(self, places: Any) -> Float[Tensor, " point"]:
-        """Metres inside of the surface."""
+    def inside(self, coordinates: Any) -> Float[Tensor, " point"]:
+        """Return the depth of points below the surface, metres."""
         ...
 
     def density(
         self,
-        places: Any,
+        coordinates: Any,
         inside: Float[Tensor, " point"],
         directions: Float[Tensor, "point 3"],
         before: Float[Tensor, " point"],
         after: Float[Tensor, " point"],
     ) -> Float[Tensor, " point"]:
-        """Mean density of intervals along unit directions, 1/m, that begin `before` each place and end `after` it."""
+        """Return the mean density of intervals of rays, 1/m.
+
+        Args:
+            coordinates: of one point in each interval.
+            inside: its depth below the surface, metres.
+            directions: unit directions of the rays, world space.
+            before: from the start of the interval to the point, metres.
+            after: from the point to the end of the interval, metres.
+        """
         ...
 
-    def colour(self, places: Any) -> tuple[Float[Tensor, "point 3"], Float[Tensor, " point"]]:
-        """Colour, and how much of it the photo saw."""
+    def colour(self, coordinates: Any) -> tuple[Float[Tensor, "point 3"], Float[Tensor, " point"]]:
+        """Return colours, sRGB in [0, 1], and the share of them that the photo saw."""
         ...
 
 
 @dataclass(frozen=True)
 class Shaded:
-    """What rays see, and what the field said along them."""
+    """Rendered colours of rays, and the field along them."""
 
     colours: RayColours
     samples: RaySamples
-    inside: Float[Tensor, " sample"]
+    inside: Float[Tensor, " sample"] | None
+    """Depth of the samples below the surface, metres; None for a field without a surface."""
 
 
 def shade(field: DeferredField, rays: Rays, samples: RaySamples, backend: Backend) -> Shaded:
-    """All samples at once, differentiable."""
-    ray, place = samples.ray, samples.place
-    places = field.places(rays.origins[ray] + place[:, None] * rays.directions[ray])
-    inside = field.inside(places)
-    density = field.density(places, inside, rays.directions[ray], place - samples.start, samples.end - place)
+    """Render rays from all of their samples at once, differentiably.
+
+    Args:
+        field: world space.
+        rays: unit directions.
+        samples: along them.
+        backend: compositing.
+
+    Returns:
+        Colours, samples, and the depth of each sample below the surface.
+    """
+    ray, position = samples.ray, samples.position
+    coordinates = field.locate(rays.origins[ray] + position[:, None] * rays.directions[ray])
+    inside = field.inside(coordinates)
+    density = field.density(coordinates, inside, rays.directions[ray], position - samples.start, samples.end - position)
     weights, _ = backend.composite(density, samples, rays.origins.new_ones(samples.num_rays))
     counts = (weights.detach() > FAINT).nonzero()[:, 0]
-    colours = _coloured(field, places[counts], ray[counts], weights[counts], ray, weights, place, samples.num_rays)
+    colours = _coloured(
+        field, coordinates[counts], ray[counts], weights[counts], ray, weights, position, samples.num_rays
+    )
     return Shaded(colours, samples, inside)
 
 
 def follow_deferred(
     field: DeferredField, rays: Rays, samples: RaySamples, backend: Backend, options: MarchOptions
 ) -> RayColours:
-    """Front to back, leaving rays that have gone dark. No gradients."""
+    """Render rays front to back, density first, colour where it counts. No gradients.
 
-    def ask(ray: Tensor, block: RaySamples) -> tuple[Tensor, None]:
-        columns = (ray, block.place, block.place - block.start, block.end - block.place)
+    Args:
+        field: world space.
+        rays: unit directions.
+        samples: along them.
+        backend: compositing.
+        options: how rays are marched.
+
+    Returns:
+        The colours of the rays.
+    """
+
+    def evaluate(ray: Tensor, block: RaySamples) -> tuple[Tensor, None]:
+        columns = (ray, block.position, block.position - block.start, block.end - block.position)
         chunks = zip(*(x.split(options.points_per_chunk) for x in columns), strict=True)
         return torch.cat([_density(field, rays, *chunk) for chunk in chunks]), None
 
     all_of = [
-        (ray, weights, place)
-        for ray, place, weights, _ in march(samples, rays.origins.new_ones(()), backend, options, ask)
+        (ray, weights, position)
+        for ray, position, weights, _ in march(samples, rays.origins.new_ones(()), backend, options, evaluate)
     ]
     if not all_of:
         nothing = rays.origins.new_zeros(samples.num_rays)
         return RayColours(nothing[:, None].expand(-1, 3), nothing, nothing, nothing)
-    ray, weights, place = (torch.cat(x) for x in zip(*all_of, strict=True))
-    some_ray, some_weights, some_place = _brought_together(ray, weights, place, samples.num_rays)
-    places = field.places(rays.origins[some_ray] + some_place[:, None] * rays.directions[some_ray])
-    return _coloured(field, places, some_ray, some_weights, ray, weights, place, samples.num_rays)
+    ray, weights, position = (torch.cat(x) for x in zip(*all_of, strict=True))
+    some_ray, some_weights, some_position = _brought_together(ray, weights, position, samples.num_rays)
+    coordinates = field.locate(rays.origins[some_ray] + some_position[:, None] * rays.directions[some_ray])
+    return _coloured(field, coordinates, some_ray, some_weights, ray, weights, position, samples.num_rays)
 
 
 def _brought_together(
-    ray: Int[Tensor, " sample"], weights: Float[Tensor, " sample"], place: Float[Tensor, " sample"], num_rays: int
+    ray: Int[Tensor, " sample"], weights: Float[Tensor, " sample"], position: Float[Tensor, " sample"], num_rays: int
 ) -> tuple[Int[Tensor, " some"], Float[Tensor, " some"], Float[Tensor, " some"]]:
-    """Where to ask for colour: one place of each ray that meets one surface, the samples that count of all others.
+    """Choose where to evaluate colour: one position on rays that meet one surface, the samples that count on others.
 
     Returns:
-        Rays, weights, places.
+        Rays, weights and positions.
     """
-    opacity, mean = _summed(ray, weights, place, num_rays)
+    opacity, mean = _summed(ray, weights, position, num_rays)
     norm = opacity.clamp(min=torch.finfo(weights.dtype).tiny)
-    spread = weights * (place - mean[ray]).square()
+    spread = weights * (position - mean[ray]).square()
     variance = weights.new_zeros(num_rays).index_add(0, ray, spread) / norm
     together = (opacity > FAINT) & (variance < TOGETHER_M**2)
     whole = together.nonzero()[:, 0]
@@ -108,52 +142,52 @@ def _brought_together(
     return (
         torch.cat([whole, ray[alone]]),
         torch.cat([opacity[whole], weights[alone]]),
-        torch.cat([mean[whole], place[alone]]),
+        torch.cat([mean[whole], position[alone]]),
     )
 
 
 def _summed(
-    ray: Int[Tensor, " sample"], weights: Float[Tensor, " sample"], place: Float[Tensor, " sample"], num_rays: int
+    ray: Int[Tensor, " sample"], weights: Float[Tensor, " sample"], position: Float[Tensor, " sample"], num_rays: int
 ) -> tuple[Float[Tensor, " ray"], Float[Tensor, " ray"]]:
-    """Opacity and mean place of each ray."""
+    """Return opacity and mean position of each ray."""
     zeros = weights.new_zeros(num_rays)
     opacity = zeros.index_add(0, ray, weights)
     norm = opacity.clamp(min=torch.finfo(weights.dtype).tiny)
-    return opacity, zeros.index_add(0, ray, weights * place) / norm
+    return opacity, zeros.index_add(0, ray, weights * position) / norm
 
 
 def _density(
     field: DeferredField,
     rays: Rays,
     ray: Int[Tensor, " sample"],
-    place: Float[Tensor, " sample"],
+    position: Float[Tensor, " sample"],
     before: Float[Tensor, " sample"],
     after: Float[Tensor, " sample"],
 ) -> Float[Tensor, " sample"]:
     directions = rays.directions[ray]
-    places = field.places(rays.origins[ray] + place[:, None] * directions)
-    return field.density(places, field.inside(places), directions, before, after)
+    coordinates = field.locate(rays.origins[ray] + position[:, None] * directions)
+    return field.density(coordinates, field.inside(coordinates), directions, before, after)
 
 
 def _coloured(
     field: DeferredField,
-    places: Any,
+    coordinates: Any,
     some_ray: Int[Tensor, " some"],
     some_weights: Float[Tensor, " some"],
     ray: Int[Tensor, " sample"],
     weights: Float[Tensor, " sample"],
-    place: Float[Tensor, " sample"],
+    position: Float[Tensor, " sample"],
     num_rays: int,
 ) -> RayColours:
-    """Colours of the samples that count, summed over rays."""
-    opacity, distance = _summed(ray, weights, place, num_rays)
+    """Return the colours of the samples that count, summed over rays."""
+    opacity, distance = _summed(ray, weights, position, num_rays)
     zeros = weights.new_zeros(num_rays)
     if len(some_ray) == 0:
         return RayColours(zeros[:, None].expand(-1, 3), opacity, distance, zeros)
     parts = [
         torch.cat([colour, seen[:, None]], dim=1)
         for colour, seen in (
-            field.colour(places[some])
+            field.colour(coordinates[some])
             for some in torch.arange(len(some_ray), device=ray.device).split(COLOURS_PER_CHUNK)
         )
     ]

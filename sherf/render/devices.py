@@ -1,4 +1,4 @@
-"""The one place that asks for CUDA: picks the device, and the backend that is fast on it."""
+"""The only place that asks for CUDA: chooses the device and the backend that is fast on it."""
 
 import logging
 from typing import Literal
@@ -14,36 +14,41 @@ from sherf.render.sampling import sample_rays
 from sherf.render.torch_backend import composite
 from sherf.render.vertex_tree import VertexTree
 
+Device = Literal["auto", "cpu", "cuda"]
+
 log = logging.getLogger(__name__)
 
 
-def choose_backend(device: Literal["auto", "cpu", "cuda"] = "auto") -> Backend:
-    """The backend for a device; `auto` takes CUDA where there is a card, and says so in the log if there is none.
+def choose_backend(device: Device = "auto") -> Backend:
+    """Return the backend for a device.
+
+    Args:
+        device: auto takes CUDA if there is a usable GPU, and logs the reason if there is not.
 
     Raises:
-        MissingAsset: cuda was asked for, but there is no usable card.
+        MissingAsset: cuda was requested, but there is no usable GPU.
     """
     if device == "cpu":
         return cpu_backend()
     if torch.cuda.is_available():
         return cuda_backend()
-    reason = "this PyTorch was built without CUDA" if torch.version.cuda is None else "no usable NVIDIA card or driver"
+    reason = "this PyTorch was built without CUDA" if torch.version.cuda is None else "no usable NVIDIA GPU or driver"
     if device == "cuda":
         raise MissingAsset(
-            f"device cuda was asked for, but PyTorch {torch.__version__} finds none ({reason}).\n"
-            "Check the card and its driver with nvidia-smi, or use --device cpu."
+            f"device cuda was requested, but PyTorch {torch.__version__} does not find one ({reason}).\n"
+            "Check the GPU and its driver with nvidia-smi, or use --device cpu."
         )
     log.info("computing on the CPU: %s", reason)
     return cpu_backend()
 
 
 def cpu_backend() -> Backend:
-    """Open3D's nearest surface, SciPy's nearest vertex, the torch sampler, nerfacc's dense compositing."""
+    """Return the CPU backend: Open3D's nearest surface, SciPy's k-d tree, nerfacc's dense compositing."""
     return Backend("cpu", torch.device("cpu"), Open3dSurface, VertexTree, sample_rays, composite_dense)
 
 
 def cuda_backend() -> Backend:
-    """PyTorch3D's knn, the torch sampler, nerfacc's packed kernels (torch's own where they cannot be compiled)."""
+    """Return the CUDA backend: PyTorch3D's knn, the torch sampler, nerfacc's packed kernels, or torch without nvcc."""
     packed = compiled_kernels()
     if not packed:
         log.info("compositing in torch: nerfacc's CUDA kernels need nvcc, which is not on the PATH")
@@ -58,5 +63,5 @@ def cuda_backend() -> Backend:
 
 
 def count_gpus() -> int:
-    """CUDA devices of this machine."""
+    """Return the number of CUDA devices of this machine."""
     return torch.cuda.device_count() if torch.cuda.is_available() else 0

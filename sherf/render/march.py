@@ -1,6 +1,6 @@
-"""Rendering: a radiance field, rays and an occupancy grid become colours, front to back, stopping behind solid matter.
+"""Ray marching: a radiance field along rays to colours, front to back, stopping behind opaque matter.
 
-Differentiable throughout; callers that only want pictures wrap their call in `torch.no_grad()` (or inference_mode).
+Differentiable throughout; callers that only need frames wrap their call in `torch.no_grad()`.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sherf.camera.pinhole import rays as camera_rays
+from sherf.camera.pinhole import camera_rays
 from sherf.render.backend import Backend
 from sherf.render.sampling import OccupancyGrid
 from sherf.scene import Camera, Frame, Radiance, Rays, RaySamples
@@ -24,41 +24,49 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True)
 class MarchOptions:
-    """How finely and how far rays are followed."""
+    """How finely and how far rays are marched."""
 
     step: float = 0.005
     """Length of a sample along the ray, metres."""
     block: int = 8
-    """Samples per ray that are evaluated before looking again which rays still have light."""
+    """Samples per ray that are evaluated before rays whose transmittance is spent are dropped."""
     stop: float = 1e-4
-    """Transmittance below which a ray is finished; 0 follows every ray to its end."""
+    """Transmittance below which a ray is finished; 0 marches every ray to its end."""
     points_per_chunk: int = 2**17
     """Points given to the field at once: bounds memory."""
     rays_per_chunk: int = 2**18
-    """Rays marched together: likewise, for pictures larger than 512 x 512."""
+    """Rays marched together: bounds memory of frames larger than 512 x 512."""
 
     def in_chunks_of(self, points: int | None) -> "MarchOptions":
-        """With less at once, for little memory; None changes nothing."""
+        """Return options with fewer points at once, to save memory; None changes nothing."""
         return self if points is None else replace(self, points_per_chunk=points, rays_per_chunk=4 * points)
 
 
 @dataclass(frozen=True)
 class RayColours:
-    """What rays see."""
+    """Rendered colours of rays."""
 
     rgb: Float[Tensor, "ray 3"]
     """Premultiplied."""
     opacity: Float[Tensor, " ray"]
     distance: Float[Tensor, " ray"]
-    """Expected distance along the ray, metres; 0 where nothing is."""
+    """Expected distance along the ray, metres; 0 for empty rays."""
     visibility: Float[Tensor, " ray"]
-    """Share of the colour that the photo saw; 0 where nothing is."""
+    """Share of the colour that the photo saw; 0 for empty rays."""
 
 
 def render(
     field: Field, camera: Camera, grid: OccupancyGrid, backend: Backend, options: MarchOptions | None = None
 ) -> Frame:
-    """The picture that one camera (without a view axis) takes of a field."""
+    """Return the frame that one camera (without a view axis) sees of a field.
+
+    Args:
+        field: world space.
+        camera: on the field's device.
+        grid: where the field is not empty.
+        backend: sampling and compositing.
+        options: the defaults if None.
+    """
     options = options or MarchOptions()
     rays = camera_rays(camera)
     parts = [render_rays(field, some, grid, backend, options) for some in in_chunks(rays, options)]
@@ -66,13 +74,17 @@ def render(
 
 
 def in_chunks(rays: Rays, options: MarchOptions) -> Iterator[Rays]:
-    """As many rays at once as are marched together."""
+    """Yield the rays that are marched together, chunk by chunk.
+
+    Yields:
+        At most `options.rays_per_chunk` rays.
+    """
     for some in zip(*(x.split(options.rays_per_chunk) for x in vars(rays).values()), strict=True):
         yield Rays(*some)
 
 
 def picture(camera: Camera, rays: Rays, parts: list[RayColours]) -> Frame:
-    """The colours of all of a camera's rays, row by row, as a frame."""
+    """Return the colours of all rays of a camera, row by row and possibly in parts, as a frame."""
     height, width = camera.size
     # distance along the ray -> depth along the camera's z axis
     along_axis = rays.directions @ camera.R[2]
@@ -87,28 +99,30 @@ def picture(camera: Camera, rays: Rays, parts: list[RayColours]) -> Frame:
 def render_rays(
     field: Field, rays: Rays, grid: OccupancyGrid, backend: Backend, options: MarchOptions | None = None
 ) -> RayColours:
-    """Colours of rays (one axis), by NeRF's quadrature over the samples near the body.
+    """Return the colours of rays (one axis), by NeRF's quadrature (Mildenhall et al. 2020, Eq. 3) near the body.
 
     Args:
-        field: evaluated at the samples' middles, only while their ray still has light.
-        rays: any; degenerate ones come back empty.
+        field: evaluated at the samples' middles, only while their ray has transmittance left.
+        rays: world space, unit directions; degenerate ones come back empty.
         grid: where the field is not empty.
+        backend: sampling and compositing.
+        options: the defaults if None.
     """
     options = options or MarchOptions()
     return follow(field, rays, backend.sample(rays, grid, options.step), backend, options)
 
 
 def follow(field: Field, rays: Rays, samples: RaySamples, backend: Backend, options: MarchOptions) -> RayColours:
-    """Colours of rays whose samples are known."""
+    """Return the colours of rays with given samples (`render_rays`)."""
     # colour, distance, visibility and opacity, each weighted
     sums = rays.origins.new_zeros(samples.num_rays, 6)
 
-    def ask(ray: Tensor, block: RaySamples) -> tuple[Tensor, Radiance]:
-        radiance = _evaluate(field, rays, ray, block.place, options.points_per_chunk)
+    def evaluate(ray: Tensor, block: RaySamples) -> tuple[Tensor, Radiance]:
+        radiance = _evaluate(field, rays, ray, block.position, options.points_per_chunk)
         return radiance.density, radiance
 
-    for ray, place, weights, radiance in march(samples, rays.origins.new_ones(()), backend, options, ask):
-        values = [radiance.colour, place[:, None], radiance.visibility[:, None], torch.ones_like(place)[:, None]]
+    for ray, position, weights, radiance in march(samples, rays.origins.new_ones(()), backend, options, evaluate):
+        values = [radiance.colour, position[:, None], radiance.visibility[:, None], torch.ones_like(position)[:, None]]
         sums = sums.index_add(0, ray, weights[:, None] * torch.cat(values, dim=1))
     rgb, distance, visibility, opacity = sums.split([3, 1, 1, 1], dim=1)
     norm = opacity.clamp(min=torch.finfo(sums.dtype).tiny)
@@ -117,38 +131,41 @@ def follow(field: Field, rays: Rays, samples: RaySamples, backend: Backend, opti
 
 def march(
     samples: RaySamples,
-    light: Float[Tensor, ""],
+    transmittance: Float[Tensor, ""],
     backend: Backend,
     options: MarchOptions,
-    ask: Callable[[Tensor, RaySamples], tuple[Tensor, Answer]],
+    evaluate: Callable[[Tensor, RaySamples], tuple[Tensor, Answer]],
 ) -> Iterator[tuple[Tensor, Tensor, Tensor, Answer]]:
-    """Follow rays front to back, block by block, leaving those that have gone dark.
+    """March rays front to back, block by block, dropping those whose transmittance is spent.
 
     Args:
-        light: that falls on every ray.
-        ask: (ray of each sample, samples) -> density, and what else was found out.
+        samples: of all rays.
+        transmittance: before every ray's first sample.
+        backend: compositing.
+        options: size of a block, and when to stop.
+        evaluate: (ray of each sample, samples) -> density, and anything else that was found.
 
     Yields:
-        Of each block: ray, place and weight of every sample, and what else `ask` found out.
+        Of each block: ray, position and weight of every sample, and what else `evaluate` found.
     """
     count = torch.bincount(samples.ray, minlength=samples.num_rays)
     following = count.cumsum(dim=0) - count
     alive = count.nonzero()[:, 0]
     left, following = count[alive], following[alive]
-    light = light.expand(len(alive))
+    transmittance = transmittance.expand(len(alive))
     while len(alive) > 0:
         block = _next_block(samples, following, left.clamp(max=options.block))
         ray = alive[block.ray]
-        density, known = ask(ray, block)
-        weights, light = backend.composite(density, block, light)
-        yield ray, block.place, weights, known
+        density, known = evaluate(ray, block)
+        weights, transmittance = backend.composite(density, block, transmittance)
+        yield ray, block.position, weights, known
         following, left = following + options.block, left - options.block
-        keep = ((left > 0) & (light > options.stop)).nonzero()[:, 0]
-        alive, following, left, light = alive[keep], following[keep], left[keep], light[keep]
+        keep = ((left > 0) & (transmittance > options.stop)).nonzero()[:, 0]
+        alive, following, left, transmittance = alive[keep], following[keep], left[keep], transmittance[keep]
 
 
 def _next_block(samples: RaySamples, first: Tensor, count: Tensor) -> RaySamples:
-    """Of each ray, `count` packed samples from `first` on; rays renumbered from 0."""
+    """Return `count` packed samples of each ray from `first` on; rays are renumbered from 0."""
     ray = torch.repeat_interleave(count)
     index = torch.arange(len(ray), device=ray.device) + (first - (count.cumsum(dim=0) - count))[ray]
     at = None if samples.at is None else samples.at[index]
@@ -156,7 +173,7 @@ def _next_block(samples: RaySamples, first: Tensor, count: Tensor) -> RaySamples
 
 
 def _evaluate(field: Field, rays: Rays, ray: Tensor, distance: Tensor, points_per_chunk: int) -> Radiance:
-    """The field at distances along rays, a chunk at a time."""
+    """Evaluate the field at distances along rays, a chunk at a time."""
     parts = []
     for some, at in zip(ray.split(points_per_chunk), distance.split(points_per_chunk), strict=True):
         directions = rays.directions[some]

@@ -1,7 +1,7 @@
 """Compositing through nerfacc: its dense functions on the CPU, its packed CUDA kernels on CUDA.
 
-nerfacc 0.5.3's own `prefix_trans` is not used: it multiplies in place what autograd still needs. The light that
-reaches a ray is a factor of all of its weights, so it is multiplied here.
+nerfacc 0.5.3's own `prefix_trans` is not used: it multiplies in place what autograd still needs. The transmittance
+before a ray's first sample is a factor of all of its weights, so it is multiplied here.
 """
 
 import torch
@@ -12,41 +12,41 @@ from sherf.scene import RaySamples
 
 
 def composite_dense(
-    density: Float[Tensor, " sample"], samples: RaySamples, light: Float[Tensor, " ray"]
+    density: Float[Tensor, " sample"], samples: RaySamples, transmittance: Float[Tensor, " ray"]
 ) -> tuple[Float[Tensor, " sample"], Float[Tensor, " ray"]]:
-    """`torch_backend.composite` on samples padded to (ray, sample); fast where rays hold similar numbers of them."""
+    """Compute `torch_backend.composite` on samples padded to (ray, sample): fast if rays have similar numbers."""
     from nerfacc import render_weight_from_density
 
     count = torch.bincount(samples.ray, minlength=samples.num_rays)
     longest = int(count.max()) if len(samples.ray) else 0
     if longest == 0:
-        return density, light
+        return density, transmittance
     held = torch.arange(longest, device=count.device) < count[:, None]
     length = density.new_zeros(held.shape).masked_scatter(held, (samples.end - samples.start).to(density.dtype))
     padded = torch.zeros_like(length).masked_scatter(held, density)
-    weights, transmittance, alpha = render_weight_from_density(torch.zeros_like(length), length, padded)
-    weights = light[:, None] * weights
-    return weights[held], light * transmittance[:, -1] * (1 - alpha[:, -1])
+    weights, passed, alpha = render_weight_from_density(torch.zeros_like(length), length, padded)
+    weights = transmittance[:, None] * weights
+    return weights[held], transmittance * passed[:, -1] * (1 - alpha[:, -1])
 
 
 def composite_packed(
-    density: Float[Tensor, " sample"], samples: RaySamples, light: Float[Tensor, " ray"]
+    density: Float[Tensor, " sample"], samples: RaySamples, transmittance: Float[Tensor, " ray"]
 ) -> tuple[Float[Tensor, " sample"], Float[Tensor, " ray"]]:
-    """`torch_backend.composite` by nerfacc's CUDA kernels, which are compiled on first use (nvcc, a few minutes)."""
+    """Compute `torch_backend.composite` with nerfacc's CUDA kernels, compiled on first use (nvcc, minutes)."""
     from nerfacc import render_weight_from_density
 
     if len(samples.ray) == 0:
-        return density, light
+        return density, transmittance
     weights, _, _ = render_weight_from_density(
         samples.start, samples.end, density, ray_indices=samples.ray, n_rays=samples.num_rays
     )
     thickness = density * (samples.end - samples.start)
-    total = torch.zeros_like(light).index_add(0, samples.ray, thickness)
-    return light[samples.ray] * weights, light * torch.exp(-total)
+    total = torch.zeros_like(transmittance).index_add(0, samples.ray, thickness)
+    return transmittance[samples.ray] * weights, transmittance * torch.exp(-total)
 
 
 def compiled_kernels() -> bool:
-    """Whether nerfacc's CUDA kernels are there, or could be compiled just now."""
+    """Return whether nerfacc's CUDA kernels are available, compiling them if need be."""
     from nerfacc.cuda._backend import _C
 
     return _C is not None

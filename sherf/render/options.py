@@ -8,21 +8,22 @@ Layer = Literal["depth", "opacity", "normal", "visibility"]
 
 @dataclass(frozen=True)
 class RenderOptions:
-    """How frames are made."""
+    """How frames are rendered."""
 
     size: int = 512
-    """Side of the square pictures, pixels."""
+    """Height and width of the frames, pixels."""
     background: str = "white"
-    """A colour name, #rrggbb or r,g,b; "transparent" gives PNGs with alpha."""
+    """Background: a CSS colour name, #rrggbb, r,g,b, or transparent, which gives PNG files and a WebM with alpha."""
     fps: float = 30.0
-    """Pictures a second in the video."""
+    """Frame rate of the video, frames per second."""
     gif: bool = False
-    """Write video.gif beside video.mp4."""
+    """Also write video.gif."""
     layers: tuple[Layer, ...] = ()
-    """Also write these of each picture: depth (16 bits, mm), opacity, normal, visibility (what the photo saw)."""
+    """Also write these layers of each frame: depth (16 bits, mm), opacity, normal, visibility (the share of each pixel
+    that the photo saw)."""
     fast: bool = False
-    """Show the avatar as a textured mesh, as `sherf export` writes it: many pictures a second, after half a minute."""
+    """Render the avatar as a textured mesh, as `sherf export` writes it: fast, after half a minute."""
     chunk: int | None = None
-    """Points computed at once; fewer take less memory."""
+    """Points evaluated at once; fewer take less memory. Default: the model's own number."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute."""

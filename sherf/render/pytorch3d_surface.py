@@ -1,4 +1,4 @@
-"""Nearest vertices on CUDA by PyTorch3D's knn, and nearest surface points: the triangles around those, measured."""
+"""Nearest vertices on CUDA by PyTorch3D's knn, and nearest surface points among the triangles around them."""
 
 import math
 
@@ -20,10 +20,11 @@ class Pytorch3dVertices:
     """Same answers as `torch_backend.BruteForceVertices`."""
 
     def __init__(self, vertices: Float[Tensor, "vertex 3"], reach: float = math.inf) -> None:
+        """Keep vertices, metres; `reach` does not matter here."""
         self.vertices = vertices.detach()
 
     def __call__(self, points: Float[Tensor, "point 3"]) -> Int[Tensor, " point"]:
-        """The index of the vertex that is nearest to each point. No gradients."""
+        """Return the index of the vertex that is nearest to each point. No gradients."""
         from pytorch3d.ops import knn_points
 
         with torch.no_grad():
@@ -31,18 +32,19 @@ class Pytorch3dVertices:
 
 
 class Pytorch3dSurface:
-    """`torch_backend.BruteForceSurface` among nearby triangles only: exact for triangles of even size.
+    """`torch_backend.BruteForceSurface` among nearby triangles only: exact for triangles of similar sizes.
 
-    Where a long triangle passes close to a point but has its corners far away, a neighbour of it is returned.
+    Where a long triangle passes close to a point but has its corners far away, one of its neighbours is returned.
     """
 
     def __init__(self, vertices: Float[Tensor, "vertex 3"], faces: Int[Tensor, "face 3"]) -> None:
+        """Keep a mesh: vertices in metres, faces counter-clockwise seen from outside."""
         self.vertices = vertices.detach()
         self.mesh = SignedMesh.of(vertices, faces)
         self.faces_around = _faces_around(len(vertices), faces.long())
 
     def nearest(self, points: Float[Tensor, "point 3"]) -> SurfacePoints:
-        """Nearest surface points; see `Surface`."""
+        """Return the nearest surface points: `Surface.nearest`."""
         with torch.no_grad():
             parts = [self._nearest_triangle(some) for some in points.split(POINTS_PER_CHUNK)]
             face, barycentric = (torch.cat(x) for x in zip(*parts, strict=True))
@@ -63,7 +65,7 @@ class Pytorch3dSurface:
 
 
 def _faces_around(num_vertices: int, faces: Int[Tensor, "face 3"]) -> Int[Tensor, "vertex valence"]:
-    """The faces at each vertex; short rows repeat their first face, vertices without a face name face 0."""
+    """Return the faces at each vertex; short rows repeat their first face, vertices without a face get face 0."""
     vertex, order = faces.reshape(-1).sort(stable=True)
     face = order // 3
     count = torch.bincount(vertex, minlength=num_vertices)

@@ -1,4 +1,4 @@
-"""Open3D without what it loads for notebooks."""
+"""Open3D without its notebook support, which takes longer to import than everything else."""
 
 import sys
 from types import ModuleType
@@ -7,11 +7,11 @@ NOTEBOOKS = "open3d.visualization.draw_plotly"
 
 
 def quick_open3d() -> ModuleType:
-    """Open3D, imported on first use, without its drawing in notebooks: that alone takes longer than all the rest."""
+    """Return Open3D, imported on first use without its notebook support."""
     if "open3d" not in sys.modules:
-        left_out = ModuleType(NOTEBOOKS)
-        vars(left_out).update(get_plotly_fig=None, draw_plotly=None, draw_plotly_server=None)
-        sys.modules[NOTEBOOKS] = left_out
+        stand_in = ModuleType(NOTEBOOKS)
+        vars(stand_in).update(get_plotly_fig=None, draw_plotly=None, draw_plotly_server=None)
+        sys.modules[NOTEBOOKS] = stand_in
     import open3d
 
     return open3d

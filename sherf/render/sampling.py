@@ -1,4 +1,4 @@
-"""Where along rays a field near a body has to be evaluated: an occupancy grid and the samples that fall into it."""
+"""Ray sampling near a body: an occupancy grid, and the samples along rays that fall into it."""
 
 import math
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ class OccupancyGrid:
         return nearby
 
     def contains(self, points_world: Float[Tensor, "*point 3"]) -> Bool[Tensor, " *point"]:
-        """Whether points lie in occupied voxels."""
+        """Return whether world points, metres, lie in occupied voxels."""
         index = ((points_world - self.low) / self.voxel).floor().long()
         shape = torch.tensor(self.occupied.shape, device=index.device)
         inside = ((index >= 0) & (index < shape)).all(dim=-1)
@@ -57,11 +57,17 @@ class OccupancyGrid:
     def around(
         vertices: Float[Tensor, "vertex 3"], faces: Int[Tensor, "face 3"], reach: float, voxel: float = 0.0075
     ) -> "OccupancyGrid":
-        """The voxels within `reach` metres of a triangle mesh.
+        """Return the grid of the voxels within a distance of a triangle mesh.
 
-        Conservative: every point within reach of the surface is in an occupied voxel. Not generous: an occupied
-        voxel's centre is at most reach + 2 voxel diagonals from the surface. No nearest-neighbour query is made:
-        points scattered over the triangles mark voxels, which a separable distance transform then grows.
+        Every point within reach of the surface is in an occupied voxel; an occupied voxel's centre is at most reach +
+        2 voxel diagonals from the surface. Works without nearest-neighbour queries: points scattered over the
+        triangles mark voxels, which a separable distance transform then grows.
+
+        Args:
+            vertices: world space, metres.
+            faces: the mesh's triangles.
+            reach: distance from the surface, metres.
+            voxel: edge length of a voxel, metres.
         """
         return OccupancyGrid.within(vertices, faces, vertices.new_full((len(vertices),), reach), voxel)
 
@@ -69,7 +75,14 @@ class OccupancyGrid:
     def within(
         vertices: Float[Tensor, "vertex 3"], faces: Int[Tensor, "face 3"], reach: Float[Tensor, " vertex"], voxel: float
     ) -> "OccupancyGrid":
-        """Likewise, with a reach of each vertex's own; a triangle has its corners' largest."""
+        """Return the grid of the voxels within reach of a mesh, where the reach differs from vertex to vertex.
+
+        Args:
+            vertices: world space, metres.
+            faces: the mesh's triangles; the reach of a triangle is the largest of its corners.
+            reach: distance from the surface at each vertex, metres.
+            voxel: edge length of a voxel, metres.
+        """
         spacing = 0.45 * voxel
         points, face = scatter_points(vertices, faces, spacing)
         # no surface point is farther than this from the nearest scattered one (circumradius of a lattice cell)
@@ -87,7 +100,12 @@ class OccupancyGrid:
 def scatter_points(
     vertices: Float[Tensor, "vertex 3"], faces: Int[Tensor, "face 3"], spacing: float
 ) -> tuple[Float[Tensor, "point 3"], Int[Tensor, " point"]]:
-    """Points of a regular lattice on each triangle, neighbours at most `spacing` metres apart, corners included.
+    """Scatter points over a mesh: a regular lattice on each triangle, corners included.
+
+    Args:
+        vertices: metres.
+        faces: the mesh's triangles.
+        spacing: largest distance between neighbouring points, metres.
 
     Returns:
         The points, and the triangle of each.
@@ -109,14 +127,14 @@ def scatter_points(
 
 
 def _grow(seeds: Int[Tensor, "x y z"]) -> Bool[Tensor, "x y z"]:
-    """Voxels of which some point is within a seed voxel's own reach of some point of it.
+    """Return the voxels of which some point is within reach of some point of a seed voxel.
 
     The gap between two voxels k apart on an axis is max(|k| - 1, 0), and squared gaps add up over the axes, so three
     passes of one-dimensional minima of (squared gap - squared reach) are exact (Felzenszwalb & Huttenlocher 2012 do
     the same for distances).
 
     Args:
-        seeds: squared reaches, in voxels; 0 where no seed is.
+        seeds: squared reaches, in voxels; 0 where there is no seed.
     """
     most = int(seeds.max())
     missing = torch.where(seeds > 0, -seeds, 1).to(torch.int16 if 2 * most < 2**14 else torch.int32)
@@ -131,11 +149,16 @@ def _grow(seeds: Int[Tensor, "x y z"]) -> Bool[Tensor, "x y z"]:
 
 
 def sample_rays(rays: Rays, grid: OccupancyGrid, step: float) -> RaySamples:
-    """Samples of length `step` (metres) along each ray, kept where their middle lies in an occupied voxel.
+    """Return uniform samples of rays whose middles lie in occupied voxels. No gradients.
 
-    Rays that miss the grid's box fall out first; the others are cut into intervals of several voxels that are kept
+    Rays that miss the grid's box are dropped first; the others are cut into intervals of several voxels, which are kept
     if anything nearby is occupied; only those are cut into samples. Rays with non-finite or zero directions, or
-    far <= near, get none. Makes no gradients.
+    far <= near, do not get samples.
+
+    Args:
+        rays: one axis, unit directions, world space.
+        grid: where the field is not empty.
+        step: length of a sample along its ray, metres.
     """
     with torch.no_grad():
         near, far = _clip_to_box(rays, grid)
@@ -149,7 +172,7 @@ def sample_rays(rays: Rays, grid: OccupancyGrid, step: float) -> RaySamples:
 
 
 def _clip_to_box(rays: Rays, grid: OccupancyGrid) -> tuple[Float[Tensor, " ray"], Float[Tensor, " ray"]]:
-    """Near and far within the grid's box (slab test); far <= near where a ray misses it or is not a ray."""
+    """Return near and far within the grid's box (slab test); far <= near for rays that miss it or are degenerate."""
     inverse = 1 / torch.where(rays.directions == 0, 1e-12, rays.directions)
     first = (grid.low - rays.origins) * inverse
     last = (grid.high - rays.origins) * inverse
@@ -167,8 +190,8 @@ def _sample_hits(
     far: Float[Tensor, " ray"],
     hit: Int[Tensor, " hit"],
 ) -> tuple[Int[Tensor, " sample"], Float[Tensor, " sample"], Float[Tensor, " sample"]]:
-    """Ray index, start and end of the samples of the rays `hit`, which all meet the box."""
-    # a step longer than an interval is looked up itself: `nearby` does not reach as far
+    """Return ray index, start and end of the samples of the rays `hit`, all of which meet the box."""
+    # a step longer than an interval is tested by itself: `nearby` does not reach as far
     per_interval = max(1, math.floor(2 * STRIDE_VOXELS * grid.voxel / step))
     length = per_interval * step
     # grid coordinates of a ray: origin + distance * direction, in voxels
@@ -181,22 +204,23 @@ def _sample_hits(
     number = torch.arange(len(of), device=hit.device) - (intervals.cumsum(0) - intervals)[of]
     begin = near[of] + number * length
     if per_interval > 1:
-        keep = _look_up(grid.nearby, origins[:, of], directions[:, of], begin + length / 2).nonzero()[:, 0]
+        keep = _sample_voxels(grid.nearby, origins[:, of], directions[:, of], begin + length / 2).nonzero()[:, 0]
         of, begin = of[keep], begin[keep]
 
     starts = begin[:, None] + step * torch.arange(per_interval, device=hit.device, dtype=begin.dtype)
     ends = torch.minimum(starts + step, far[of, None])
-    keep = _look_up(grid.occupied, origins[:, of, None], directions[:, of, None], (starts + ends) / 2) & (ends > starts)
+    occupied = _sample_voxels(grid.occupied, origins[:, of, None], directions[:, of, None], (starts + ends) / 2)
+    keep = occupied & (ends > starts)
     return hit[of[:, None].expand_as(keep)[keep]], starts[keep], ends[keep]
 
 
-def _look_up(
+def _sample_voxels(
     voxels: Bool[Tensor, "x y z"],
     origins: Float[Tensor, "3 *#sample"],
     directions: Float[Tensor, "3 *#sample"],
     distances: Float[Tensor, "*sample"],
 ) -> Bool[Tensor, "*sample"]:
-    """The voxel at a distance along each ray, in voxel coordinates; positions are clamped into the grid."""
+    """Return the voxels at distances along rays given in voxel coordinates; positions are clamped into the grid."""
     index = torch.zeros_like(distances, dtype=torch.int32)
     for axis, size in enumerate(voxels.shape):
         position = torch.addcmul(origins[axis], directions[axis], distances).clamp_(0, size - 1)

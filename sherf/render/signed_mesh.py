@@ -1,4 +1,4 @@
-"""Points and triangles in plain torch: closest points, and on which side of a closed mesh a point lies."""
+"""Points and triangles in plain torch: closest points, and the side of a closed mesh on which a point lies."""
 
 from dataclasses import dataclass
 
@@ -15,20 +15,20 @@ ON_EDGE = 1e-5
 
 @dataclass(frozen=True)
 class SignedMesh:
-    """A triangle mesh with the pseudo-normals that tell its inside from its outside.
+    """A triangle mesh with the pseudo-normals that distinguish its inside from its outside.
 
     Baerentzen & Aanaes 2005, "Signed distance computation using the angle weighted pseudonormal": the difference
-    between a point and its closest surface point has a positive product with the pseudo-normal there exactly if the
-    point lies outside; on an edge that is the sum of both faces' normals, on a vertex their angle-weighted sum.
+    between a point and its closest surface point has a positive product with the pseudo-normal there if and only if
+    the point lies outside; on an edge that is the sum of both faces' normals, on a vertex their angle-weighted sum.
     """
 
     corners: Float[Tensor, "face 3 3"]
     pseudo_normals: Float[Tensor, "face 8 3"]
-    """By which barycentric weights vanish, as bits (1, 2, 4 for the first, second, third corner)."""
+    """Indexed by the barycentric weights that vanish, as bits: 1, 2, 4 for the first, second, third corner."""
 
     @staticmethod
     def of(vertices: Float[Tensor, "vertex 3"], faces: Int[Tensor, "face 3"]) -> "SignedMesh":
-        """Precompute the pseudo-normals of a mesh whose faces wind counter-clockwise seen from outside."""
+        """Return a mesh with its pseudo-normals; faces must wind counter-clockwise seen from outside. No gradients."""
         vertices, faces = vertices.detach(), faces.long()
         corners = vertices[faces]
         following = normalize(corners.roll(-1, dims=1) - corners, dim=-1)
@@ -52,7 +52,13 @@ class SignedMesh:
     def signed(
         self, points: Float[Tensor, "point 3"], face: Int[Tensor, " point"], barycentric: Float[Tensor, "point 3"]
     ) -> SurfacePoints:
-        """Complete known closest points with their signed distance."""
+        """Return closest surface points with their signed distance.
+
+        Args:
+            points: in the mesh's space, metres.
+            face: of the closest surface point.
+            barycentric: of the closest surface point.
+        """
         offset = points - torch.einsum("pc,pcd->pd", barycentric, self.corners[face])
         bits = (barycentric <= ON_EDGE).long() @ torch.tensor([1, 2, 4], device=face.device)
         outwards = (offset * self.pseudo_normals[face, bits]).sum(dim=-1)
@@ -63,10 +69,17 @@ class SignedMesh:
 def closest_on_triangles(
     points: Float[Tensor, "*#pair 3"], corners: Float[Tensor, "*#pair 3 3"]
 ) -> tuple[Float[Tensor, "*pair 3"], Float[Tensor, "*pair"]]:
-    """Barycentric weights of the point of each triangle that is closest to each point, and the squared distance.
+    """Find the point of each triangle that is closest to each point.
 
-    The closest of four candidates: the foot of the perpendicular, where it falls inside, and the nearest points of
-    the three edges. Triangles without area have only edges.
+    It is the closest of four candidates: the foot of the perpendicular, where it falls inside, and the nearest points
+    of the three edges. Triangles without area have only edges.
+
+    Args:
+        points: metres.
+        corners: of the triangles, metres.
+
+    Returns:
+        Barycentric weights of the closest point, and the squared distance.
     """
     a, b, c = corners.unbind(dim=-2)
     ab, ac, ap = b - a, c - a, points - a
@@ -101,5 +114,5 @@ def closest_on_triangles(
 
 
 def _share(product: Float[Tensor, "*#pair"], squared_length: Float[Tensor, "*#pair"]) -> Float[Tensor, "*pair"]:
-    """Position of a projection along an edge, clamped to it; 0 on an edge without length."""
+    """Return the position of a projection along an edge, clamped to it; 0 on an edge without length."""
     return (product / squared_length.clamp(min=torch.finfo(product.dtype).tiny)).clamp(0, 1)

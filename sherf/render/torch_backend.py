@@ -1,4 +1,4 @@
-"""The definition of every backend operation, in plain torch on any device: obvious first, fast second."""
+"""The definition of every backend operation, in plain torch on any device: readable first, fast second."""
 
 import math
 
@@ -15,17 +15,18 @@ THICKNESS_MAX = 80.0
 """Optical thickness at which a sample counts as solid: exp(-80) is 0 beside 1, and sums of many stay exact."""
 
 PAIRS_PER_CHUNK = 2**18
-"""Point-triangle pairs looked at together: bounds memory at about 50 MB."""
+"""Point-triangle pairs evaluated together: bounds memory at about 50 MB."""
 
 
 class BruteForceSurface:
-    """Measures the distance to every triangle: for tests and small meshes."""
+    """Nearest surface points by the distance to every triangle: for tests and small meshes."""
 
     def __init__(self, vertices: Float[Tensor, "vertex 3"], faces: Int[Tensor, "face 3"]) -> None:
+        """Keep a mesh: vertices in metres, faces counter-clockwise seen from outside."""
         self.mesh = SignedMesh.of(vertices, faces)
 
     def nearest(self, points: Float[Tensor, "point 3"]) -> SurfacePoints:
-        """Nearest surface points; see `Surface`."""
+        """Return the nearest surface points: `Surface.nearest`."""
         with torch.no_grad():
             chunk = max(1, PAIRS_PER_CHUNK // len(self.mesh.corners))
             parts = [self._nearest_triangle(some) for some in points.split(chunk)]
@@ -41,13 +42,14 @@ class BruteForceSurface:
 
 
 class BruteForceVertices:
-    """Measures the distance to every vertex."""
+    """Nearest vertices by the distance to every vertex."""
 
     def __init__(self, vertices: Float[Tensor, "vertex 3"], reach: float = math.inf) -> None:
+        """Keep vertices, metres; `reach` does not matter here."""
         self.vertices = vertices.detach()
 
     def __call__(self, points: Float[Tensor, "point 3"]) -> Int[Tensor, " point"]:
-        """The index of the nearest vertex; the first of several that are equally near."""
+        """Return the index of the nearest vertex; the first of several equally near ones."""
         chunk = max(1, 8 * PAIRS_PER_CHUNK // len(self.vertices))
         found = [
             (some[:, None] - self.vertices).square().sum(dim=-1).argmin(dim=1) for some in points.detach().split(chunk)
@@ -56,14 +58,14 @@ class BruteForceVertices:
 
 
 def composite(
-    density: Float[Tensor, " sample"], samples: RaySamples, light: Float[Tensor, " ray"]
+    density: Float[Tensor, " sample"], samples: RaySamples, transmittance: Float[Tensor, " ray"]
 ) -> tuple[Float[Tensor, " sample"], Float[Tensor, " ray"]]:
-    """Weights of packed samples: w_i = T_i (1 - exp(-density_i length_i)), NeRF (Mildenhall et al. 2020), Eq. 3.
+    """Return the weights of packed samples, T_i (1 - exp(-density_i length_i)): NeRF (Mildenhall et al. 2020), Eq. 3.
 
     Args:
         density: 1/m, non-negative; evaluated once per sample.
         samples: sorted by ray, then by distance.
-        light: transmittance of whatever lies before each ray's first sample, 0..1.
+        transmittance: of what lies before each ray's first sample, 0..1.
 
     Returns:
         The samples' weights, and the transmittance behind each ray's last sample.
@@ -74,11 +76,11 @@ def composite(
     count = torch.bincount(samples.ray, minlength=samples.num_rays)
     before_ray = torch.cat([through.new_zeros(1), through])[count.cumsum(dim=0) - count]
     within = (through - before_ray[samples.ray]).to(thickness.dtype)
-    weights = light[samples.ray] * torch.exp(thickness - within) * -torch.expm1(-thickness)
-    total = torch.zeros_like(light).index_add(0, samples.ray, thickness)
-    return weights, light * torch.exp(-total)
+    weights = transmittance[samples.ray] * torch.exp(thickness - within) * -torch.expm1(-thickness)
+    total = torch.zeros_like(transmittance).index_add(0, samples.ray, thickness)
+    return weights, transmittance * torch.exp(-total)
 
 
 def torch_backend(device: torch.device) -> Backend:
-    """The definition of all operations, on any device."""
+    """Return the backend that defines all operations, on any device."""
     return Backend("torch", device, BruteForceSurface, BruteForceVertices, sample_rays, composite)

@@ -1,1 +1,1 @@
-"""Training: losses, objective, loop, state."""
+"""Training of networks: data augmentation, losses, the training loop and its saved state, and personalisation."""

@@ -1,11 +1,10 @@
-"""What a photo and its fit get wrong, and what else could have been: changes to a pair that training sees.
+"""Data augmentation of training pairs.
 
-Mirroring and exposure change all pictures alike. Everything else befalls the observation alone: a body that lies a
-little beside the person, a mask with a rim of background or without the person's own rim, something in the way, a
-picture that ends too early.
+Mirroring and exposure change both views alike. The rest changes the observation alone, as photos and fits do: a body
+slightly off the person, a mask too wide or too narrow, an occluder, a cropped image.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -18,65 +17,54 @@ from sherf.body.skeleton import HANDS
 from sherf.datasets.multiview import View
 from sherf.datasets.pairs import Pair
 from sherf.scene import BodyPose, Camera
-from sherf.training.texture_cache import Baked
+from sherf.training.options import AugmentOptions
+from sherf.training.texture_cache import TexelTargets
 
 FLIP = torch.tensor([-1.0, 1.0, 1.0])
-MOST_RIM_PX = 2
-LEAST_LEFT = 0.65
-"""Of a picture that is cut off."""
+MAX_RIM_PX = 2
+"""Largest dilation or erosion of a mask."""
+MIN_KEPT = 0.65
+"""Smallest share of an image's height or width that cropping leaves."""
 
 
-@dataclass(frozen=True)
-class AugmentOptions:
-    """How often, and how much."""
+def augment(
+    pair: Pair, targets: TexelTargets | None, body: BodyModel, options: AugmentOptions, rng: np.random.Generator
+) -> tuple[Pair, TexelTargets | None]:
+    """Return a training pair, and the texel targets of the observation's pose, with random changes.
 
-    mirror: float = 0.5
-    """Share of pairs in which left and right are swapped."""
-    exposure: float = 0.06
-    """Standard deviation of each channel's factor."""
-    gamma: float = 0.1
-    """Standard deviation of the logarithm of the exponent."""
-    fit: float = 0.3
-    """Share of observations whose body and mask are as a fit to a photo makes them."""
-    joints: float = 0.02
-    """Standard deviation of the joints' rotations, radians."""
-    betas: float = 0.25
-    depth: float = 0.012
-    """Standard deviation of the distance, as a share of it."""
-    aside_m: float = 0.006
-    occluded: float = 0.1
-    """Share of observations with something in the way."""
-    cut: float = 0.1
-    """Share of observations that end within the person."""
+    Args:
+        pair: world space, both views with the same light.
+        targets: of the observation's pose; None if they are not used.
+        body: the body model of the pair.
+        options: probabilities and amounts.
+        rng: the source of all random numbers.
 
-
-def augmented(
-    pair: Pair, baked: Baked | None, body: BodyModel, options: AugmentOptions, rng: np.random.Generator
-) -> tuple[Pair, Baked | None]:
-    """A pair, and what is known of the observation's moment, as training sees them."""
+    Returns:
+        The changed pair and targets; the arguments stay as they are.
+    """
     observed, target = pair.observation, pair.target
     if rng.random() < options.mirror:
-        observed, target = mirrored(observed, body), mirrored(target, body)
-        baked = None if baked is None else baked.mirrored()
+        observed, target = mirror_view(observed, body), mirror_view(target, body)
+        targets = None if targets is None else targets.mirrored()
     factor = torch.from_numpy(rng.normal(1, options.exposure, 3)).float()
     exponent = float(np.exp(rng.normal(0, options.gamma)))
-    observed, target = (_exposed(view, factor, exponent) for view in (observed, target))
-    if baked is not None:
-        baked = replace(baked, colour=(baked.colour**exponent * factor).clamp(0, 1))
+    observed, target = (_change_exposure(view, factor, exponent) for view in (observed, target))
+    if targets is not None:
+        targets = replace(targets, colour=(targets.colour**exponent * factor).clamp(0, 1))
     if rng.random() < options.fit:
-        observed = _misfit(_rimmed(observed, rng), body, options, rng)
+        observed = _disturb_fit(_disturb_mask(observed, rng), body, options, rng)
     if rng.random() < options.occluded:
-        observed = _occluded(observed, rng)
+        observed = _occlude(observed, rng)
     if rng.random() < options.cut:
-        observed = _cut(observed, rng)
-    return Pair(observed, target), baked
+        observed = _crop(observed, rng)
+    return Pair(observed, target), targets
 
 
-def mirrored(view: View, body: BodyModel) -> View:
-    """The view in a mirror: world x turned round, left and right limbs swapped."""
+def mirror_view(view: View, body: BodyModel) -> View:
+    """Return the mirror image of a view: world x negated, left and right limbs swapped."""
     subject = view.subject
     camera, pose, flip = subject.camera, subject.pose, FLIP.to(subject.image)
-    both = flip[:, None] * flip
+    flip_both = flip[:, None] * flip
     K = camera.K.clone()
     K[0, 2] = camera.size[1] - K[0, 2]
     return replace(
@@ -85,25 +73,25 @@ def mirrored(view: View, body: BodyModel) -> View:
             subject,
             image=subject.image.flip(-1),
             mask=subject.mask.flip(-1),
-            camera=Camera(K, camera.R * both, camera.T * flip, camera.size),
+            camera=Camera(K, camera.R * flip_both, camera.T * flip, camera.size),
             pose=BodyPose(
-                pose.betas, mirrored_rotations(pose.joints), pose.R_world_body * both, pose.T_world_body * flip
+                pose.betas, mirrored_rotations(pose.joints), pose.R_world_body * flip_both, pose.T_world_body * flip
             ),
         ),
         vertices=view.vertices[body.mirror] * flip,
         depth=None if view.depth is None else view.depth.flip(-1),
-        unsure=None if view.unsure is None else view.unsure.flip(-1),
+        uncertain=None if view.uncertain is None else view.uncertain.flip(-1),
     )
 
 
-def _exposed(view: View, factor: Tensor, exponent: float) -> View:
-    """Colours as another exposure and white balance would show them."""
+def _change_exposure(view: View, factor: Tensor, exponent: float) -> View:
+    """Return the view with another exposure and white balance."""
     image = view.subject.image.clamp(0, 1) ** exponent * factor.to(view.subject.image)[:, None, None]
     return replace(view, subject=replace(view.subject, image=image.clamp(0, 1)))
 
 
-def _misfit(view: View, body: BodyModel, options: AugmentOptions, rng: np.random.Generator) -> View:
-    """The body where a fit might have put it."""
+def _disturb_fit(view: View, body: BodyModel, options: AugmentOptions, rng: np.random.Generator) -> View:
+    """Return the view with the body slightly off, as a fit would have it."""
     subject = view.subject
     camera, pose = subject.camera, subject.pose
 
@@ -123,55 +111,57 @@ def _misfit(view: View, body: BodyModel, options: AugmentOptions, rng: np.random
     return replace(view, subject=replace(subject, pose=moved), vertices=body.pose(moved).vertices)
 
 
-def _rimmed(view: View, rng: np.random.Generator) -> View:
-    """A mask too wide, with a background, or too narrow."""
-    subject, width = view.subject, int(rng.integers(0, MOST_RIM_PX + 1))
+def _disturb_mask(view: View, rng: np.random.Generator) -> View:
+    """Return the view with a mask too wide, over a plain background, or too narrow."""
+    subject, width = view.subject, int(rng.integers(0, MAX_RIM_PX + 1))
     background = torch.from_numpy(rng.random(3)).to(subject.image)[:, None, None]
     image = subject.image * subject.mask + (1 - subject.mask) * background
     mask = subject.mask[None, None]
     grown = F.max_pool2d(mask, 2 * width + 1, 1, width)
     shrunk = -F.max_pool2d(-mask, 2 * width + 1, 1, width)
-    # one side of the person may be cut well and the other badly
+    # The error varies over the image: one side may be segmented well and the other badly.
     share = torch.from_numpy(rng.random((1, 1, 3, 3))).to(mask)
     share = F.interpolate(share, size=mask.shape[2:], mode="bilinear", align_corners=True)
     return replace(view, subject=replace(subject, image=image, mask=(share * grown + (1 - share) * shrunk)[0, 0]))
 
 
-def _occluded(view: View, rng: np.random.Generator) -> View:
-    """An ellipse of the person is hidden."""
+def _occlude(view: View, rng: np.random.Generator) -> View:
+    """Return the view with an ellipse of the person masked out."""
     mask = view.subject.mask
     height, width = mask.shape
-    on = (mask > 0.5).nonzero()
-    if len(on) == 0:
+    foreground = (mask > 0.5).nonzero()
+    if len(foreground) == 0:
         return view
-    middle = on[int(rng.integers(len(on)))].to(mask)
+    centre = foreground[int(rng.integers(len(foreground)))].to(mask)
     radius = torch.from_numpy(rng.uniform(0.02, 0.12, 2)).to(mask) * height
     axes = (torch.arange(n, device=mask.device) for n in (height, width))
     y, x = torch.meshgrid(*axes, indexing="ij")
-    offset = (torch.stack([y, x], dim=-1).to(mask) - middle) / radius
+    offset = (torch.stack([y, x], dim=-1).to(mask) - centre) / radius
     return replace(view, subject=replace(view.subject, mask=mask * (offset.square().sum(dim=-1) > 1)))
 
 
-def _cut(view: View, rng: np.random.Generator) -> View:
-    """The picture ends at one side within the person."""
+def _crop(view: View, rng: np.random.Generator) -> View:
+    """Return the view cropped at one side."""
     subject = view.subject
     height, width = subject.mask.shape
-    left = float(rng.uniform(LEAST_LEFT, 1.0))
+    kept = float(rng.uniform(MIN_KEPT, 1.0))
     side = int(rng.choice(4, p=[0.5, 0.1, 0.2, 0.2]))
     top, bottom, first, last = 0, height, 0, width
     match side:
         case 0:
-            bottom = round(height * left)
+            bottom = round(height * kept)
         case 1:
-            top = round(height * (1 - left) / 2)
+            top = round(height * (1 - kept) / 2)
         case 2:
-            first = round(width * (1 - left))
+            first = round(width * (1 - kept))
         case _:
-            last = round(width * left)
+            last = round(width * kept)
     K = subject.camera.K.clone()
     K[:2, 2] -= torch.tensor([first, top]).to(K)
     camera = Camera(K, subject.camera.R, subject.camera.T, (bottom - top, last - first))
     image, mask = subject.image[:, top:bottom, first:last], subject.mask[top:bottom, first:last]
     depth = None if view.depth is None else view.depth[top:bottom, first:last]
-    unsure = None if view.unsure is None else view.unsure[top:bottom, first:last]
-    return replace(view, subject=replace(subject, image=image, mask=mask, camera=camera), depth=depth, unsure=unsure)
+    uncertain = None if view.uncertain is None else view.uncertain[top:bottom, first:last]
+    return replace(
+        view, subject=replace(subject, image=image, mask=mask, camera=camera), depth=depth, uncertain=uncertain
+    )

@@ -1,16 +1,25 @@
-"""What a training leaves to read: a plain CSV, TensorBoard events, pictures."""
+"""A training's log as a CSV file."""
 
 import csv
 from pathlib import Path
 from typing import Any
 
-from sherf.files.output import translated_errors, write_text
+from sherf.files.output import translate_write_errors, write_text
 
 
-class Log:
-    """A CSV of numbers by step. Continuing cuts off what came after the step that is continued from."""
+class CsvLog:
+    """A CSV of numbers by step."""
 
     def __init__(self, path: Path, after: int):
+        """Open a log, and drop the rows after the step that a training resumes from.
+
+        Args:
+            path: the CSV file; need not exist.
+            after: last step to keep.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
         self.path = path
         rows: list[dict[str, str]] = []
         self.names: list[str] = []
@@ -22,7 +31,11 @@ class Log:
         self._rewrite(rows)
 
     def add(self, row: dict[str, Any]) -> None:
-        """Add a line; a column that is new becomes one of all lines."""
+        """Append a row; a new column is added to all earlier rows, empty.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
         new = [name for name in row if name not in self.names]
         if new:
             rows = []
@@ -31,7 +44,7 @@ class Log:
                     rows = list(csv.DictReader(file))
             self.names += new
             self._rewrite(rows)
-        with translated_errors(self.path), self.path.open("a", newline="") as file:
+        with translate_write_errors(self.path), self.path.open("a", newline="") as file:
             csv.DictWriter(file, self.names, restval="").writerow(row)
 
     def _rewrite(self, rows: list[dict[str, str]]) -> None:

@@ -1,13 +1,14 @@
-"""The training loop, on Lightning Fabric: one process or many, interrupted and continued."""
+"""The training loop, on Lightning Fabric: one process or several, safe to interrupt and resume."""
 
 import math
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 import torch
 from lightning_fabric import Fabric
@@ -19,34 +20,44 @@ from sherf.body.body_model import BodyModel
 from sherf.datasets.multiview import MultiviewData
 from sherf.errors import TrainingError
 from sherf.files.output import prepare_output_folder
+from sherf.models.build import build_network
 from sherf.models.checkpoint import save_checkpoint
-from sherf.models.paper.network import Sherf
+from sherf.models.network import Network
 from sherf.progress import print_status
 from sherf.render.backend import Backend
-from sherf.training.csv_log import Log
+from sherf.training.csv_log import CsvLog
 from sherf.training.objective import Objective
 from sherf.training.options import TrainingOptions
 from sherf.training.state import STATE, Progress, RunningAverage, read_state, write_state
-from sherf.training.training_pairs import Drawn, DrawnPairs, bakery_of
-from sherf.training.validation import Validation, write_bad_batch
+from sherf.training.texture_cache import TextureCache
+from sherf.training.training_pairs import TrainingPair, TrainingPairs
+from sherf.training.validation import Validation, write_failed_batch
 
 CHECKPOINT = "checkpoint.safetensors"
 
 
 @dataclass(frozen=True)
-class Duration:
-    """How long to go on, and how often to save."""
+class RunLimits:
+    """How long one run trains, and how often it saves and validates."""
 
     seconds: float = math.inf
+    """Stop after this long, even if the schedule goes on."""
     save_seconds: float = 600.0
+    """Time between saves of the state."""
     validation_steps: int = 1000
+    """Steps between validations."""
 
 
-def learning_rate(options: TrainingOptions, step: int) -> float:
-    """Rises, stays (or falls slowly, or is halved now and then), and sinks to a hundredth along a cosine."""
+def compute_learning_rate(options: TrainingOptions, step: int) -> float:
+    """Return the learning rate of a step: warm-up, plateau or slow decay, and a cosine to a hundredth at the end.
+
+    Args:
+        options: `learning_rate`, `steps`, `warm_up`, `halve_steps`, `slow_after` and `decay`.
+        step: from 0.
+    """
     rising = min(1.0, (step + 1) / max(options.warm_up, 1))
-    begin = options.steps * (1 - options.decay)
-    share = min(max((step - begin) / max(options.steps - begin, 1), 0.0), 1.0)
+    decay_start = options.steps * (1 - options.decay)
+    share = min(max((step - decay_start) / max(options.steps - decay_start, 1), 0.0), 1.0)
     falling = 0.5 ** (step // options.halve_steps) if options.halve_steps else 1.0
     if options.slow_after:
         falling *= min(1.0, math.sqrt(options.slow_after / (step + 1)))
@@ -61,7 +72,7 @@ class Trainer:
     def __init__(
         self,
         fabric: Fabric,
-        model: Sherf,
+        model: Network,
         body: BodyModel,
         backend: Backend,
         options: TrainingOptions,
@@ -69,11 +80,21 @@ class Trainer:
         settings: dict[str, Any],
         half: bool = False,
     ):
-        """Begin, or continue what is in the folder.
+        """Start a training, or resume the one in the folder.
 
         Args:
-            settings: kept with the state.
+            fabric: devices and processes.
+            model: the network, with its initial weights.
+            body: the body model of the data set, on the backend's device.
+            backend: where to compute.
+            options: losses and schedule.
+            out: folder for state, checkpoint and logs.
+            settings: stored with the state, as JSON values; `data_sha256` names the texture cache.
             half: compute convolutions and linear layers in bfloat16.
+
+        Raises:
+            BadInput: the state in the folder is damaged, or belongs to another network.
+            OutputError: the folder cannot be written.
         """
         self.fabric, self.options, self.out, self.settings = fabric, options, prepare_output_folder(out), settings
         objective = Objective(model, body, backend, options, half)
@@ -87,81 +108,114 @@ class Trainer:
         self.objective, self.optimizer = fabric.setup(objective, optimizer)
         self.average.weights = {name: x.to(fabric.device) for name, x in self.average.weights.items()}
 
-    def train(self, data: MultiviewData, validation: Validation | None, duration: Duration) -> Progress:
-        """Go on until the schedule or the time ends, or somebody interrupts."""
-        fabric, options, done = self.fabric, self.options, self.progress
-        pairs = DrawnPairs(data, options, done.step, fabric.global_rank, fabric.world_size, options.steps)
-        if options.looks_at_maps and pairs.knows_depth:
-            pairs.bakery = bakery_of(self.body.to("cpu"), options, self.out, self.settings["data_sha256"])
-        elif options.looks_at_maps:
-            print_status("the data set knows no depths: the planes learn from rays alone")
-        for name, why in pairs.left_out.items():
-            print_status(f"left out: {name}: {why}")
+    def train(self, data: MultiviewData, validation: Validation | None, limits: RunLimits) -> Progress:
+        """Train until the schedule or the time ends, or the user interrupts; the state is saved in any case.
+
+        Args:
+            data: the training split.
+            validation: None: do not validate.
+            limits: of this run.
+
+        Returns:
+            The progress at the end.
+
+        Raises:
+            BadInput: an image of the data set is missing or damaged.
+            OutputError: the folder cannot be written.
+            TrainingError: a loss or gradient is not finite.
+            KeyboardInterrupt: the user interrupted, after the state was saved.
+        """
+        fabric, options, progress = self.fabric, self.options, self.progress
+        pairs = TrainingPairs(data, options, progress.step, fabric.global_rank, fabric.world_size, options.steps)
+        pairs.texture_cache = self._texture_cache(pairs)
+        for name, why in pairs.skipped.items():
+            print_status(f"skipped {name}: {why}")
         loader = DataLoader(pairs, batch_size=pairs.share, collate_fn=list, num_workers=0)
         is_first = fabric.global_rank == 0
-        log = Log(self.out / "log.csv", done.step) if is_first else None
-        board = _board(self.out) if is_first else None
-        began = saved = time.monotonic()
-        with (
-            _stoppable() as stopped,
-            tqdm(
-                total=options.steps, initial=done.step, disable=not is_first, unit="step", mininterval=5, smoothing=0.05
-            ) as bar,
-        ):
+        log = CsvLog(self.out / "log.csv", progress.step) if is_first else None
+        board = _open_tensorboard(self.out) if is_first else None
+        started = saved = time.monotonic()
+        bar = tqdm(
+            total=options.steps, initial=progress.step, disable=not is_first, unit="step", mininterval=5, smoothing=0.05
+        )
+        with _defer_interrupts() as is_interrupted, bar:
             for batch in loader:
                 start = time.perf_counter()
-                row = self._step(batch, pairs.bakery is not None and done.step < options.maps_steps)
-                done.seconds += time.perf_counter() - start
-                done.step += 1
-                if log is not None and board is not None:
-                    log.add({"step": done.step, "seconds": round(done.seconds, 2)} | row)
-                    for name, value in row.items():
-                        board.add_scalar(name, value, done.step)
-                    bar.update()
-                    bar.set_postfix_str(f"loss {row['loss']:.4f}", refresh=False)
-                if validation is not None and is_first and done.step % duration.validation_steps == 0:
-                    with validation.weights(self.model, self.average):
-                        validation.run(self.model, self.body, self.backend, done, board)
+                row = self._step(batch, pairs.texture_cache is not None and progress.step < options.maps_steps)
+                progress.seconds += time.perf_counter() - start
+                progress.step += 1
+                if log is not None:
+                    self._log(row, log, board, bar)
+                if validation is not None and is_first and progress.step % limits.validation_steps == 0:
+                    with validation.averaged_weights(self.model, self.average):
+                        validation.run(self.model, self.body, self.backend, progress, board)
                 now = time.monotonic()
-                over = self._agreed(now - began > duration.seconds or stopped())
-                if over or now - saved > duration.save_seconds:
+                is_over = self._is_true_anywhere(now - started > limits.seconds or is_interrupted())
+                if is_over or now - saved > limits.save_seconds:
                     saved = now
                     self.save()
-                if over:
+                if is_over:
                     break
             else:
                 self.save()
         if board is not None:
             board.close()
-        if stopped():
+        if is_interrupted():
             raise KeyboardInterrupt
-        return done
+        return progress
+
+    def _log(self, row: dict[str, float], log: CsvLog, board: Any, bar: tqdm) -> None:
+        """Write the numbers of a step to log.csv, TensorBoard and the progress bar."""
+        log.add({"step": self.progress.step, "seconds": round(self.progress.seconds, 2)} | row)
+        for name, value in row.items():
+            board.add_scalar(name, value, self.progress.step)
+        bar.update()
+        bar.set_postfix_str(f"loss {row['loss']:.4f}", refresh=False)
+
+    def _texture_cache(self, pairs: TrainingPairs) -> TextureCache | None:
+        """Return the cache of texel targets; None if no loss needs them, or the data set has no depths."""
+        body = self.body.to("cpu")
+        atlas = self.model.atlas(body) if self.options.supervises_maps else None
+        if atlas is None:
+            return None
+        if not pairs.has_depth:
+            print_status("the data set has no depths: UV feature maps are supervised by rays alone")
+            return None
+        return TextureCache(body, atlas, self.out / "baked" / self.settings["data_sha256"][:16])
 
     def save(self) -> None:
-        """Write the state, and the averaged weights as a checkpoint."""
+        """Write the state, and the averaged weights as a checkpoint.
+
+        Raises:
+            OutputError: a file cannot be written; the earlier ones remain.
+        """
         if self.fabric.global_rank != 0:
             return
         write_state(self.out / STATE, self.settings, self.progress, self.model, self.average, self.optimizer)
         about = {"training": self.settings | {"step": self.progress.step, "seconds": round(self.progress.seconds)}}
         with torch.device("meta"):
-            averaged = Sherf(self.model.config)
+            averaged = build_network(self.model.config)
         averaged.load_state_dict(self.average.weights, assign=True)
         save_checkpoint(averaged, self.out / CHECKPOINT, about)
 
-    def _step(self, batch: list[Drawn], maps_alone: bool) -> dict[str, float]:
-        """One step; returns its losses by name."""
-        rate = learning_rate(self.options, self.progress.step)
+    def _step(self, batch: list[TrainingPair], maps_alone: bool) -> dict[str, float]:
+        """Return losses, gradient norm and learning rate by name, after training on one batch.
+
+        Raises:
+            TrainingError: a loss or gradient is not finite.
+        """
+        rate = compute_learning_rate(self.options, self.progress.step)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        moved = [drawn.to(self.fabric.device) for drawn in batch]
-        losses: dict[str, Tensor] = self.objective(moved, maps_alone)
+        on_device = [pair.to(self.fabric.device) for pair in batch]
+        losses: dict[str, Tensor] = self.objective(on_device, maps_alone)
         loss = torch.stack(list(losses.values())).sum()
         if not bool(loss.detach().isfinite()):
-            self._stop_at(batch, f"the loss is {float(loss.detach())}")
+            self._fail(batch, f"the loss is {float(loss.detach())}")
         self.fabric.backward(loss)
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.options.clip or math.inf)
         if not bool(norm.isfinite()):
-            self._stop_at(batch, f"the gradient's norm is {float(norm)}")
+            self._fail(batch, f"the gradient norm is {float(norm)}")
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.average.update(self.model, self.progress.step)
@@ -170,40 +224,52 @@ class Trainer:
         row = {name: round(float(value), 7) for name, value in zip(values, mean, strict=True)}
         return row | {"gradient": round(float(norm), 5), "learning_rate": rate}
 
-    def _stop_at(self, batch: list[Drawn], what: str) -> None:
-        path = write_bad_batch(self.out, self.progress.step, self.fabric.global_rank, batch)
+    def _fail(self, batch: list[TrainingPair], reason: str) -> NoReturn:
+        """Stop the training at a batch, which is written for inspection.
+
+        Raises:
+            TrainingError: always.
+        """
+        path = write_failed_batch(self.out, self.progress.step, self.fabric.global_rank, batch)
         raise TrainingError(
-            f"training stopped at step {self.progress.step}: {what}.\nThe batch is in {path}; the last good state in "
-            f"{self.out / STATE}. A smaller learning_rate may help; or look at the pictures of that batch."
+            f"training stopped at step {self.progress.step}: {reason}.\nThe batch is in {path}, the last good state in "
+            f"{self.out / STATE}.\nTo fix this: try a smaller learning_rate, or check the images of that batch."
         )
 
-    def _agreed(self, wish: bool) -> bool:
-        """Whether any process wants to stop: all do then."""
+    def _is_true_anywhere(self, condition: bool) -> bool:
+        """Return whether a condition holds in any process; the answer is the same in all."""
         if self.fabric.world_size == 1:
-            return wish
-        return bool(self.fabric.all_reduce(torch.tensor(float(wish)), reduce_op="sum") > 0)
+            return condition
+        total = self.fabric.all_reduce(torch.tensor(float(condition)), reduce_op="sum")
+        assert isinstance(total, Tensor)
+        return bool(total > 0)
 
 
-def _board(out: Path) -> Any:
+def _open_tensorboard(out: Path) -> Any:
+    """Return TensorBoard's writer into a folder of the training."""
     from torch.utils.tensorboard import SummaryWriter
 
     return SummaryWriter(out / "tensorboard")
 
 
 @contextmanager
-def _stoppable() -> Iterator[Any]:
-    """Lets the step that runs come to its end on Ctrl-C or SIGTERM; a second one stops at once."""
-    asked: list[int] = []
+def _defer_interrupts() -> Iterator[Callable[[], bool]]:
+    """Let the current step finish on Ctrl-C or SIGTERM; a second signal interrupts at once.
 
-    def ask(number: int, frame: Any) -> None:
-        if asked:
+    Yields:
+        Whether a signal has arrived.
+    """
+    received: list[int] = []
+
+    def receive(number: int, frame: FrameType | None) -> None:
+        if received:
             raise KeyboardInterrupt
-        asked.append(number)
-        print_status("stopping after this step (again: at once) ...")
+        received.append(number)
+        print_status("stopping after this step (repeat to stop at once) ...")
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    original = {number: signal.signal(number, receive) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield lambda: bool(asked)
+        yield lambda: bool(received)
     finally:
-        for number, handler in before.items():
+        for number, handler in original.items():
             signal.signal(number, handler)

@@ -1,27 +1,67 @@
-"""What a training is made of: model, data, losses and schedule."""
+"""Options of a training: model, data, losses and schedule. Free of torch, so that `sherf --help` starts at once."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+from annotated_types import Interval
 
 from sherf.models.config import PAPER, SMALL, SherfConfig
-from sherf.training.augment import AugmentOptions
+
+Share = Annotated[float, Interval(ge=0, le=1)]
+Amount = Annotated[float, Interval(ge=0)]
+Count = Annotated[int, Interval(ge=0, lt=2**53)]
+Positive = Annotated[int, Interval(ge=1, lt=2**53)]
+
+
+@dataclass(frozen=True)
+class AugmentOptions:
+    """How often, and how much, training pairs are changed."""
+
+    mirror: Share = 0.5
+    """Share of pairs that are mirrored."""
+    exposure: Amount = 0.06
+    """Standard deviation of each colour channel's factor."""
+    gamma: Amount = 0.1
+    """Standard deviation of the logarithm of the exponent of colours."""
+    fit: Share = 0.3
+    """Share of observations whose body and mask are disturbed as by a fit to a photo."""
+    joints: Amount = 0.02
+    """Standard deviation of joint rotations, radians."""
+    betas: Amount = 0.25
+    """Standard deviation of shape coefficients."""
+    depth: Amount = 0.012
+    """Standard deviation of the distance, as a share of it."""
+    aside_m: Amount = 0.006
+    """Standard deviation of the position, metres."""
+    occluded: Share = 0.1
+    """Share of observations with an occluder."""
+    cut: Share = 0.1
+    """Share of observations that are cropped within the person."""
 
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Weights of the losses; 0 leaves one out."""
+    """Weights of the losses; 0 disables one."""
 
-    colour: float = 1.0
-    mask: float = 0.1
-    ssim: float = 0.1
-    lpips: float = 0.1
-    occupancy: float = 0.0
-    """Empty before the surface and solid behind it, where the data set knows depths."""
-    surface: float = 0.0
-    """The field's surface lies where the data set knows it."""
-    texture: float = 0.0
-    """The planes' own colours are what all views of the moment show, where depths are known."""
-    stand_off: float = 0.0
-    """The planes' own stand-off is where all views of the moment see the surface, likewise."""
+    colour: Amount = 1.0
+    """Mean squared error of colours."""
+    mask: Amount = 0.1
+    """Mean squared error of opacity."""
+    ssim: Amount = 0.1
+    """1 - SSIM of patches."""
+    lpips: Amount = 0.1
+    """LPIPS of patches."""
+    occupancy: Amount = 0.0
+    """Cross entropy of samples: empty before the surface and solid behind it, where the data set has depths."""
+    surface: Amount = 0.0
+    """Distance of the field's surface from the data set's, where it has depths."""
+    texture: Amount = 0.0
+    """Colours of the UV feature maps themselves against all views of the pose, where the data set has depths."""
+    stand_off: Amount = 0.0
+    """Displacement of the UV feature maps themselves against the surface in all views of the pose, where the data set
+    has depths."""
 
 
 @dataclass(frozen=True)
@@ -29,47 +69,51 @@ class TrainingOptions:
     """One training."""
 
     model: SherfConfig
+    """The network."""
     losses: LossWeights = field(default_factory=LossWeights)
-    learning_rate: float = 1e-3
-    steps: int = 60_000
-    """The whole schedule."""
-    adam: tuple[float, float] = (0.9, 0.99)
+    learning_rate: Amount = 1e-3
+    steps: Positive = 60_000
+    """Length of the whole schedule."""
+    adam: tuple[Share, Share] = (0.9, 0.99)
     """Adam's decay rates."""
-    halve_steps: int = 0
-    """The learning rate is halved every so many steps; 0: never."""
-    warm_up: int = 500
-    slow_after: int = 0
-    """From this step on the rate falls as one over the root of the step; 0: it does not."""
-    decay: float = 0.3
-    """Share of the steps, at the end, in which the learning rate sinks to a hundredth."""
-    batch: int = 1
-    """Pairs a step, over all processes."""
-    patch: int = 64
-    """Side of the square of neighbouring rays, pixels; 0: the rectangle around the body's box, as published."""
-    rays: int = 512
-    """Single rays beside it."""
-    step_m: float = 0.014
+    halve_steps: Count = 0
+    """Halve the learning rate every this many steps; 0: never."""
+    warm_up: Count = 500
+    """Steps in which the learning rate rises linearly."""
+    slow_after: Count = 0
+    """From this step on, the learning rate falls with the inverse square root of the step; 0: never."""
+    decay: Share = 0.3
+    """Last share of the steps, in which the learning rate falls to a hundredth along a cosine."""
+    batch: Positive = 1
+    """Pairs per step, over all processes."""
+    patch: Count = 64
+    """Side of the square patch of rays, pixels; 0: the rectangle around the body's box, as published."""
+    rays: Count = 512
+    """Single rays beside the patch."""
+    step_m: Amount = 0.014
     """Length of a sample along a ray, metres (with `anchor="surface"`)."""
-    density_noise: float = 0.0
-    """Standard deviation of what is added to the raw density (with `anchor="vertices"`), 1/m."""
+    density_noise: Amount = 0.0
+    """Standard deviation of the noise added to raw densities, 1/m (with `anchor="vertices"`)."""
     rescale_lpips: bool = True
-    """Give VGG [-1, 1], as it was made for, and not [0, 1], as published."""
-    ema: float = 0.999
-    clip: float = 5.0
-    """Largest norm of a gradient; 0: any."""
-    front: float = 0.7
+    """Feed VGG with [-1, 1], as it was trained, instead of [0, 1], as published."""
+    ema: Share = 0.999
+    """Decay of the running average of the weights."""
+    clip: Amount = 5.0
+    """Largest norm of a gradient; 0: unlimited."""
+    front: Share = 0.7
     """Share of observations that are the data set's first view."""
-    same_pose: float = 0.5
+    same_pose: Share = 0.5
     """Share of targets in the observation's pose."""
-    maps_steps: int = 0
-    """The first so many steps learn the planes alone, from `texture` and `stand_off`: three in the time of one."""
+    maps_steps: Count = 0
+    """Number of first steps that train the UV feature maps alone, from `texture` and `stand_off`: three such steps take
+    as long as one with rendering."""
     augment: AugmentOptions = field(default_factory=AugmentOptions)
-    seed: int = 0
+    seed: Count = 0
 
     @property
-    def looks_at_maps(self) -> bool:
-        """Whether any loss needs what all views of a moment show."""
-        return self.model.anchor == "surface" and (self.losses.texture > 0 or self.losses.stand_off > 0)
+    def supervises_maps(self) -> bool:
+        """Whether any loss supervises the UV feature maps themselves."""
+        return self.losses.texture > 0 or self.losses.stand_off > 0
 
 
 NO_AUGMENTATION = AugmentOptions(mirror=0.0, exposure=0.0, gamma=0.0, fit=0.0, occluded=0.0, cut=0.0)
@@ -106,3 +150,34 @@ TRAININGS = {
         augment=NO_AUGMENTATION,
     ),
 }
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """What to train on, where the results go, and how long to train."""
+
+    data: Path
+    """Folder of the data set."""
+    out: Path
+    """Folder for state, checkpoint and logs. Safe to interrupt; run the same command again to resume."""
+    dataset: Literal["openpeople", "thuman", "renderpeople", "humman", "zju-mocap"] = "openpeople"
+    """Which data set it is."""
+    duration: Annotated[str, tyro.conf.arg(name="for")] = ""
+    """Stop after this long, such as 90s, 30m or 2.5h. Default: the whole schedule."""
+    begin_with: Path | None = None
+    """Start from a checkpoint's weights instead of random ones."""
+    changed_data: bool = False
+    """Resume although the data set differs from the one that the training started with."""
+    overwrite: bool = False
+    """Discard another training in the folder."""
+    save_minutes: float = 10.0
+    """Minutes between saves of the state."""
+    validation_steps: int = 1000
+    """Steps between renderings of a few people of the validation split; 0: never."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """bf16 computes convolutions and linear layers in bfloat16: faster on recent processors and GPUs."""
+    body_model: str | None = None
+    """Body model: openbody, smpl (your own file in $SHERF_SMPL_FOLDER), or the path of an SMPL .npz or .pkl. Default:
+    openbody for openpeople, else smpl."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to compute."""

@@ -1,106 +1,150 @@
-"""A little training on one photo: the maps of its avatar learn to show what the photo shows, sharper than one pass did.
+"""Tuning an avatar to its photo: its UV feature maps are optimised until they show what the photo shows.
 
-Network, body, camera and shape stay as they are. Only texels that the photo's own rays reach are moved, so that sides
-that it does not show keep what the network made of them.
+Network, body, camera and shape stay as they are. Only texels that the photo's own rays reach change, so that the sides
+that the photo does not show keep what the network made of them.
 """
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
-from sherf.avatar.avatar_file import Avatar
-from sherf.avatar.renderer import make_renderer
-from sherf.benchmark.metrics import psnr_of
+from sherf.avatar.encoder import EncodedAvatar, ModelEncoder
+from sherf.avatar.renderer import FieldRenderer
+from sherf.benchmark.metrics import compute_psnr
 from sherf.body.body_model import BodyModel
-from sherf.camera.pinhole import rays as camera_rays
 from sherf.datasets.multiview import View
-from sherf.models.paper.bank import FeatureBank
-from sherf.models.surface.field import SurfaceField, SurfaceTables
+from sherf.models.protocol import SamplingOptions, TrainableField, TrainingReader, TunableBank, TunableField
 from sherf.progress import print_status
 from sherf.render.backend import Backend
-from sherf.render.deferred import shade
-from sherf.training.losses import Perception
+from sherf.scene import Subject
+from sherf.training.losses import PerceptualLoss
 from sherf.training.objective import weighted_losses
 from sherf.training.options import LossWeights
 from sherf.training.ray_choice import choose_rays
 
 PATCH, SINGLE = 64, 512
-STEP_M = 0.01
+"""Side of the patch of rays of each step, pixels, and the number of single rays beside it."""
+SAMPLING = SamplingOptions(step_m=0.01, density_noise=0.0)
 LEARNING_RATE = 0.01
 LOSSES = LossWeights(colour=5.0, mask=0.0, ssim=0.1, lpips=0.2)
-SURE = 0.95
-"""Share of the person in a pixel from which on its colour is learned."""
-CLOSE = 0.05
-"""Weight of staying near to what the network said."""
-SAY_SECONDS = 10.0
+FOREGROUND_MASK = 0.95
+"""Colours are learned where the mask is above this: at the outline the surface is wrong, not the colour."""
+CLOSENESS = 0.05
+"""Weight of staying close to the maps that the network made."""
+STATUS_SECONDS = 10.0
 
 
-def personalised(
-    avatar: Avatar, body: BodyModel, backend: Backend, seconds: float, most_steps: int = 100_000, seed: int = 0
-) -> Avatar:
-    """The avatar after so many seconds, or steps, of learning its own photo; as it was, if that shows the photo better.
+@dataclass(frozen=True)
+class PersonalisingEncoder:
+    """An `AvatarEncoder` that tunes each avatar to its photo."""
+
+    encoder: ModelEncoder
+    seconds: float
+    """How long each avatar is tuned."""
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.encoder.name
+
+    @property
+    def body_model(self) -> str | None:
+        """Name of the only body model that the weights know."""
+        return self.encoder.body_model
+
+    @property
+    def identity(self) -> str:
+        """The model's identity, and how long avatars are tuned."""
+        return f"{self.encoder.identity} personalised {self.seconds:g} s"
+
+    def encode(
+        self,
+        subject: Subject,
+        body: BodyModel,
+        report: dict[str, Any],
+        vertices: Float[Tensor, "vertex 3"] | None = None,
+    ) -> EncodedAvatar:
+        """Encode an observation and tune the avatar to it: `AvatarEncoder.encode`."""
+        avatar = self.encoder.encode(subject, body, report, vertices)
+        return personalise(avatar, body, self.encoder.backend, self.seconds)
+
+
+def personalise(
+    avatar: EncodedAvatar, body: BodyModel, backend: Backend, seconds: float, most_steps: int = 100_000, seed: int = 0
+) -> EncodedAvatar:
+    """Tune an avatar's maps to its photo; return it unchanged if that does not show the photo better.
 
     Args:
-        avatar: of a network whose points hang on the body's surface, with planes.
+        avatar: of a network with UV feature maps (`Network.is_tunable`).
+        body: the body model that it was made with.
+        backend: where to compute.
+        seconds: how long.
+        most_steps: stop after this many steps even if there is time left.
+        seed: of the choice of rays.
+
+    Returns:
+        The avatar whose own view is nearer to the photo; its report says which, and by how much (`personalised`).
     """
-    bank, network = avatar.bank, avatar.network
-    assert isinstance(bank, FeatureBank) and network is not None and bank.planes is not None
-    bank, body, network = bank.to(backend.device), body.to(backend.device), network.to(backend.device).eval()
+    bank, body = avatar.bank.to(backend.device), body.to(backend.device)
+    assert isinstance(bank, TunableBank) and bank.maps is not None
+    model = avatar.model.for_inference(backend.device)
+    posed = replace(body.pose(bank.subject.pose), vertices=bank.vertices)
     with torch.no_grad():
-        before = network.surface_tables(bank, body)
-        posed = replace(body.pose(bank.subject.pose), vertices=bank.vertices)
-        grid = SurfaceField(before, body, posed, backend).grid()
-    view = View(bank.subject, bank.vertices)
-    rays = camera_rays(bank.subject.camera)
-    planes = nn.Parameter(bank.planes.clone())
-    optimiser = torch.optim.Adam([planes], lr=LEARNING_RATE)
-    perception, rng = Perception(), np.random.default_rng(seed)
-    began = said = time.monotonic()
-    steps = 0
-    while (done := max((time.monotonic() - began) / seconds, steps / most_steps)) < 1:
+        reader = model.reader(bank, body, backend)
+    assert isinstance(reader, TrainingReader)
+    view, maps = View(bank.subject, bank.vertices), nn.Parameter(bank.maps.clone())
+    optimiser = torch.optim.Adam([maps], lr=LEARNING_RATE)
+    perception, rng = PerceptualLoss(), np.random.default_rng(seed)
+    start = last_status = time.monotonic()
+    field, steps = reader.training_field(posed, SAMPLING, rng), 0
+    assert isinstance(field, TunableField)
+    while (done := max((time.monotonic() - start) / seconds, steps / most_steps)) < 1:
         for group in optimiser.param_groups:
             group["lr"] = LEARNING_RATE * (1 - done)
-        chosen = choose_rays(view, rays, PATCH, SINGLE, rng)
-        field = SurfaceField(
-            _taught(network.surface_tables(replace(bank, planes=planes), body), before), body, posed, backend
-        )
-        shaded = shade(field, chosen.rays, backend.sample(chosen.rays, grid, STEP_M), backend)
-        # at the outline it is the surface that is wrong, not the colour
-        sure, seen = chosen.mask > SURE, shaded.colours
-        shown = replace(seen, rgb=torch.where(sure[:, None], seen.rgb, chosen.colour))
-        losses = weighted_losses(chosen, replace(shaded, colours=shown), LOSSES, perception)
-        losses["close"] = CLOSE * (planes - bank.planes).square().mean()
+        losses = _losses(field.with_maps(maps), view, perception, rng)
+        losses["close"] = CLOSENESS * (maps - bank.maps).square().mean()
         optimiser.zero_grad()
         torch.stack(list(losses.values())).sum().backward()
         optimiser.step()
         steps += 1
-        if time.monotonic() - said > SAY_SECONDS:
-            said = time.monotonic()
-            print_status(f"learning the photo: {said - began:.0f} of {seconds:.0f} s")
-    learned = replace(avatar, bank=replace(bank, planes=planes.detach()))
-    psnr = [own_view_psnr(one, body, backend) for one in (avatar, learned)]
-    kept = learned if psnr[1] > psnr[0] else avatar
-    about = {
-        "seconds": round(seconds, 1), "steps": steps,
-        "psnr_before_after": [round(x, 2) for x in psnr], "kept": kept is learned,
-    }  # fmt: skip
+        if time.monotonic() - last_status > STATUS_SECONDS:
+            last_status = time.monotonic()
+            print_status(f"tuning to the photo: {last_status - start:.0f} of {seconds:.0f} s")
+    tuned = replace(avatar, bank=bank.with_maps(maps.detach()))
+    return _better(avatar, tuned, body, backend, {"seconds": round(seconds, 1), "steps": steps})
+
+
+def own_view_psnr(avatar: EncodedAvatar, body: BodyModel, backend: Backend) -> float:
+    """Return the PSNR between an avatar's own view and its photo, where that surely shows the person, dB."""
+    bank = avatar.bank
+    assert isinstance(bank, TunableBank)
+    subject = bank.subject
+    frame = FieldRenderer(avatar, body, backend).frame(subject.camera, subject.pose, bank.vertices)
+    sure = subject.mask > FOREGROUND_MASK
+    return compute_psnr(*(x[:, sure].cpu().numpy() for x in (frame.rgb, subject.image * subject.mask)))
+
+
+def _losses(
+    field: TrainableField, view: View, perception: PerceptualLoss, rng: np.random.Generator
+) -> dict[str, Float[Tensor, ""]]:
+    """Return the weighted losses of one step by name."""
+    chosen = choose_rays(view, field.rays(view.subject.camera), PATCH, SINGLE, rng)
+    shaded = field.shade(chosen.rays)
+    sure, rendered = chosen.mask > FOREGROUND_MASK, shaded.colours
+    colours = replace(rendered, rgb=torch.where(sure[:, None], rendered.rgb, chosen.colour))
+    return weighted_losses(chosen, replace(shaded, colours=colours), LOSSES, perception)
+
+
+def _better(
+    avatar: EncodedAvatar, tuned: EncodedAvatar, body: BodyModel, backend: Backend, record: dict[str, float]
+) -> EncodedAvatar:
+    """Return the avatar that shows the photo better, with a record of the choice in its report."""
+    psnr = [own_view_psnr(one, body, backend) for one in (avatar, tuned)]
+    kept = tuned if psnr[1] > psnr[0] else avatar
+    about = record | {"psnr_before_after": [round(x, 2) for x in psnr], "kept": kept is tuned}
     return replace(kept, report={**avatar.report, "personalised": about})
-
-
-def own_view_psnr(avatar: Avatar, body: BodyModel, backend: Backend) -> float:
-    """How near the avatar is to its photo, where that shows the person for sure, dB."""
-    assert isinstance(avatar.bank, FeatureBank)
-    subject = avatar.bank.subject
-    frame = make_renderer(avatar, body, backend).frame(subject.camera, subject.pose, avatar.bank.vertices)
-    sure = subject.mask > SURE
-    return psnr_of(*(x[:, sure].cpu().numpy() for x in (frame.rgb, subject.image * subject.mask)))
-
-
-def _taught(tables: SurfaceTables, before: SurfaceTables) -> SurfaceTables:
-    """The surface stays where it was, and with it what hides what."""
-    tables.offset_rows = before.offset_rows
-    tables.__dict__["base"], tables.__dict__["observed"] = before.base, before.observed
-    return tables

@@ -1,4 +1,4 @@
-"""Which rays of a picture a step looks at: a patch on the person, and single rays around."""
+"""Choice of the rays that a training step renders: a patch on the person, and single rays around it."""
 
 from dataclasses import dataclass
 
@@ -13,24 +13,30 @@ from sherf.scene import Rays
 
 @dataclass(frozen=True)
 class ChosenRays:
-    """Rays of one picture and what lies there."""
+    """Rays of one image, and what the image shows along them."""
 
     rays: Rays
     shape: tuple[int, int]
-    """Rows and columns of the patch that the first rays are, row by row."""
+    """Rows and columns of the patch: the first rays, row by row."""
     colour: Float[Tensor, "ray 3"]
-    """Premultiplied."""
+    """sRGB in [0, 1], premultiplied by the mask."""
     mask: Float[Tensor, " ray"]
     distance: Float[Tensor, " ray"] | None
-    """Of the clothed surface along the ray, metres, 0 where nothing is."""
+    """To the clothed surface along the ray, metres, 0 in the background; None: the view has no depth."""
 
 
 def choose_rays(view: View, all_rays: Rays, side: int, single: int, rng: np.random.Generator) -> ChosenRays:
-    """A patch with its middle on the person, and single rays within the person's surroundings.
+    """Choose a patch centred near the person, and single rays in the mask's bounding rectangle.
 
     Args:
-        all_rays: of the view's pixels, row by row; those that meet nothing have far <= near.
-        side: of the patch; 0 takes the rectangle around all rays that meet something.
+        view: the image that they are compared with.
+        all_rays: of all its pixels, row by row; rays that miss the body's surroundings have far <= near.
+        side: of the patch, pixels; 0: the rectangle around all rays that do not miss.
+        single: number of single rays.
+        rng: the source of all random numbers.
+
+    Returns:
+        The rays of the patch, then the single ones.
     """
     subject = view.subject
     height, width = subject.mask.shape
@@ -48,24 +54,26 @@ def choose_rays(view: View, all_rays: Rays, side: int, single: int, rng: np.rand
 def _patch(mask: Float[Tensor, "h w"], side: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     height, width = mask.shape
     side = min(side, height, width)
-    on = (mask > 0.5).flatten().nonzero()[:, 0]
-    middle = int(on[rng.integers(len(on))]) if len(on) else (height // 2) * width + width // 2
+    foreground = (mask > 0.5).flatten().nonzero()[:, 0]
+    centre = (height // 2) * width + width // 2
+    if len(foreground):
+        centre = int(foreground[rng.integers(len(foreground))])
     shift = rng.integers(-side // 4, side // 4 + 1, 2)
-    top = int(np.clip(middle // width - side // 2 + shift[0], 0, height - side))
-    left = int(np.clip(middle % width - side // 2 + shift[1], 0, width - side))
+    top = int(np.clip(centre // width - side // 2 + shift[0], 0, height - side))
+    left = int(np.clip(centre % width - side // 2 + shift[1], 0, width - side))
     return torch.arange(top, top + side), torch.arange(left, left + side)
 
 
 def _rectangle(rays: Rays, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    meets = (rays.far > rays.near).reshape(size)
-    rows, columns = (meets.any(dim=axis).nonzero()[:, 0].cpu() for axis in (1, 0))
+    hits = (rays.far > rays.near).reshape(size)
+    rows, columns = (hits.any(dim=axis).nonzero()[:, 0].cpu() for axis in (1, 0))
     if len(rows) == 0:
         rows, columns = torch.arange(size[0]), torch.arange(size[1])
     return torch.arange(int(rows[0]), int(rows[-1]) + 1), torch.arange(int(columns[0]), int(columns[-1]) + 1)
 
 
 def _around(mask: Float[Tensor, "h w"], count: int, rng: np.random.Generator) -> Int[Tensor, " ray"]:
-    """Pixels of the mask's rectangle, a little widened."""
+    """Return random pixels in the mask's bounding rectangle, slightly widened."""
     rows, columns = (np.flatnonzero((mask > 0.5).any(dim=axis).cpu().numpy()) for axis in (1, 0))
     if len(rows) == 0:
         rows, columns = (np.arange(n) for n in mask.shape)

@@ -1,73 +1,59 @@
-"""The options of a training out of files and the command line."""
+"""The options of a training, by name or from a JSON file."""
 
 import json
-import math
-from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
 from sherf.errors import BadInput
-from sherf.models.config_json import config_record, read_config
+from sherf.files.json_options import options_record, validate_options
 from sherf.training.options import TRAININGS, TrainingOptions
 
-MOST_BYTES = 2**20
-LARGEST = 2**53
-"""Of a whole number."""
-AT_LEAST_ONE = {"batch", "steps"}
-SHARES = {"decay", "ema", "front", "same_pose", "mirror", "fit", "occluded", "cut"}
+MAX_BYTES = 2**20
 
 
 def read_training(config: str) -> TrainingOptions:
-    """The options of a training by its name, or out of a JSON file.
+    """Return the options of a training by its name, or from a JSON file.
 
-    The file names what it begins with, and what is different: {"base": "sherf-small", "model": {"blend": false},
+    The file names what it starts from, and what differs: {"base": "sherf-small", "model": {"blend": false},
     "losses": {"lpips": 0}, "steps": 1000}.
 
+    Args:
+        config: sherf-small, sherf-paper, or the path of a JSON file.
+
     Raises:
-        BadInput: there is no such name or file, or it holds what cannot be.
+        BadInput: there is no such training or file, or an option is unknown or has an impossible value.
     """
     if config in TRAININGS:
         return TRAININGS[config]
     path = Path(config)
-    if not path.is_file():
-        raise BadInput(f"there is no training {config!r}.\nThere are {', '.join(TRAININGS)}; or give a JSON file.")
-    try:
-        if path.stat().st_size > MOST_BYTES:
-            raise ValueError("it is too large")
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise BadInput(f"{path} is no JSON file ({error}).") from error
-    if not isinstance(content, dict) or content.get("base") not in tuple(TRAININGS):
-        raise BadInput(f'{path}: "base" has to name what it begins with: {", ".join(TRAININGS)}.')
-    base = TRAININGS[content.pop("base")]
-    model = read_config(path, config_record(base.model) | _part(path, content, "model"))
-    losses = _changed(path, base.losses, _part(path, content, "losses"))
-    augment = _changed(path, base.augment, _part(path, content, "augment"))
-    return _changed(path, replace(base, model=model, losses=losses, augment=augment), content)
+    content = _read(path)
+    record = training_record(TRAININGS[content.pop("base")])
+    for name, value in content.items():
+        is_group = isinstance(record.get(name), dict) and isinstance(value, dict)
+        record[name] = record[name] | value if is_group else value
+    return validate_options(path, TrainingOptions, record, "the training", "Correct the file.")
 
 
 def training_record(options: TrainingOptions) -> dict[str, Any]:
-    """As JSON holds it."""
-    return asdict(options) | {"model": config_record(options.model), "adam": list(options.adam)}
+    """Return the options of a training as JSON values."""
+    return options_record(options)
 
 
-def _part(path: Path, content: dict[str, Any], name: str) -> dict[str, Any]:
-    part = content.pop(name, {})
-    if not isinstance(part, dict):
-        raise BadInput(f'{path}: "{name}" has to be an object of options.')
-    return part
+def _read(path: Path) -> dict[str, Any]:
+    """Return the content of a JSON file that names a known base.
 
-
-def _changed(path: Path, options: Any, changes: dict[str, Any]) -> Any:
-    """A dataclass of numbers with some of them changed."""
-    kinds = {f.name: type(getattr(options, f.name)) for f in fields(options)}
-    for name, value in changes.items():
-        if kinds.get(name) not in (int, float):
-            known = ", ".join(n for n, kind in kinds.items() if kind in (int, float))
-            raise BadInput(f"{path}: there is no option '{name}'. There are: {known}.")
-        fits = (type(value) is int and abs(value) < LARGEST) or (kinds[name] is float and type(value) is float)
-        least, most = int(name in AT_LEAST_ONE), 1 if name in SHARES else math.inf
-        if not fits or not math.isfinite(value) or not least <= value <= most:
-            limits = f"from {least} to {most}" if name in SHARES else f"from {least} on"
-            raise BadInput(f"{path}: '{name}' cannot be {str(value)[:50]}; {kinds[name].__name__} {limits} is needed.")
-    return replace(options, **{name: kinds[name](value) for name, value in changes.items()})
+    Raises:
+        BadInput: there is no such file, it is not JSON, or its base is unknown.
+    """
+    known = ", ".join(TRAININGS)
+    if not path.is_file():
+        raise BadInput(f"unknown training {str(path)!r}.\nChoose {known}, or give a JSON file.")
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise BadInput(f"{path} is too large for a training's options: more than {MAX_BYTES} bytes.")
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise BadInput(f"{path} is not a JSON file ({error}).") from error
+    if not isinstance(content, dict) or content.get("base") not in tuple(TRAININGS):
+        raise BadInput(f'{path}: "base" must name what it starts from: {known}.')
+    return content

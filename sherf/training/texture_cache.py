@@ -1,4 +1,4 @@
-"""What all pictures of one moment show of the person, texel by texel of the atlas: made once, kept in a folder."""
+"""Texture baking for training: what all views of a pose show of each texel of the atlas, cached on disk."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -16,150 +16,204 @@ from torch import Tensor
 from sherf.body.body_model import BodyModel
 from sherf.body.lbs import vertex_normals
 from sherf.body.skeleton import joint_index
-from sherf.camera.image import in_frame, nearest, sample_image
+from sherf.camera.image import in_frame, sample_image, sample_nearest
 from sherf.camera.pinhole import project
 from sherf.datasets.multiview import View
 from sherf.files.output import atomic_output
-from sherf.models.surface.atlas import Atlas
+from sherf.models.atlas import Atlas
 from sherf.render.open3d_surface import as_open3d, mesh_scene
-from sherf.scene import OnDevice
+from sherf.scene import OnDevice, Subject
 
 VERSION = 2
-"""Raised whenever other numbers come out."""
+"""Increased whenever the baked numbers change."""
 HEIGHTS_M = (-0.01, -0.005, 0, 0.005, 0.01, 0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.065, 0.08, 0.1, 0.125, 0.15)
-"""Where along a texel's normal it is asked whether there is matter."""
-FINEST_M = 0.003
-"""To which a texel's reach is known."""
+"""Heights along a texel's normal at which occupancy is classified."""
+REACH_TOLERANCE_M = 0.003
 CLEAR_M, SOLID_M = 0.004, 0.015
-"""Before a view's depth by more than the first is empty; not more behind it than the second is matter."""
-SURE, NOBODY = 0.9, 0.05
-"""Share of the person in a pixel from which on its depth is the person's; and up to which nobody is there."""
+"""Points nearer than a view's depth by more than the first are empty; up to the second behind it they are solid."""
+FOREGROUND_MASK, BACKGROUND_MASK = 0.9, 0.05
+"""Pixels whose mask is above the first belong to the person; below the second, to the background."""
 LEGS = [joint_index(f"{side}_{part}") for side in ("left", "right") for part in ("hip", "knee")]
-FACING = 0.2
-"""A view shows the colour of a texel that faces it so much (cosine)."""
+MIN_COSINE = 0.2
+"""A view contributes the colour of texels that face it by at least this cosine."""
+
+DepthViews = list[tuple[Subject, Float[Tensor, "h w"]]]
+"""Observations with the depth of the clothed surface."""
 
 
 @dataclass(frozen=True)
-class Baked(OnDevice):
-    """Of each covered texel of an atlas."""
+class TexelTargets(OnDevice):
+    """Colour and occupancy of each covered texel of an atlas."""
 
     colour: Float[Tensor, "texel 3"]
-    """Mean of the views that show it."""
+    """Mean over the views that show it, sRGB in [0, 1]."""
     weight: Float[Tensor, " texel"]
-    """How well it was shown: cosines, summed over views; 0 where no view shows it."""
+    """How well it is visible: sum of cosines over the views; 0 where no view shows it."""
     empty: Bool[Tensor, "texel height"]
-    """No matter at these heights over the body's surface."""
+    """Whether it is known to be empty at each of `HEIGHTS_M` above the body's surface."""
     solid: Bool[Tensor, "texel height"]
-    """Matter; what is neither empty nor solid is not known."""
+    """Whether it is known to be solid there; heights that are neither are unknown."""
     mirror: Int[Tensor, " texel"]
-    """Number of the texel that shows the mirror image, -1 where none does."""
+    """Index of the texel that shows the mirror image, -1 where there is none."""
 
-    def mirrored(self) -> "Baked":
-        """Left and right swapped."""
-        there = self.mirror >= 0
+    def mirrored(self) -> "TexelTargets":
+        """Return the targets with left and right swapped."""
+        exists = self.mirror >= 0
         colour, weight, empty, solid = (x[self.mirror] for x in (self.colour, self.weight, self.empty, self.solid))
         return replace(
-            self, colour=colour, weight=weight * there, empty=empty & there[:, None], solid=solid & there[:, None]
+            self, colour=colour, weight=weight * exists, empty=empty & exists[:, None], solid=solid & exists[:, None]
         )
 
 
-def bake(body: BodyModel, atlas: Atlas, views: Sequence[View]) -> Baked:
-    """Look at one moment's texels in all its views that know their depths.
+def bake_texel_targets(body: BodyModel, atlas: Atlas, views: Sequence[View]) -> TexelTargets:
+    """Fuse all views of one pose that have depths into colour and occupancy of each texel.
 
     A height counts only as far as the texel is the body's nearest surface point, as in the field.
+
+    Args:
+        body: the body model of the views.
+        atlas: of this body model.
+        views: of one pose, on the CPU; those without depth are ignored.
+
+    Returns:
+        Targets in the order of the atlas's covered texels.
     """
     vertices = views[0].vertices
     covered = atlas.covered
     vertex_normal = vertex_normals(vertices, body.faces)
-    surface = atlas.surface.of(vertices)[covered]
-    normal = F.normalize(atlas.surface.of(vertex_normal)[covered], dim=1)
-    reach = atlas.surface.of(own_reach(vertices, vertex_normal, body)[:, None])[covered]
+    surface = atlas.surface.interpolate(vertices)[covered]
+    normal = F.normalize(atlas.surface.interpolate(vertex_normal)[covered], dim=1)
+    reach = atlas.surface.interpolate(compute_reach(vertices, vertex_normal, body)[:, None])[covered]
     heights = surface.new_tensor(HEIGHTS_M)
-    places = (surface[:, None] + heights[:, None] * normal[:, None]).flatten(end_dim=1)
-    empty = torch.zeros(len(surface), len(heights), dtype=torch.bool)
-    solid = empty.clone()
-    knowing = [(view.subject, view.depth) for view in views if view.depth is not None]
-    for subject, first in knowing:
-        pixels, depth = project(subject.camera, places)
-        mask = nearest(subject.mask, pixels)
-        behind = depth - nearest(first, pixels)
-        inside = in_frame(pixels, subject.camera.size, 0.5)
-        outside = inside & ((mask < NOBODY) | ((mask > SURE) & (behind < -CLEAR_M)))
-        within = inside & (mask > SURE) & (behind > -CLEAR_M) & (behind < SOLID_M)
-        empty |= outside.reshape(empty.shape)
-        solid |= within.reshape(empty.shape)
-    own = heights < reach
-    # what no view looks into lies within: between the legs under a skirt (arms hide what is no cloth)
-    between = (atlas.surface.of(body.weights)[covered][:, LEGS].sum(dim=1) > 0.5) & bool(knowing)
-    empty, solid = empty & own, (solid | between[:, None]) & ~empty & own
-    # the clothed surface: the highest matter below which nothing is empty
+    points = (surface[:, None] + heights[:, None] * normal[:, None]).flatten(end_dim=1)
+    with_depth = [(view.subject, view.depth) for view in views if view.depth is not None]
+    empty, solid = _classify(points, (len(surface), len(heights)), with_depth)
+    is_nearest = heights < reach
+    # What no view sees into lies within: between the legs under a skirt (arms hide what is not cloth).
+    between = (atlas.surface.interpolate(body.weights)[covered][:, LEGS].sum(dim=1) > 0.5) & bool(with_depth)
+    empty, solid = empty & is_nearest, (solid | between[:, None]) & ~empty & is_nearest
+    # The clothed surface: the highest solid height without an empty one below it.
     below = torch.cumsum(empty, dim=1) == 0
     top = (solid & below) * torch.arange(1, len(heights) + 1)
-    known = top.amax(dim=1) > 0
+    is_known = top.amax(dim=1) > 0
     clothed = surface + heights[top.amax(dim=1) - 1, None] * normal
-    total, weight = torch.zeros_like(surface), torch.zeros_like(surface[:, 0])
-    for subject, first in knowing:
+    colour, weight = _fuse_colours(clothed, normal, is_known, with_depth)
+    return TexelTargets(colour, weight, empty, solid, mirror_texels(atlas))
+
+
+def _classify(
+    points: Float[Tensor, "point 3"], shape: tuple[int, int], views: DepthViews
+) -> tuple[Bool[Tensor, "texel height"], Bool[Tensor, "texel height"]]:
+    """Return which world points any view shows to be empty, and which to be solid, in this (texel, height) shape."""
+    empty = torch.zeros(shape, dtype=torch.bool)
+    solid = empty.clone()
+    for subject, surface_depth in views:
+        pixels, depth = project(subject.camera, points)
+        mask = sample_nearest(subject.mask, pixels)
+        behind = depth - sample_nearest(surface_depth, pixels)
+        inside = in_frame(pixels, subject.camera.size, 0.5)
+        outside = inside & ((mask < BACKGROUND_MASK) | ((mask > FOREGROUND_MASK) & (behind < -CLEAR_M)))
+        within = inside & (mask > FOREGROUND_MASK) & (behind > -CLEAR_M) & (behind < SOLID_M)
+        empty |= outside.reshape(shape)
+        solid |= within.reshape(shape)
+    return empty, solid
+
+
+def _fuse_colours(
+    clothed: Float[Tensor, "texel 3"],
+    normal: Float[Tensor, "texel 3"],
+    is_known: Bool[Tensor, " texel"],
+    views: DepthViews,
+) -> tuple[Float[Tensor, "texel 3"], Float[Tensor, " texel"]]:
+    """Return the mean colour of surface points over the views that show them, weighted by cosine, and the weights."""
+    total, weight = torch.zeros_like(clothed), torch.zeros_like(clothed[:, 0])
+    for subject, surface_depth in views:
         pixels, depth = project(subject.camera, clothed)
-        shown = sample_image(torch.cat([subject.image * subject.mask, subject.mask[None]]), pixels)
+        sampled = sample_image(torch.cat([subject.image * subject.mask, subject.mask[None]]), pixels)
         facing = (normal * F.normalize(subject.camera.position - clothed, dim=1)).sum(dim=1)
-        near = (depth - nearest(first, pixels)).abs() < SOLID_M
-        sure = known & near & in_frame(pixels, subject.camera.size, 0.5) & (shown[:, 3] > SURE) & (facing > FACING)
-        total += (sure * facing)[:, None] * shown[:, :3]
-        weight += sure * facing
-    return Baked(total / weight.clamp_min(1e-6)[:, None], weight, empty, solid, mirrored_texels(atlas))
+        is_near = (depth - sample_nearest(surface_depth, pixels)).abs() < SOLID_M
+        inside = in_frame(pixels, subject.camera.size, 0.5)
+        is_visible = is_known & is_near & inside & (sampled[:, 3] > FOREGROUND_MASK) & (facing > MIN_COSINE)
+        total += (is_visible * facing)[:, None] * sampled[:, :3]
+        weight += is_visible * facing
+    return total / weight.clamp_min(1e-6)[:, None], weight
 
 
-def own_reach(
+def compute_reach(
     vertices: Float[Tensor, "vertex 3"], normals: Float[Tensor, "vertex 3"], body: BodyModel
 ) -> Float[Tensor, " vertex"]:
-    """How far along its normal a vertex stays the body's nearest surface point, metres: by bisection."""
+    """Return how far along its normal each vertex stays the body's nearest surface point, metres, by bisection.
+
+    Args:
+        vertices: of the posed body, world space, metres.
+        normals: unit normals at the vertices.
+        body: faces.
+    """
     scene = mesh_scene(vertices, body.faces)
     low, high = torch.zeros_like(vertices[:, 0]), torch.full_like(vertices[:, 0], 2 * HEIGHTS_M[-1])
-    while float((high - low).max()) > FINEST_M:
+    while float((high - low).max()) > REACH_TOLERANCE_M:
         middle = (low + high) / 2
         distance = scene.compute_distance(as_open3d(vertices + middle[:, None] * normals))
-        own = torch.from_numpy(distance.numpy()) > middle - FINEST_M
-        low, high = torch.where(own, middle, low), torch.where(own, high, middle)
+        is_nearest = torch.from_numpy(distance.numpy()) > middle - REACH_TOLERANCE_M
+        low, high = torch.where(is_nearest, middle, low), torch.where(is_nearest, high, middle)
     return low
 
 
-def mirrored_texels(atlas: Atlas) -> Int[Tensor, " texel"]:
-    """For each covered texel the number of the one that shows its mirror image, -1 where none does."""
-    number = torch.full(atlas.covered.shape, -1, dtype=torch.long)
-    number[atlas.covered] = torch.arange(int(atlas.covered.sum()))
-    return number.flip(-1)[atlas.covered]
+def mirror_texels(atlas: Atlas) -> Int[Tensor, " texel"]:
+    """Return for each covered texel the index of the one that shows its mirror image, -1 where there is none."""
+    index = torch.full(atlas.covered.shape, -1, dtype=torch.long)
+    index[atlas.covered] = torch.arange(int(atlas.covered.sum()))
+    return index.flip(-1)[atlas.covered]
 
 
-class Bakery:
-    """Bakes moments when they are asked for, and keeps them in a folder."""
+class TextureCache:
+    """Bakes the targets of a pose when they are first requested, and keeps them in a folder."""
 
     def __init__(self, body: BodyModel, atlas: Atlas, folder: Path):
-        self.body, self.atlas, self.folder = body, atlas, folder / f"v{VERSION}"
-        self.mirror = mirrored_texels(atlas)
+        """Open a cache.
 
-    def __call__(self, name: str, views: Callable[[], Sequence[View]]) -> Baked:
-        """One moment, by its name; `views` reads its pictures where they are needed."""
+        Args:
+            body: the body model of the data set, on the CPU.
+            atlas: of this body model.
+            folder: where the targets are stored; created on first use.
+        """
+        self.body, self.atlas, self.folder = body, atlas, folder / f"v{VERSION}"
+        self.mirror = mirror_texels(atlas)
+
+    def get(self, name: str, read_views: Callable[[], Sequence[View]]) -> TexelTargets:
+        """Return the targets of one pose, baked now if they are missing or damaged.
+
+        Args:
+            name: of the file, unique for the pose.
+            read_views: called for the pose's views if they have to be baked.
+
+        Returns:
+            Colours rounded to 8 bits and weights to 16, as stored.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
         path = self.folder / f"{name}.safetensors"
         with suppress(OSError, SafetensorError, KeyError, ValueError):
             return self._read(path)
-        baked = bake(self.body, self.atlas, views())
-        bits = np.stack([np.packbits(x.numpy(), axis=1) for x in (baked.empty, baked.solid)])
-        colour = (baked.colour * 255).round().to(torch.uint8)
+        targets = bake_texel_targets(self.body, self.atlas, read_views())
+        bits = np.stack([np.packbits(x.numpy(), axis=1) for x in (targets.empty, targets.solid)])
+        colour = (targets.colour * 255).round().to(torch.uint8)
         self.folder.mkdir(parents=True, exist_ok=True)
-        tensors = {"colour": colour, "weight": baked.weight.half(), "bits": torch.from_numpy(bits)}
+        tensors = {"colour": colour, "weight": targets.weight.half(), "bits": torch.from_numpy(bits)}
         with atomic_output(path) as partial:
             partial.write_bytes(save(tensors))
         return self._read(path)
 
-    def _read(self, path: Path) -> Baked:
-        """What was kept.
+    def _read(self, path: Path) -> TexelTargets:
+        """Return stored targets.
 
         Raises:
-            ValueError: it is of another atlas.
+            ValueError: they belong to another atlas.
         """
         tensors = load_file(path)
         if len(tensors["colour"]) != len(self.mirror):
-            raise ValueError(f"{path} is of another atlas")
+            raise ValueError(f"{path} belongs to another atlas")
         unpacked = np.unpackbits(tensors["bits"].numpy(), axis=2, count=len(HEIGHTS_M))
         empty, solid = torch.from_numpy(unpacked).bool()
-        return Baked(tensors["colour"].float() / 255, tensors["weight"].float(), empty, solid, self.mirror)
+        return TexelTargets(tensors["colour"].float() / 255, tensors["weight"].float(), empty, solid, self.mirror)

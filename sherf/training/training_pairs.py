@@ -1,87 +1,102 @@
-"""Which pair of pictures each place of each step shows: a function of the seed and the place alone."""
+"""Which training pairs each step draws: a function of seed, step and position in the batch alone."""
 
 import hashlib
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch.utils.data import Dataset
 
-from sherf.body.body_model import BodyModel
 from sherf.datasets.multiview import MultiviewData
 from sherf.datasets.pairs import CachedViews, Key, Pair
 from sherf.errors import BadInput
-from sherf.models.surface.atlas import atlas_of
 from sherf.scene import OnDevice
 from sherf.training.options import TrainingOptions
-from sherf.training.texture_cache import Baked, Bakery
+from sherf.training.texture_cache import TexelTargets, TextureCache
 
 CACHE_BYTES = 2**30
 RAYS, CHOICE = 1, 0
-"""Streams of random numbers."""
+"""Streams of random numbers: of augmentation and rays, and of the choice of views."""
 
 
 @dataclass(frozen=True)
-class Drawn(OnDevice):
-    """A pair, where it comes from, and the seed of what is looked at in it."""
+class TrainingPair(OnDevice):
+    """An observation and a target view, their identities, and the seed of augmentation and rays."""
 
     observation: Key
     target: Key
     pair: Pair
-    baked: Baked | None
-    """Of the observation's moment: its light is the photo's."""
+    targets: TexelTargets | None
+    """Texel targets of the observation's pose, lit as in the photo; None: not needed or not available."""
     seed: list[int]
 
 
-class DrawnPairs(Dataset[Drawn]):
-    """Place number i of the training: step i // batch, pair i % batch. Independent of workers and processes."""
+class TrainingPairs(Dataset[TrainingPair]):
+    """All pairs of a training, by step: the same pairs for any number of processes and workers."""
 
-    bakery: Bakery | None = None
-    """Makes what the losses of the maps need."""
+    texture_cache: TextureCache | None = None
+    """Provides texel targets for the losses on UV feature maps; None: these losses are not used."""
 
     def __init__(self, data: MultiviewData, options: TrainingOptions, first: int, rank: int, processes: int, last: int):
-        """Offer what one process sees.
+        """List the subjects, and the pairs that one process trains on.
 
         Args:
-            first: the step to begin with; `last` is the one after the end.
-            rank: of this process among `processes`; each sees its share of every step's pairs.
+            data: the training split.
+            options: batch size, seed and sampling of views.
+            first: the step to begin with.
+            rank: of this process; each one takes its share of every step's pairs.
+            processes: number of processes; divides the batch size.
+            last: the step after the last one.
+
+        Raises:
+            BadInput: no subject can be read.
         """
         self.views, self.options = CachedViews(data, CACHE_BYTES), options
-        self.left_out: dict[str, str] = {}
-        """Subjects that cannot be trained on, and why."""
+        self.skipped: dict[str, str] = {}
+        """Subjects that cannot be read, and why."""
         self.subjects: list[tuple[str, tuple[int, ...], tuple[int, ...]]] = []
         for name in data.subjects:
             try:
                 self.subjects.append((name, data.poses(name), data.views(name)))
             except BadInput as error:
-                self.left_out[name] = str(error)
+                self.skipped[name] = str(error)
         if not self.subjects:
             raise BadInput(
-                f"none of the {len(data.subjects)} subjects can be read: {next(iter(self.left_out.values()))}"
+                f"none of the {len(data.subjects)} subjects can be read: {next(iter(self.skipped.values()))}"
             )
         share = options.batch // processes
-        self.places = range(first * share, last * share)
+        self.positions = range(first * share, last * share)
         self.share, self.rank = share, rank
 
     @property
-    def knows_depth(self) -> bool:
-        """Whether the data set says where the clothed surface is."""
+    def has_depth(self) -> bool:
+        """Whether the data set has depths of the clothed surface."""
         subject, poses, views = self.subjects[0]
         return self.views[Key(subject, poses[0], views[0])].depth is not None
 
     def __len__(self) -> int:
-        return len(self.places)
+        return len(self.positions)
 
-    def __getitem__(self, index: int) -> Drawn:
-        step, place = divmod(self.places[index], self.share)
-        return self.drawn(step, self.rank * self.share + place)
+    def __getitem__(self, index: int) -> TrainingPair:
+        step, position = divmod(self.positions[index], self.share)
+        return self.draw(step, self.rank * self.share + position)
 
-    def drawn(self, step: int, place: int) -> Drawn:
-        """One pair of one step."""
+    def draw(self, step: int, position: int) -> TrainingPair:
+        """Draw one pair of one step.
+
+        Args:
+            step: of the training, from 0.
+            position: in the batch over all processes.
+
+        Returns:
+            The pair, on the CPU.
+
+        Raises:
+            BadInput: an image of it is missing or damaged.
+        """
         options = self.options
-        rng = np.random.default_rng([options.seed, step, place, CHOICE])
+        rng = np.random.default_rng([options.seed, step, position, CHOICE])
         subject, poses, views = self.subjects[int(rng.integers(len(self.subjects)))]
         view = views[0] if rng.random() < options.front else int(rng.choice(views))
         pose = int(rng.choice(poses))
@@ -91,21 +106,32 @@ class DrawnPairs(Dataset[Drawn]):
         others = [v for v in views if v != view or pose != observation.pose] or list(views)
         target = Key(subject, pose, int(rng.choice(others)))
         pair = Pair(self.views[observation], self.views[target])
-        baked = None if self.bakery is None else self.baked(self.bakery, subject, observation.pose, views)
-        return Drawn(observation, target, pair, baked, [options.seed, step, place, RAYS])
+        targets = None
+        if self.texture_cache is not None:
+            targets = self.targets(self.texture_cache, subject, observation.pose, views)
+        return TrainingPair(observation, target, pair, targets, [options.seed, step, position, RAYS])
 
-    def baked(self, bakery: Bakery, subject: str, pose: int, views: tuple[int, ...]) -> Baked:
-        """What all views of a moment show of each texel."""
-        return bakery(f"{subject}_{pose}", lambda: [self.views.data.view(subject, pose, view) for view in views])
+    def targets(self, cache: TextureCache, subject: str, pose: int, views: tuple[int, ...]) -> TexelTargets:
+        """Return the texel targets of a pose from all of its views.
 
+        Args:
+            cache: where they are looked for first.
+            subject: its name in the data set.
+            pose: its number.
+            views: numbers of the views to fuse.
 
-def bakery_of(body: BodyModel, options: TrainingOptions, out: Path, data_sha256: str) -> Bakery:
-    """The one that a training in the folder `out` uses."""
-    return Bakery(body, atlas_of(body, *options.model.plane_size), out / "baked" / data_sha256[:16])
+        Returns:
+            The targets, on the CPU.
+
+        Raises:
+            BadInput: an image is missing or damaged.
+            OutputError: the cache cannot be written.
+        """
+        return cache.get(f"{subject}_{pose}", lambda: [self.views.data.view(subject, pose, view) for view in views])
 
 
 def data_digest(data: MultiviewData) -> str:
-    """Tells a data set from another, and from itself after a change."""
+    """Return a SHA-256 of the data set's file digests, or of its subjects, poses and views if it has none."""
     content: Any = getattr(data, "digests", None)
     if content is None:
         content = {name: [data.poses(name), data.views(name)] for name in data.subjects}

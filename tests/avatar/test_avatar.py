@@ -1,4 +1,4 @@
-"""Avatar files: whole, checked, and independent of the photo."""
+"""Avatar files: complete, validated, and independent of the photo."""
 
 import dataclasses
 import json
@@ -8,39 +8,43 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from sherf.avatar.avatar_file import Avatar, is_avatar, load_avatar, save_avatar
-from sherf.avatar.renderer import make_renderer
+from sherf.avatar.avatar_file import is_avatar, load_avatar, save_avatar
+from sherf.avatar.encoder import EncodedAvatar
+from sherf.avatar.renderer import FieldRenderer
 from sherf.body.body_model import BodyModel
 from sherf.errors import BadInput
 from sherf.models.template.bank import encode
+from sherf.models.template.model import TemplateModel
 from sherf.render.devices import choose_backend
 from sherf.scene import Subject
 
 
 @pytest.fixture(scope="module")
-def avatar(subject: Subject, body: BodyModel) -> Avatar:
+def avatar(subject: Subject, body: BodyModel) -> EncodedAvatar:
     in_bytes = (subject.image * 255).round() / 255
-    return Avatar(encode(dataclasses.replace(subject, image=in_bytes), body), {"verdict": "good"})
+    return EncodedAvatar(
+        encode(dataclasses.replace(subject, image=in_bytes), body), TemplateModel(), {"verdict": "good"}
+    )
 
 
 @pytest.fixture
-def path(avatar: Avatar, tmp_path: Path) -> Path:
+def path(avatar: EncodedAvatar, tmp_path: Path) -> Path:
     save_avatar(avatar, tmp_path / "avatar.safetensors")
     return tmp_path / "avatar.safetensors"
 
 
-def test_a_saved_avatar_renders_the_same_frame(avatar: Avatar, body: BodyModel, path: Path) -> None:
+def test_a_saved_avatar_renders_the_same_frame(avatar: EncodedAvatar, body: BodyModel, path: Path) -> None:
     assert is_avatar(path)
     again = load_avatar(path, body)
     assert again.report == avatar.report
     subject = avatar.bank.subject
     frames = [
-        make_renderer(a, body, choose_backend("cpu")).frame(subject.camera, subject.pose) for a in (avatar, again)
+        FieldRenderer(a, body, choose_backend("cpu")).frame(subject.camera, subject.pose) for a in (avatar, again)
     ]
     torch.testing.assert_close(frames[0].rgb, frames[1].rgb, atol=1e-6, rtol=0)
 
 
-def test_a_photo_is_no_avatar() -> None:
+def test_a_photo_is_not_an_avatar() -> None:
     assert not is_avatar(Path(__file__).parents[2] / "examples" / "darknet_person.jpg")
 
 
@@ -58,12 +62,12 @@ def _rewrite(path: Path, tensors: dict[str, torch.Tensor] | None = None, **heade
 
 
 @pytest.mark.parametrize(
-    ("header", "said"),
-    [({"version": "99"}, "newer sherf"), ({"format": "else"}, "no avatar"), ({"version": "x"}, "version 'x'")],
+    ("header", "message"),
+    [({"version": "99"}, "newer sherf"), ({"format": "else"}, "not an avatar"), ({"version": "x"}, "version 'x'")],
 )
-def test_other_formats_and_versions_are_refused(body: BodyModel, path: Path, header: dict, said: str) -> None:
+def test_other_formats_and_versions_are_refused(body: BodyModel, path: Path, header: dict, message: str) -> None:
     _rewrite(path, **header)
-    with pytest.raises(BadInput, match=said):
+    with pytest.raises(BadInput, match=message):
         load_avatar(path, body)
 
 
@@ -93,7 +97,7 @@ def test_a_truncated_file_is_damaged(body: BodyModel, path: Path) -> None:
         load_avatar(path, body)
 
 
-def test_a_report_that_is_no_json_is_damaged(body: BodyModel, path: Path) -> None:
+def test_a_report_that_is_not_json_is_damaged(body: BodyModel, path: Path) -> None:
     _rewrite(path, report="{" + json.dumps("x"))
     with pytest.raises(BadInput, match="damaged"):
         load_avatar(path, body)

@@ -1,4 +1,4 @@
-"""Networks as models of avatars: encoded once, saved whole, rendered without photo and encoder."""
+"""Avatars of networks: encoded once, saved completely, rendered without photo and encoder."""
 
 import dataclasses
 import json
@@ -6,20 +6,19 @@ from pathlib import Path
 
 import pytest
 import torch
-from running import here
+from running import run_in_process
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from sherf.avatar.avatar_file import Avatar, load_avatar, save_avatar
-from sherf.avatar.renderer import make_renderer
-from sherf.benchmark.published_inputs import box_rays as published_box_rays
-from sherf.benchmark.published_inputs import published_camera
+from sherf.avatar.avatar_file import load_avatar, save_avatar
+from sherf.avatar.encoder import EncodedAvatar, ModelEncoder
+from sherf.avatar.renderer import FieldRenderer
+from sherf.benchmark.published_inputs import published_box_rays, published_camera
 from sherf.body.body_model import BodyModel
 from sherf.errors import BadInput
 from sherf.models.checkpoint import save_checkpoint
 from sherf.models.config import SherfConfig
-from sherf.models.load import NetworkModel
-from sherf.models.paper.network import Sherf
+from sherf.models.paper.network import PaperNetwork
 from sherf.render.box import box_rays
 from sherf.render.devices import choose_backend
 from sherf.render.torch_backend import BruteForceVertices
@@ -33,32 +32,34 @@ SMALL = SherfConfig(
 )  # fmt: skip
 
 
-def network(config: SherfConfig = SMALL) -> Sherf:
+def network(config: SherfConfig = SMALL) -> PaperNetwork:
     torch.manual_seed(0)
-    made = Sherf(config).eval()
+    made = PaperNetwork(config).eval()
     with torch.no_grad():
         made.decoder.density.bias.fill_(60.0)  # solid near the body
     return made
 
 
 @pytest.fixture(scope="module")
-def avatar(subject: Subject, body: BodyModel) -> Avatar:
+def avatar(subject: Subject, body: BodyModel) -> EncodedAvatar:
     in_bytes = dataclasses.replace(subject, image=(subject.image * 255).round() / 255)
-    return NetworkModel(network(), choose_backend("cpu"), "x").encode(in_bytes, body, {"verdict": "good"})
+    return ModelEncoder(network(), choose_backend("cpu"), "x").encode(in_bytes, body, {"verdict": "good"})
 
 
 @pytest.fixture
-def path(avatar: Avatar, tmp_path: Path) -> Path:
+def path(avatar: EncodedAvatar, tmp_path: Path) -> Path:
     save_avatar(avatar, tmp_path / "avatar.safetensors")
     return tmp_path / "avatar.safetensors"
 
 
-def test_a_saved_avatar_renders_the_same_frame_without_encoder(avatar: Avatar, body: BodyModel, path: Path) -> None:
+def test_a_saved_avatar_renders_the_same_frame_without_encoder(
+    avatar: EncodedAvatar, body: BodyModel, path: Path
+) -> None:
     again = load_avatar(path, body)
-    assert again.network is not None and again.network.encoder is None and again.report == avatar.report
+    assert isinstance(again.model, PaperNetwork) and again.model.encoder is None and again.report == avatar.report
     subject = avatar.bank.subject
     frames = [
-        make_renderer(a, body, choose_backend("cpu")).frame(subject.camera, subject.pose) for a in (avatar, again)
+        FieldRenderer(a, body, choose_backend("cpu")).frame(subject.camera, subject.pose) for a in (avatar, again)
     ]
     torch.testing.assert_close(frames[0].rgb, frames[1].rgb, atol=1e-5, rtol=0)
     inside = frames[0].opacity > 0.99
@@ -67,16 +68,16 @@ def test_a_saved_avatar_renders_the_same_frame_without_encoder(avatar: Avatar, b
 
 
 @pytest.mark.parametrize("levels", [("global",), ("point",), ("pixel",), ("global", "pixel")])
-def test_each_level_may_be_off(subject: Subject, body: BodyModel, tmp_path: Path, levels: tuple) -> None:
-    """The paper's ablation: what is off has no encoder, and the file no map of it."""
+def test_each_feature_level_can_be_disabled(subject: Subject, body: BodyModel, tmp_path: Path, levels: tuple) -> None:
+    """The paper's ablation: a disabled level has no encoder, and the file has no features of it."""
     model = network(dataclasses.replace(SMALL, levels=levels))
-    avatar = NetworkModel(model, choose_backend("cpu"), "x").encode(subject, body, {})
+    avatar = ModelEncoder(model, choose_backend("cpu"), "x").encode(subject, body, {})
     save_avatar(avatar, tmp_path / "a.safetensors")
     names = set(load_file(tmp_path / "a.safetensors"))
     assert ("planes" in names, "volume0.features" in names, "pixels" in names) == tuple(
         level in levels for level in ("global", "point", "pixel")
     )
-    frame = make_renderer(load_avatar(tmp_path / "a.safetensors", body), body, choose_backend("cpu")).frame(
+    frame = FieldRenderer(load_avatar(tmp_path / "a.safetensors", body), body, choose_backend("cpu")).frame(
         subject.camera, subject.pose
     )
     assert float(frame.opacity.max()) > 0.9 and bool(frame.rgb.isfinite().all())
@@ -115,7 +116,7 @@ def test_a_configuration_of_a_newer_version_is_refused(body: BodyModel, path: Pa
         load_avatar(path, body)
 
 
-def test_rays_are_cut_with_the_box_as_published(subject: Subject, body: BodyModel) -> None:
+def test_box_rays_agree_with_the_published_ones(subject: Subject, body: BodyModel) -> None:
     vertices = body.pose(subject.pose).vertices
     ours = box_rays(subject.camera, vertices)
     theirs = published_box_rays(vertices.numpy(), published_camera(subject.camera), subject.camera.size)
@@ -127,7 +128,7 @@ def test_rays_are_cut_with_the_box_as_published(subject: Subject, body: BodyMode
     torch.testing.assert_close(ours.directions, torch.from_numpy(theirs.directions), atol=1e-5, rtol=0)
 
 
-def test_the_tree_finds_the_vertices_that_a_search_of_all_finds(body: BodyModel) -> None:
+def test_the_vertex_tree_agrees_with_brute_force(body: BodyModel) -> None:
     points = torch.rand(500, 3, generator=torch.Generator().manual_seed(0)) * 2 - 1
     every, tree = BruteForceVertices(body.v_template)(points), VertexTree(body.v_template)(points)
     distances = [(points - body.v_template[found]).norm(dim=1) for found in (every, tree)]
@@ -136,45 +137,47 @@ def test_the_tree_finds_the_vertices_that_a_search_of_all_finds(body: BodyModel)
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA card on this machine")
-def test_cuda_shows_what_the_cpu_shows(avatar: Avatar, body: BodyModel) -> None:
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU on this machine")
+def test_cuda_renders_what_the_cpu_renders(avatar: EncodedAvatar, body: BodyModel) -> None:
     subject = avatar.bank.subject
     frames = [
-        make_renderer(avatar, body, choose_backend(device)).frame(subject.camera, subject.pose)
+        FieldRenderer(avatar, body, choose_backend(device)).frame(subject.camera, subject.pose)
         for device in ("cpu", "cuda")
     ]
     off = (frames[0].rgb - frames[1].rgb.cpu()).abs()
     assert float(off.mean()) < 1e-4 and float((off > 2e-3).float().mean()) < 1e-3
 
 
-def test_a_subject_becomes_an_avatar_and_that_becomes_frames(people: Path, tmp_path: Path) -> None:
-    """The command line: subject's folder and checkpoint, then the avatar alone, then another model."""
+def test_a_subject_is_encoded_once_and_the_avatar_rendered(people: Path, tmp_path: Path) -> None:
+    """On the command line: from a subject and a checkpoint, again from the cached avatar, and from the avatar alone."""
     save_checkpoint(network(), tmp_path / "tiny.safetensors", {})
     small = ("--size", "64", "--frames", "2")
     out = tmp_path / "a"
-    done = here("render", people / "000008", "--model", tmp_path / "tiny.safetensors", *small, "--out", out)
+    done = run_in_process("render", people / "000008", "--model", tmp_path / "tiny.safetensors", *small, "--out", out)
     assert done.returncode == 0, done.stderr
     report = json.loads((out / "report.json").read_text())
     assert report["model"] == "tiny" and report["body_model"] == "openbody"
     before = (out / "avatar.safetensors").stat().st_mtime_ns
-    again = here("render", people / "000008", "--model", tmp_path / "tiny.safetensors", *small, "--out", out)
+    again = run_in_process("render", people / "000008", "--model", tmp_path / "tiny.safetensors", *small, "--out", out)
     assert again.returncode == 0 and (out / "avatar.safetensors").stat().st_mtime_ns == before
     (tmp_path / "tiny.safetensors").unlink()
     avatar = out / "avatar.safetensors"
-    done = here("animate", avatar, "--motion", "walk", "--size", "64", "--frames", "2", "--out", tmp_path / "b")
+    done = run_in_process(
+        "animate", avatar, "--motion", "walk", "--size", "64", "--frames", "2", "--out", tmp_path / "b"
+    )
     assert done.returncode == 0, done.stderr
     assert len(list((tmp_path / "b/frames").glob("*.png"))) == 2
 
 
-def test_a_model_of_another_body_is_refused_with_the_reason(tmp_path: Path) -> None:
+def test_a_model_of_another_body_model_is_refused_naming_both(tmp_path: Path) -> None:
     other = dataclasses.replace(SMALL, body_model="smpl")
     save_checkpoint(network(other), tmp_path / "other.safetensors", {})
     options = ("--model", tmp_path / "other.safetensors", "--out", tmp_path / "out")
-    done = here("render", PHOTO, *options, "--body-model", "openbody")
+    done = run_in_process("render", PHOTO, *options, "--body-model", "openbody")
     assert done.returncode == 1 and "'smpl'" in done.stderr and "'openbody'" in done.stderr
     assert "Traceback" not in done.stderr and not (tmp_path / "out/avatar.safetensors").exists()
 
 
-def test_a_model_that_is_not_there_is_said(tmp_path: Path) -> None:
-    done = here("render", PHOTO, "--model", "nowhere.safetensors", "--out", tmp_path / "out")
+def test_a_missing_model_is_named(tmp_path: Path) -> None:
+    done = run_in_process("render", PHOTO, "--model", "nowhere.safetensors", "--out", tmp_path / "out")
     assert done.returncode == 1 and "nowhere.safetensors" in done.stderr and "Traceback" not in done.stderr

@@ -1,10 +1,10 @@
-"""Photos that cost nothing to read: generated people, seen by many cameras, body given."""
+"""Photos that need no fit: generated people, seen by many cameras, with their bodies given."""
 
 import json
 from pathlib import Path
 
 import pytest
-from running import here
+from running import run_in_process
 
 PEOPLE, VIEWS = 2, 30
 
@@ -14,7 +14,7 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """60 photos: two people, 30 cameras each."""
     folder = tmp_path_factory.mktemp("people")
     options = ("--people", PEOPLE, "--views", VIEWS, "--poses", 1, "--size", 64, "--workers", 1, "--out", folder)
-    done = here("generate", "openpeople", *options)
+    done = run_in_process("generate", "openpeople", *options)
     assert done.returncode == 0, done.stderr
     rows = [
         {"photo": f"{person:06d}", "view": view, "name": f"p{person}-{view:02d}"}

@@ -1,4 +1,4 @@
-"""A batch as a user runs it: in real processes where they are killed, at the worst moments."""
+"""`sherf batch` end to end: in real processes where they are killed, at the worst moments."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from running import Done, here
+from running import Done, run_in_process
 
 SMALL = ("--frames", 1, "--size", 32, "--model", "template", "--device", "cpu")
 WAIT = 200.0
@@ -24,11 +24,11 @@ def command(*arguments: object) -> list[str]:
 
 
 def batch(*arguments: object) -> Done:
-    return here("batch", *arguments)
+    return run_in_process("batch", *arguments)
 
 
 def count(out: Path, status: str) -> int:
-    """Items in a state, as the ledger has it on the disk."""
+    """Count the items with a status in the ledger on disk."""
     ledger = out / "ledger.sqlite"
     if not ledger.exists():
         return 0
@@ -42,12 +42,12 @@ def count(out: Path, status: str) -> int:
 def wait_for(condition, what: str) -> None:
     end = time.monotonic() + WAIT
     while not condition():
-        assert time.monotonic() < end, f"waited in vain for {what}"
+        assert time.monotonic() < end, f"timed out waiting for {what}"
         time.sleep(0.05)
 
 
 def children(pid: int) -> list[int]:
-    """Workers of a batch: its own python processes but multiprocessing's tracker."""
+    """Return the workers of a batch: its Python child processes without multiprocessing's resource tracker."""
     found = []
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         for child in task.read_text().split():
@@ -65,7 +65,7 @@ def alive(pid: int) -> bool:
 
 
 def test_sixty_photos_and_two_motions_survive_three_kills(manifest: Path, tmp_path: Path) -> None:
-    """Nothing is lost, nothing is made twice, no worker outlives its batch."""
+    """Nothing is lost or made twice, and no worker outlives its batch."""
     out = tmp_path / "out"
     arguments = (manifest, "--out", out, "--motions", "walk", "wave", "--outputs", "npz", "--workers", 2, *SMALL)
     made: dict[Path, int] = {}
@@ -78,7 +78,7 @@ def test_sixty_photos_and_two_motions_survive_three_kills(manifest: Path, tmp_pa
         running.wait()
         wait_for(lambda workers=workers: not any(map(alive, workers)), "the workers' end")
         assert all(path.stat().st_mtime_ns == time for path, time in made.items())
-        # what the ledger or a note beside the outputs calls done must not be touched again
+        # what the ledger or a record beside the outputs calls done must not be touched again
         for note in out.glob("*/.done/*.json"):
             for name in json.loads(note.read_text())["files"]:
                 path = note.parents[1] / name
@@ -109,7 +109,7 @@ def two(manifest: Path, tmp_path: Path) -> Path:
 
 
 def test_a_killed_worker_costs_an_attempt_and_nothing_else(two: Path, tmp_path: Path) -> None:
-    """What the out-of-memory killer does: the item is made again, with less at once; then what is there is known."""
+    """As after the out-of-memory killer: the item is retried with less memory, and an interrupt ends the batch."""
     out = tmp_path / "out"
     arguments = (two, "--out", out, "--frames", 200, *SMALL[2:], "--workers", 1)
     running = subprocess.Popen(command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -118,11 +118,11 @@ def test_a_killed_worker_costs_an_attempt_and_nothing_else(two: Path, tmp_path: 
     wait_for(lambda: len(children(running.pid)) == 1 and count(out, "waiting") == 1, "another worker")
     with closing(sqlite3.connect(out / "ledger.sqlite")) as db:
         assert db.execute("SELECT label, attempts, reason FROM item WHERE status = 'waiting'").fetchall() == [
-            ("turntable", 1, "its worker was ended by SIGKILL (out of memory?)")
+            ("turntable", 1, "the worker was killed by SIGKILL (out of memory?)")
         ]
     running.send_signal(signal.SIGINT)
-    _, told = running.communicate(timeout=30)
-    assert running.returncode == 130 and "same command again" in told
+    _, errors = running.communicate(timeout=30)
+    assert running.returncode == 130 and "same command again" in errors
     wait_for(lambda: not list(Path("/proc").glob(f"{running.pid}")), "its end")
 
 
@@ -135,9 +135,9 @@ def test_an_item_that_always_kills_its_worker_is_given_up_and_the_rest_is_done(t
     os.kill(children(running.pid)[0], signal.SIGKILL)
     shown, _ = running.communicate(timeout=WAIT)
     assert running.returncode == 1
-    assert f"failed: {first}, turntable: its worker was ended by SIGKILL" in shown
+    assert f"failed: {first}, turntable: the worker was killed by SIGKILL" in shown
     assert "3 done, 1 failed, 0 waiting" in shown
-    assert f"failed: {first}" in batch(*arguments).stdout  # the same again: still known, not tried
+    assert f"failed: {first}" in batch(*arguments).stdout  # run again: still failed, not retried
     again = batch(*arguments, "--retry-failed")
     assert again.returncode == 0 and "4 done, 0 failed, 0 waiting" in again.stdout
 
@@ -152,37 +152,37 @@ def test_unusable_photos_are_listed_and_the_rest_is_done(two: Path, tmp_path: Pa
     assert "2 done, 4 failed, 0 waiting" in done.stdout
     assert "failed: broken, avatar: " in done.stdout and "failed: wall, avatar: no person" in done.stdout
     assert "failed" in (tmp_path / "out" / "index.html").read_text()
-    with Image.open(tmp_path / "out" / "sheet.jpg") as sheet:  # what nobody was found in can be looked at
+    with Image.open(tmp_path / "out" / "sheet.jpg") as sheet:  # the photo without a person is shown
         assert sheet.size == (720, 258) and np.allclose(sheet.getpixel((600, 120)), (0, 128, 128), atol=6)
     shown = list(tmp_path.glob("out/*/turntable/frames/*.png"))
-    assert len(shown) == 1, "of the pictures only the one for the page is kept"
+    assert len(shown) == 1, "only the frame for the page is kept"
 
 
-def test_what_is_lost_is_made_again_after_a_dry_run_has_said_so(two: Path, tmp_path: Path) -> None:
-    """A dry run writes nothing; a deleted video, then a destroyed ledger cost no more than the video."""
+def test_lost_outputs_are_announced_by_a_dry_run_and_made_again(two: Path, tmp_path: Path) -> None:
+    """A dry run writes nothing; after a deleted video and a destroyed ledger only the video is made again."""
     out = tmp_path / "out"
     arguments = (two, "--out", out, "--cameras", "still", *SMALL, "--workers", 1)
     before = batch(*arguments, "--dry-run")
-    assert before.returncode == 0 and "4 waiting" in before.stdout and "usual rates" in before.stdout
+    assert before.returncode == 0 and "4 waiting" in before.stdout and "rates typical" in before.stdout
     assert not out.exists()
     assert batch(*arguments).returncode == 0
     videos = sorted(out.glob("*/still/video.mp4"))
     kept = videos[1].stat().st_mtime_ns
     videos[0].unlink()
     left = batch(*arguments, "--dry-run").stdout
-    assert "3 done, 0 failed, 1 waiting" in left and "measured here" in left
+    assert "3 done, 0 failed, 1 waiting" in left and "measured in this batch" in left
     (out / "ledger.sqlite").write_bytes(b"SQLite format 3\0" + os.urandom(4096))
     done = batch(*arguments)
     assert done.returncode == 0 and "is damaged" in done.stderr
-    assert "3 of 4 items are there already" in done.stderr
+    assert "3 of 4 items are already done" in done.stderr
     assert videos[0].exists() and videos[1].stat().st_mtime_ns == kept
     assert list(out.glob("ledger.sqlite.damaged-*"))
 
 
-def test_a_clock_that_jumps_loses_and_repeats_nothing(
+def test_a_clock_that_jumps_back_loses_and_repeats_nothing(
     two: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The second run believes that it is ten years earlier; one video is to be made again."""
+    """The clock of the second run is ten years slow; one video has to be made again."""
     out = tmp_path / "out"
     arguments = (two, "--out", out, "--cameras", "still", *SMALL, "--workers", 1)
     assert batch(*arguments).returncode == 0
@@ -196,8 +196,8 @@ def test_a_clock_that_jumps_loses_and_repeats_nothing(
     assert videos[0].exists() and videos[1].stat().st_mtime_ns == kept
 
 
-def test_a_folder_that_becomes_another_photos_is_made_anew(two: Path, tmp_path: Path) -> None:
-    """Two photos of one name; when the first leaves the list, the second one moves into its folder."""
+def test_a_folder_that_becomes_another_photos_is_made_again(two: Path, tmp_path: Path) -> None:
+    """Two photos have one name; when the first leaves the manifest, the second moves into its folder."""
     out = tmp_path / "out"
     rows = [{**json.loads(line), "name": "same"} for line in two.read_text().splitlines()]
     two.write_text("\n".join(map(json.dumps, rows)))
@@ -210,20 +210,20 @@ def test_a_folder_that_becomes_another_photos_is_made_anew(two: Path, tmp_path: 
     assert json.loads((out / "same" / "report.json").read_text())["photo_sha256"] == second
 
 
-def test_two_batches_in_one_folder(two: Path, tmp_path: Path) -> None:
-    """The second one leaves, and says who is there."""
+def test_a_second_batch_in_one_folder_is_refused(two: Path, tmp_path: Path) -> None:
+    """The second one exits and names the process that uses the folder."""
     out = tmp_path / "out"
     arguments = (two, "--out", out, "--frames", 400, *SMALL[2:], "--workers", 1)
     running = subprocess.Popen(command(*arguments), stderr=subprocess.DEVNULL)
     wait_for(lambda: (out / "ledger.sqlite").exists(), "the ledger")
     second = batch(*arguments)
     assert second.returncode == 1
-    assert f"another `sherf` works in {out} (process {running.pid} on" in second.stderr
+    assert f"another `sherf` is using {out} (process {running.pid} on" in second.stderr
     running.send_signal(signal.SIGINT)
     assert running.wait(30) == 130
 
 
-def test_shards_share_the_work_and_one_run_sums_up(two: Path, manifest: Path, tmp_path: Path) -> None:
+def test_shards_share_the_work_and_a_run_without_shard_summarises(two: Path, manifest: Path, tmp_path: Path) -> None:
     two.write_text("\n".join(manifest.read_text().splitlines()[:4]))
     out = tmp_path / "out"
     arguments = (two, "--out", out, "--cameras", "still", *SMALL, "--workers", 1)
@@ -236,38 +236,38 @@ def test_shards_share_the_work_and_one_run_sums_up(two: Path, manifest: Path, tm
     assert times == [path.stat().st_mtime_ns for path in sorted(out.glob("*/still/video.mp4"))]
 
 
-def test_a_disk_that_is_full_stops_the_batch_and_loses_nothing(two: Path, tmp_path: Path) -> None:
-    """A limit on the size of files stands for the disk: the avatar is larger."""
+def test_a_full_disk_stops_the_batch_and_loses_nothing(two: Path, tmp_path: Path) -> None:
+    """A limit on the size of files stands in for a full disk: the avatar is larger."""
     out = tmp_path / "out"
     arguments = (two, "--out", out, "--cameras", "still", *SMALL, "--workers", 1)
     line = f"ulimit -f 100; exec {' '.join(command(*arguments))}"
     done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=WAIT, check=False)
-    assert done.returncode == 1 and "same command goes on" in done.stderr and "Traceback" not in done.stderr
+    assert done.returncode == 1 and "same command again" in done.stderr and "Traceback" not in done.stderr
     assert batch(*arguments).returncode == 0
 
 
-def test_a_folder_that_may_not_be_written(two: Path, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_reported(two: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     done = batch(two, "--out", tmp_path / "file" / "out", *SMALL)
     assert done.returncode == 1 and "cannot write" in done.stderr
 
 
-def test_a_permission_that_is_lost_midway_loses_nothing(two: Path, tmp_path: Path) -> None:
+def test_losing_write_permission_midway_loses_nothing(two: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     arguments = (two, "--out", out, "--cameras", "still", "turntable", *SMALL, "--workers", 1)
-    obeys = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.getuid() == 0 else []
+    unprivileged = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.getuid() == 0 else []
     running = subprocess.Popen(
-        [*obeys, *command(*arguments)], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [*unprivileged, *command(*arguments)], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     wait_for(lambda: count(out, "done") >= 2, "two items")
     folders = [out, *(path for path in out.rglob("*") if path.is_dir())]
     for folder in folders:
         folder.chmod(0o555)
-    said, complaint = running.communicate(timeout=WAIT)
+    output, errors = running.communicate(timeout=WAIT)
     for folder in folders:
         folder.chmod(0o755)
-    assert running.returncode == 1, said + complaint
-    assert "ermission denied" in complaint + said and "Traceback" not in complaint
+    assert running.returncode == 1, output + errors
+    assert "ermission denied" in errors + output and "Traceback" not in errors
     done = {path: path.stat().st_mtime_ns for path in out.rglob("*.mp4")}
     again = batch(*arguments)
     assert again.returncode == 0 and "6 done, 0 failed, 0 waiting" in again.stdout

@@ -1,4 +1,4 @@
-"""The same batch on a cluster of two machines, one of which goes away. The machines are this one's processes."""
+"""A batch on a cluster of two machines, one of which goes away. The machines are processes on this one."""
 
 import json
 import os
@@ -15,7 +15,7 @@ pytest.importorskip("ray", reason="needs Ray: pip install 'sherf[ray]'")
 
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch):
-    """A head without cores and two machines of one core."""
+    """A cluster whose head has no cores; machines are added later."""
     monkeypatch.setenv("RAY_DISABLE_IMPORT_WARNING", "1")
     from ray.cluster_utils import Cluster
 
@@ -40,9 +40,9 @@ def test_a_machine_that_goes_away_loses_nothing(cluster, manifest: Path, tmp_pat
     assert running.poll() is None, running.communicate()[1]
     cluster.remove_node(machines[0], allow_graceful=False)
     assert running.poll() is None and count(out, "done") < 30, "the batch was over before its machine went away"
-    told, errors = running.communicate(timeout=200)
+    output, errors = running.communicate(timeout=200)
     assert running.returncode == 0, errors
-    report = json.loads(told)
+    report = json.loads(output)
     assert (report["done"], report["failed"], report["waiting"]) == (30, 0, 0)
     assert len(list(out.glob("*/walk.npz"))) == len(list(out.glob("*/wave.npz"))) == 10
     with closing(sqlite3.connect(out / "ledger.sqlite")) as db:

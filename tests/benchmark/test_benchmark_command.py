@@ -1,4 +1,4 @@
-"""`sherf benchmark` on generated people: scores, report, resuming, and what is left out."""
+"""`sherf benchmark` on generated people: scores, report, resuming, and what is skipped."""
 
 import csv
 import json
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from running import Done, here, process
+from running import Done, run_in_process, run_process
 
 from sherf.benchmark.metrics import METRICS
 from sherf.benchmark.published_inputs import published_inputs
@@ -21,14 +21,14 @@ from sherf.benchmark.runner import observed_subject
 from sherf.datasets.openpeople_data import OpenPeople
 
 
-def benchmark(*arguments: str | Path, by: Callable[..., Done] = here) -> Done:
+def benchmark(*arguments: str | Path, by: Callable[..., Done] = run_in_process) -> Done:
     return by("benchmark", "openpeople", *arguments)
 
 
 @pytest.fixture(scope="module")
 def run(people: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Done]:
     out = tmp_path_factory.mktemp("scores") / "run"
-    done = benchmark("--data", people, "--out", out, by=process)
+    done = benchmark("--data", people, "--out", out, by=run_process)
     assert done.returncode == 0, done.stderr
     return out, done
 
@@ -42,9 +42,9 @@ def test_the_table_is_printed(run: tuple) -> None:
 def test_results_hold_every_protocol_with_intervals_and_timing(run: tuple) -> None:
     results = json.loads((run[0] / "results.json").read_text())
     for protocol in ("standard", "published"):
-        for kind, pictures in (("novel_view", 2), ("novel_pose", 3)):
+        for kind, num_images in (("novel_view", 2), ("novel_pose", 3)):
             scores = results["protocols"][protocol][kind]
-            assert scores["pictures"] == pictures
+            assert scores["pictures"] == num_images
             assert set(METRICS) <= set(scores) and set(scores["ci95"]) == set(METRICS)
             assert 5 < scores["psnr"] < 60 and 0 < scores["ssim"] <= 1 and 0 < scores["lpips_vgg"] < 1.5
     timing = results["timing"]
@@ -52,7 +52,7 @@ def test_results_hold_every_protocol_with_intervals_and_timing(run: tuple) -> No
     assert timing["cold_s"] >= timing["warm_s"] > 0
 
 
-def test_every_picture_and_subject_has_its_line(run: tuple) -> None:
+def test_every_image_and_subject_has_its_row(run: tuple) -> None:
     out = run[0]
     with (out / "images.csv").open() as file:
         lines = list(csv.DictReader(file))
@@ -65,7 +65,7 @@ def test_every_picture_and_subject_has_its_line(run: tuple) -> None:
 
 
 class _Links(HTMLParser):
-    """What a page asks for."""
+    """The resources that a page loads or links to."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -75,13 +75,13 @@ class _Links(HTMLParser):
         self.sources += [value for name, value in attrs if name in ("src", "href") and value]
 
 
-def test_the_report_shows_pictures_that_exist_and_asks_nobody_else(run: tuple) -> None:
+def test_the_report_shows_images_that_exist_and_loads_nothing_from_the_network(run: tuple) -> None:
     page = (run[0] / "report.html").read_text()
     links = _Links()
     links.feed(page)
-    pictures = [source for source in links.sources if re.search(r"\.(jpg|png)$", source)]
-    assert len(pictures) >= 3
-    for source in pictures:
+    images = [source for source in links.sources if re.search(r"\.(jpg|png)$", source)]
+    assert len(images) >= 3
+    for source in images:
         width, height = Image.open(run[0] / source).size
         assert width >= 4 * height
     assert not [source for source in links.sources if source.startswith(("http", "//"))]
@@ -93,35 +93,35 @@ def test_a_model_sees_the_photo_with_its_soft_edge(people: Path) -> None:
     mask = view.subject.mask
     soft = (mask > 0) & (mask < 1)
     assert soft.any()
-    handed = observed_subject(published_inputs(view, view), "openbody")
-    torch.testing.assert_close(handed.mask, mask, rtol=0, atol=0)
-    torch.testing.assert_close(handed.image[:, soft], view.subject.image[:, soft], rtol=0, atol=0)
-    assert (handed.image[:, mask == 0] == 0).all()
+    received = observed_subject(published_inputs(view, view), "openbody")
+    torch.testing.assert_close(received.mask, mask, rtol=0, atol=0)
+    torch.testing.assert_close(received.image[:, soft], view.subject.image[:, soft], rtol=0, atol=0)
+    assert (received.image[:, mask == 0] == 0).all()
 
 
-def test_again_scores_nothing_again(run: tuple, people: Path) -> None:
+def test_a_finished_run_scores_nothing_again(run: tuple, people: Path) -> None:
     before = (run[0] / "images.csv").read_text()
     done = benchmark("--data", people, "--out", run[0])
-    assert done.returncode == 0 and "5 of 5 pictures are done already" in done.stderr
+    assert done.returncode == 0 and "5 of 5 images are already scored" in done.stderr
     assert (run[0] / "images.csv").read_text() == before
 
 
-def test_an_interrupted_line_is_scored_again(run: tuple, people: Path, tmp_path: Path) -> None:
+def test_an_incomplete_row_is_scored_again(run: tuple, people: Path, tmp_path: Path) -> None:
     out = Path(shutil.copytree(run[0], tmp_path / "cut"))
     whole = (out / "images.csv").read_text()
     (out / "images.csv").write_text(whole[:-40])
-    done = benchmark("--data", people, "--out", out, by=process)
-    assert done.returncode == 0 and "4 of 5 pictures are done already" in done.stderr
+    done = benchmark("--data", people, "--out", out, by=run_process)
+    assert done.returncode == 0 and "4 of 5 images are already scored" in done.stderr
     scored = [line.rsplit(",", 1)[0] for line in (out / "images.csv").read_text().splitlines()]
     assert scored == [line.rsplit(",", 1)[0] for line in whole.splitlines()]
 
 
-def test_another_runs_folder_is_refused(run: tuple, people: Path) -> None:
+def test_the_folder_of_a_different_run_is_refused(run: tuple, people: Path) -> None:
     done = benchmark("--data", people, "--split", "validation", "--out", run[0])
     assert done.returncode == 1 and "--overwrite" in done.stderr and "Traceback" not in done.stderr
 
 
-def test_a_damaged_picture_is_left_out_and_counted(people: Path, tmp_path: Path) -> None:
+def test_a_damaged_image_is_skipped_and_counted(people: Path, tmp_path: Path) -> None:
     data = Path(shutil.copytree(people, tmp_path / "data"))
     damaged = data / "000009/p01_v01.png"
     damaged.write_bytes(damaged.read_bytes()[:100])
@@ -132,5 +132,5 @@ def test_a_damaged_picture_is_left_out_and_counted(people: Path, tmp_path: Path)
 
 
 def test_a_folder_without_people_is_refused(tmp_path: Path) -> None:
-    done = benchmark("--data", tmp_path, "--out", tmp_path / "out", by=process)
+    done = benchmark("--data", tmp_path, "--out", tmp_path / "out", by=run_process)
     assert done.returncode == 1 and "sherf generate openpeople" in done.stderr and "Traceback" not in done.stderr

@@ -1,4 +1,4 @@
-"""The published evaluations' tables: how many pictures, which, and what happens to missing frames."""
+"""The published evaluations' tables: how many images, which, and what happens to missing frames."""
 
 import random
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from sherf.errors import BadInput
 
 @dataclass
 class Listed:
-    """A data set of which only the lists matter."""
+    """A data set that only lists its frames and cameras."""
 
     frames: tuple[int, ...]
     cameras: int
@@ -47,33 +47,33 @@ WHOLE = {
         ("zju-mocap", (225, 225, 225), (240, 240, 240)),
     ],
 )
-def test_as_many_pictures_as_published(name: str, novel_view: tuple, novel_pose: tuple) -> None:
+def test_there_are_as_many_images_as_published(name: str, novel_view: tuple, novel_pose: tuple) -> None:
     protocol = PROTOCOLS[name]
-    items, missing = protocol.items(WHOLE[name], "anna", random.Random(0))
-    assert not missing and not any(item.replaced for item in items)
+    pairs, missing = protocol.pairs(WHOLE[name], "anna", random.Random(0))
+    assert not missing and not any(pair.replaced for pair in pairs)
     for kind, counts in (("novel_view", novel_view), ("novel_pose", novel_pose)):
         found = tuple(
-            sum(i.kind == kind and i.observation.view == v for i in items) for v in protocol.observation_views
+            sum(p.kind == kind and p.observation.view == v for p in pairs) for v in protocol.observation_views
         )
         assert found == counts
-    views = [i for i in items if i.kind == "novel_view"]
-    assert all(i.observation.pose == i.target.pose and i.observation.view != i.target.view for i in views)
-    assert len({(i.kind, i.observation, i.target) for i in items}) == len(items)
+    novel_views = [p for p in pairs if p.kind == "novel_view"]
+    assert all(p.observation.pose == p.target.pose and p.observation.view != p.target.view for p in novel_views)
+    assert len({(p.kind, p.observation, p.target) for p in pairs}) == len(pairs)
 
 
-def test_frames_that_are_missing_are_replaced_and_reported() -> None:
+def test_missing_frames_are_replaced_and_reported() -> None:
     short = Listed((0, 1, 2), 24)
-    items, missing = PROTOCOLS["thuman"].items(short, "anna", random.Random(0))
+    pairs, missing = PROTOCOLS["thuman"].pairs(short, "anna", random.Random(0))
     assert missing == ["anna: frames 4, 6, 8 are missing"]
-    assert {i.target.pose for i in items} <= {0, 1, 2}
-    assert any(i.replaced for i in items) and not all(i.replaced for i in items)
-    again, _ = PROTOCOLS["thuman"].items(short, "anna", random.Random(0))
-    assert again == items
+    assert {p.target.pose for p in pairs} <= {0, 1, 2}
+    assert any(p.replaced for p in pairs) and not all(p.replaced for p in pairs)
+    again, _ = PROTOCOLS["thuman"].pairs(short, "anna", random.Random(0))
+    assert again == pairs
 
 
 def test_a_subject_without_frames_is_named() -> None:
     with pytest.raises(BadInput, match="anna has no frames"):
-        PROTOCOLS["thuman"].items(Listed((), 24), "anna", random.Random(0))
+        PROTOCOLS["thuman"].pairs(Listed((), 24), "anna", random.Random(0))
 
 
 def test_the_test_subjects() -> None:

@@ -1,4 +1,4 @@
-"""Every test of the body draws the same random numbers each time."""
+"""A fixed random seed for every test of the body."""
 
 import pytest
 import torch

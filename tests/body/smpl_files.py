@@ -1,4 +1,4 @@
-"""Writes body models as SMPL publishes them: npz, and Python 2 pickles with chumpy and scipy objects."""
+"""Write body models as SMPL publishes them: npz files, and Python 2 pickles with chumpy and scipy objects."""
 
 import pickle
 import sys
@@ -18,8 +18,7 @@ ROOT = 2**32 - 1
 
 
 def smpl_arrays(model: BodyModel) -> dict[str, Any]:
-    """SMPL's keys and types."""
-    posedirs = torch.zeros(len(model.v_template), 3, 207) if model.posedirs is None else model.posedirs
+    """Return the model's arrays with SMPL's keys and types."""
     posedirs = torch.zeros(len(model.v_template), 3, 207) if model.posedirs is None else model.posedirs
     return {
         "v_template": model.v_template.double().numpy(),
@@ -65,7 +64,7 @@ def chumpy_pickle(arrays: dict[str, Any], protocol: int) -> bytes:
             ch.__dict__.update(x=value, _dirty_vars={"x"}, _itr=None, _depends_on_deps={})
             return ch
 
-        # Select takes a flat run of another array's elements: here all of them, stored in reverse.
+        # Select takes elements of another array by flat index: here all of them, stored in reverse.
         template = arrays["v_template"]
         select = Select()
         order = np.arange(template.size)[::-1].copy()

@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.sparse
 import torch
 from smpl_files import chumpy_pickle, smpl_arrays, write_npz
 
 from sherf.body.body_model import BodyModel
-from sherf.body.files import NEEDED, SMPL_FILES, SMPL_FOLDER_VARIABLE, load_body_model
+from sherf.body.files import REQUIRED_KEYS, SMPL_FILES, SMPL_FOLDER_VARIABLE, load_body_model
 from sherf.errors import BadInput, MissingAsset
 
 FIELDS = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "faces")
@@ -27,16 +28,14 @@ def assert_same(read: BodyModel, wanted: BodyModel) -> None:
     assert read.parents == wanted.parents
 
 
-def test_npz_gives_back_the_model(toy_body: BodyModel, tmp_path: Path) -> None:
+def test_an_npz_file_restores_the_model(toy_body: BodyModel, tmp_path: Path) -> None:
     read = load_body_model(write_npz(tmp_path / "Toy.npz", smpl_arrays(toy_body)))
     assert_same(read, toy_body)
     assert read.name == "toy" and read.faces.dtype == torch.int64 and read.v_template.dtype == torch.float32
 
 
 @pytest.mark.parametrize("protocol", range(6))
-def test_chumpy_pickles_of_every_protocol_give_back_the_model(
-    toy_body: BodyModel, tmp_path: Path, protocol: int
-) -> None:
+def test_chumpy_pickles_of_every_protocol_restore_the_model(toy_body: BodyModel, tmp_path: Path, protocol: int) -> None:
     path = tmp_path / "toy.pkl"
     path.write_bytes(chumpy_pickle(smpl_arrays(toy_body), protocol))
     assert_same(load_body_model(path), toy_body)
@@ -56,7 +55,7 @@ def test_python_2_pickles_hold_bytes_as_text(toy_body: BodyModel, tmp_path: Path
     assert_same(load_body_model(path), toy_body)
 
 
-def test_more_than_ten_betas_are_cut_and_absent_pose_offsets_are_none(toy_body: BodyModel, tmp_path: Path) -> None:
+def test_surplus_betas_are_dropped_and_missing_pose_blend_shapes_are_none(toy_body: BodyModel, tmp_path: Path) -> None:
     arrays = smpl_arrays(toy_body)
     arrays["shapedirs"] = np.concatenate([arrays["shapedirs"], np.ones_like(arrays["shapedirs"])], axis=2)
     del arrays["posedirs"]
@@ -88,7 +87,7 @@ BAD_ARRAYS = {
     "beyond single precision": (changed("shapedirs", with_value(1e300, 0, 0, 0)), "shapedirs holds numbers"),
     "nine betas": (changed("shapedirs", lambda x: x[..., :9]), "10 or more"),
     "weights sum to two": (changed("weights", lambda x: 2 * x), "sum to 1"),
-    "negative weights": (changed("weights", lambda x: x + np.eye(24)[0] - np.eye(24)[1]), "weights have to be"),
+    "negative weights": (changed("weights", lambda x: x + np.eye(24)[0] - np.eye(24)[1]), "weights must be"),
     "other joints": (changed("weights", lambda x: x[:, :23]), "weights has shape"),
     "another regressor": (changed("J_regressor", lambda x: x[:, :-1]), "J_regressor has shape"),
     "face out of range": (changed("f", with_value(10**6, 3, 1)), "f refers to vertices"),
@@ -104,17 +103,17 @@ BAD_ARRAYS = {
 @pytest.mark.parametrize("suffix", [".npz", ".pkl"])
 @pytest.mark.parametrize("case", BAD_ARRAYS)
 def test_bad_arrays_are_refused_by_name(toy_body: BodyModel, tmp_path: Path, case: str, suffix: str) -> None:
-    spoil, said = BAD_ARRAYS[case]
+    spoil, message = BAD_ARRAYS[case]
     arrays = spoil(smpl_arrays(toy_body))
     path = tmp_path / f"toy{suffix}"
     path.write_bytes(pickle.dumps(arrays)) if suffix == ".pkl" else np.savez(path, **arrays)
-    with pytest.raises(BadInput, match=said) as caught:
+    with pytest.raises(BadInput, match=message) as caught:
         load_body_model(path)
     assert str(path) in str(caught.value)
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".pkl"])
-def test_files_that_are_something_else_are_refused(toy_body: BodyModel, tmp_path: Path, suffix: str) -> None:
+def test_files_of_other_kinds_are_refused(toy_body: BodyModel, tmp_path: Path, suffix: str) -> None:
     whole = io.BytesIO()
     np.savez(whole, **smpl_arrays(toy_body))
     whole = whole.getvalue() if suffix == ".npz" else pickle.dumps(smpl_arrays(toy_body))
@@ -130,13 +129,13 @@ def test_files_that_are_something_else_are_refused(toy_body: BodyModel, tmp_path
         with pytest.raises(BadInput):
             load_body_model(path)
     path.write_bytes(bytes(flipped))
-    if suffix == ".npz":  # a zip archive carries check sums; in a pickle, changed numbers are just other numbers
+    if suffix == ".npz":  # a zip archive has checksums; in a pickle, changed numbers are just other numbers
         with pytest.raises(BadInput):
             load_body_model(path)
 
 
 def test_missing_files_and_unknown_names_are_refused(tmp_path: Path) -> None:
-    for name in (tmp_path / "none.npz", tmp_path / "none.pkl", tmp_path, "nobody", "body.obj", ""):
+    for name in (tmp_path / "none.npz", tmp_path / "none.pkl", tmp_path, "unknown", "body.obj", ""):
         with pytest.raises(BadInput):
             load_body_model(name)
     (tmp_path / "folder.npz").mkdir()
@@ -145,7 +144,7 @@ def test_missing_files_and_unknown_names_are_refused(tmp_path: Path) -> None:
 
 
 class Calls:
-    """Pickles as a call of `function`, which a careless reader makes."""
+    """Pickles as a call of `function`, which an unsafe reader executes."""
 
     def __init__(self, function: Callable, *arguments: Any) -> None:
         self.call = (function, arguments)
@@ -155,7 +154,7 @@ class Calls:
 
 
 def hostile_pickles(canary: Path) -> dict[str, bytes]:
-    """Each would create the file `canary` in pickle.load, directly or through what is allowed."""
+    """Return pickles that would create the file `canary` in pickle.load, directly or through allowed names."""
     make = f"open({str(canary)!r}, 'w').close()"
     shell = f"touch {canary}"
     numpy_dtype = np.dtype("f8")
@@ -190,8 +189,8 @@ def test_hostile_pickles_are_refused_and_nothing_runs(tmp_path: Path) -> None:
         assert not canary.exists(), case
 
 
-def test_the_canary_sings_for_a_careless_reader(tmp_path: Path) -> None:
-    """The test above can fail: the same bytes do run in pickle.load."""
+def test_the_hostile_pickles_do_run_in_an_unsafe_reader(tmp_path: Path) -> None:
+    """Otherwise the test above could not fail."""
     canary = tmp_path / "canary"
     for case in ("os.system", "exec", "inside an array's call", "old style instance"):
         try:
@@ -203,11 +202,11 @@ def test_the_canary_sings_for_a_careless_reader(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["posix.system", "builtins.eval", "numpy.load", "numpy.core.multiarray.fromfile"])
-def test_a_refused_name_is_told(tmp_path: Path, name: str) -> None:
+def test_the_message_names_what_was_refused(tmp_path: Path, name: str) -> None:
     module, _, function = name.rpartition(".")
     path = tmp_path / "toy.pkl"
     path.write_bytes(f"c{module}\n{function}\n.".encode())
-    with pytest.raises(BadInput, match=f"asks to run {name}"):
+    with pytest.raises(BadInput, match=f"refers to {name}"):
         load_body_model(path)
 
 
@@ -221,19 +220,19 @@ def test_pickled_objects_inside_an_npz_are_not_loaded(toy_body: BodyModel, tmp_p
 
 
 def array_pickle(shape: tuple, content: bytes, code: str = "f8") -> bytes:
-    """A pickled array that says `shape`, whatever it holds."""
+    """Return a pickled array that declares `shape`, whatever its content."""
     reconstruct, arguments, state = np.zeros(1).__reduce__()
-    said = (state[0], shape, np.dtype(code), False, content)
+    declared = (state[0], shape, np.dtype(code), False, content)
 
-    class Liar:
+    class WrongSize:
         def __reduce__(self) -> tuple:
-            return reconstruct, arguments, said
+            return reconstruct, arguments, declared
 
-    return pickle.dumps(dict.fromkeys(NEEDED, Liar()))
+    return pickle.dumps(dict.fromkeys(REQUIRED_KEYS, WrongSize()))
 
 
 @pytest.mark.parametrize("shape", [(2**40, 3), (2**62, 2**62), (-1, 3), (5, 3), ("a",), (2.0, 3)])
-def test_arrays_that_lie_about_their_size_allocate_nothing(tmp_path: Path, shape: tuple) -> None:
+def test_arrays_with_a_wrong_size_allocate_nothing(tmp_path: Path, shape: tuple) -> None:
     path = tmp_path / "toy.pkl"
     path.write_bytes(array_pickle(shape, 24 * b"\0"))
     with pytest.raises(BadInput, match="v_template is an array of shape"):
@@ -254,9 +253,7 @@ def test_a_string_longer_than_the_file_is_refused(tmp_path: Path) -> None:
         load_body_model(path)
 
 
-def test_a_sparse_matrix_that_lies_is_refused(toy_body: BodyModel, tmp_path: Path) -> None:
-    import scipy.sparse
-
+def test_an_inconsistent_sparse_matrix_is_refused(toy_body: BodyModel, tmp_path: Path) -> None:
     for field, value in {
         "_shape": (2**20, 2**20),
         "indices": np.array([10**6], np.int32),
@@ -271,17 +268,17 @@ def test_a_sparse_matrix_that_lies_is_refused(toy_body: BodyModel, tmp_path: Pat
             load_body_model(path)
 
 
-def test_an_npz_header_that_lies_is_refused(toy_body: BodyModel, tmp_path: Path) -> None:
+def test_an_npz_header_with_a_wrong_shape_is_refused(toy_body: BodyModel, tmp_path: Path) -> None:
     path = write_npz(tmp_path / "toy.npz", {**smpl_arrays(toy_body)})
-    lie = tmp_path / "lie.npz"
-    with zipfile.ZipFile(path) as source, zipfile.ZipFile(lie, "w") as target:
+    wrong = tmp_path / "wrong.npz"
+    with zipfile.ZipFile(path) as source, zipfile.ZipFile(wrong, "w") as target:
         for name in source.namelist():
             content = source.read(name)
             if name == "v_template.npy":
                 content = content.replace(b"(1008, 3)", b"(9**9, 3)").replace(b"9**9", b"9999")
             target.writestr(name, content)
     with pytest.raises(BadInput, match="v_template"):
-        load_body_model(lie)
+        load_body_model(wrong)
 
 
 def test_smpl_is_found_by_argument_and_by_environment(
@@ -303,5 +300,5 @@ def test_missing_smpl_says_where_to_get_it_and_where_to_put_it(tmp_path: Path, m
     for folder, found in ((None, "is not set"), (tmp_path, "SMPL_MALE.pkl"), (tmp_path / "none", "nothing")):
         with pytest.raises(MissingAsset, match=found) as caught:
             load_body_model("smpl", smpl_folder=folder)
-        said = str(caught.value)
-        assert "https://smpl.is.tue.mpg.de" in said and SMPL_FILES[1] in said and SMPL_FOLDER_VARIABLE in said
+        message = str(caught.value)
+        assert all(x in message for x in ("https://smpl.is.tue.mpg.de", SMPL_FILES[1], SMPL_FOLDER_VARIABLE))

@@ -9,8 +9,9 @@ import torch
 
 from sherf.body.body_model import BodyModel
 from sherf.body.files import load_body_model
-from sherf.body.lbs import axis_angle_to_matrix, skin
+from sherf.body.lbs import skin
 from sherf.body.skeleton import joint_index
+from sherf.camera.rotations import axis_angle_to_matrix
 from sherf.scene import BodyPose
 
 FRAMES = [(), (1,), (2, 3)]
@@ -36,12 +37,12 @@ def test_rest_pose_gives_template_plus_shape(toy_body: BodyModel, frame: tuple[i
     body = toy_body.pose(toy_body.rest_pose(betas))
     shaped = toy_body.v_template + (toy_body.shapedirs * betas[..., None, None, :]).sum(dim=-1)
     torch.testing.assert_close(body.vertices, shaped)
-    torch.testing.assert_close(toy_body.shaped(betas), shaped)
+    torch.testing.assert_close(toy_body.rest_vertices(betas), shaped)
     torch.testing.assert_close(body.joints, toy_body.J_regressor @ shaped)
     torch.testing.assert_close(body.T_world_rest, torch.eye(4).expand(*frame, 24, 4, 4))
 
 
-def test_root_rotation_turns_everything_about_the_pelvis(toy_body: BodyModel) -> None:
+def test_root_rotation_rotates_the_body_about_the_pelvis(toy_body: BodyModel) -> None:
     pose = replace(random_pose(), R_world_body=torch.eye(3), T_world_body=torch.zeros(3))
     still = toy_body.pose(replace(pose, joints=pose.joints.index_fill(0, torch.tensor([0]), 0.0)))
     turned = toy_body.pose(pose)
@@ -52,7 +53,7 @@ def test_root_rotation_turns_everything_about_the_pelvis(toy_body: BodyModel) ->
 
 
 def test_placement_comes_after_the_pose(toy_body: BodyModel) -> None:
-    """x_world = R_world_body x_body + T_world_body, for vertices, joints and transforms alike."""
+    """x_world = R_world_body x_body + T_world_body, for vertices, joints and transforms."""
     pose = random_pose()
     placed = toy_body.pose(pose)
     unplaced = toy_body.pose(replace(pose, R_world_body=torch.eye(3), T_world_body=torch.zeros(3)))
@@ -84,7 +85,7 @@ def test_a_batch_is_a_loop(toy_body: BodyModel, frame: tuple[int, ...]) -> None:
 
 
 @pytest.mark.parametrize("frame", FRAMES)
-def test_a_few_vertices_are_the_same_as_among_all(
+def test_posing_selected_vertices_equals_posing_all(
     toy_body: BodyModel, open_body: BodyModel, frame: tuple[int, ...]
 ) -> None:
     for model in (toy_body, open_body):
@@ -98,7 +99,7 @@ def test_a_few_vertices_are_the_same_as_among_all(
 
 @pytest.mark.parametrize("scale", [0.0, 0.5])
 def test_gradients_agree_with_finite_differences(toy_body: BodyModel, scale: float) -> None:
-    """Also at rotation zero, where a careless norm gives NaN."""
+    """Also at rotation zero, where a naive norm gives NaN."""
     fields = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights")
     model = replace(toy_body, **{name: getattr(toy_body, name).double() for name in fields})
     pose, ids = random_pose(dtype=torch.float64), torch.tensor([3, 500, 1000])

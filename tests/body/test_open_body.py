@@ -1,4 +1,4 @@
-"""What the shipped open body promises."""
+"""Properties of the open body that ships."""
 
 from collections import Counter
 
@@ -45,7 +45,7 @@ def test_it_is_its_own_mirror_image(body: BodyModel) -> None:
     torch.testing.assert_close(body.J_template[joints] * FLIP_X, body.J_template, atol=1e-5, rtol=0)
     faces = {tuple(sorted(face)) for face in body.faces.tolist()}
     mirrored = {tuple(sorted(face)) for face in mirror[body.faces].tolist()}
-    assert len(faces & mirrored) > 0.99 * len(faces)  # the lids of eyes and mouth are zipped from one side
+    assert len(faces & mirrored) > 0.99 * len(faces)  # the closed eyes and mouth are triangulated from one side
 
 
 def test_it_stands_upright_and_looks_along_z(body: BodyModel) -> None:
@@ -57,14 +57,14 @@ def test_it_stands_upright_and_looks_along_z(body: BodyModel) -> None:
     assert 1.6 < height < 1.8
 
 
-def test_the_first_beta_makes_taller_and_joints_follow(body: BodyModel) -> None:
-    tall = body.shaped(torch.eye(10)[0])
+def test_the_first_beta_is_height_and_moves_the_joints(body: BodyModel) -> None:
+    tall = body.rest_vertices(torch.eye(10)[0])
     assert torch.aminmax(tall[:, 1]).max - torch.aminmax(body.v_template[:, 1]).max > 0.02
     torch.testing.assert_close(body.rest_joints(torch.eye(10)[0]), body.J_regressor @ tall, atol=1e-5, rtol=0)
 
 
 def test_joints_move_with_the_vertices_they_are_regressed_from(body: BodyModel) -> None:
-    """Rows that sum to 1: also for a body that stands elsewhere."""
+    """The regressor's rows sum to 1, so that it works for a translated body too."""
     torch.testing.assert_close(body.J_regressor.sum(dim=1), torch.ones(24), atol=1e-5, rtol=0)
     torch.testing.assert_close(body.weights.sum(dim=1), torch.ones(6890), atol=1e-5, rtol=0)
 

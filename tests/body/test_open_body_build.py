@@ -1,4 +1,4 @@
-"""The steps that build the open body, on small made-up data: none of this needs anny."""
+"""The steps that build the open body, on small synthetic data, without anny."""
 
 from collections import Counter
 
@@ -55,9 +55,9 @@ def test_decimation_closes_the_mesh_and_keeps_it_symmetric(target: int) -> None:
     assert volume == pytest.approx(4 / 3 * np.pi * 0.08 * 0.12 * 0.1, rel=0.05)
 
 
-def test_decimation_says_when_it_cannot_get_there() -> None:
+def test_an_unreachable_decimation_target_is_reported() -> None:
     vertices, faces = face_with_an_open_mouth()
-    with pytest.raises(SherfError, match="it has to be 4, closed"):
+    with pytest.raises(SherfError, match="expected 4, closed"):
         decimate(vertices, faces, np.full(len(faces), "head", object), mirror_of(vertices), 4)
 
 
@@ -127,6 +127,6 @@ def test_rotation_between_directions_is_the_smallest() -> None:
     np.testing.assert_allclose(rotation_about(np.array([0, 0, np.pi / 2])) @ [1, 0, 0], [0, 1, 0], atol=1e-12)
 
 
-def test_every_bone_hands_its_whole_weight_on() -> None:
+def test_every_bones_shares_sum_to_one() -> None:
     for shares in (*TRUNK_SHARES.values(), *LIMB_SHARES.values()):
         assert sum(shares.values()) == 1

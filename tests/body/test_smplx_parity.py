@@ -1,4 +1,4 @@
-"""Our posing equals pip smplx's, on the open body with random pose offsets in SMPL's file layout."""
+"""Posing equals that of smplx, on the open body with random pose blend shapes in SMPL's file layout."""
 
 import pickle
 import warnings

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 import torch
+from round_trips import warp_directions, warp_points
 
 from sherf.body.body_model import BodyModel
-from sherf.body.lbs import axis_angle_to_matrix
-from sherf.body.vertex_warp import vertex_warp, warp_directions, warp_points
+from sherf.body.vertex_warp import vertex_warp
+from sherf.camera.rotations import axis_angle_to_matrix
 from sherf.scene import BodyPose
 
 FRAMES = [(), (1,), (2, 3)]
@@ -65,7 +66,7 @@ def test_vertices_land_on_the_other_bodys_vertices_and_return(toy_body: BodyMode
 
 
 @pytest.mark.parametrize("frame", FRAMES)
-def test_points_around_vertices_return_too(toy_body: BodyModel, frame: tuple[int, ...]) -> None:
+def test_points_around_vertices_return(toy_body: BodyModel, frame: tuple[int, ...]) -> None:
     posed, canonical = toy_body.pose(random_pose(*frame)), toy_body.pose(toy_body.big_pose())
     vertex = torch.randint(0, len(toy_body.v_template), (*frame, 50))
     near = torch.take_along_dim(posed.vertices, vertex[..., None], dim=-2)
@@ -75,14 +76,14 @@ def test_points_around_vertices_return_too(toy_body: BodyModel, frame: tuple[int
     torch.testing.assert_close(back, points, atol=1e-4, rtol=0)
 
 
-def test_a_warp_without_frames_serves_points_of_any_shape(toy_body: BodyModel) -> None:
+def test_a_warp_without_frame_axes_applies_to_points_of_any_shape(toy_body: BodyModel) -> None:
     warp = vertex_warp(toy_body.pose(random_pose()), toy_body.pose(toy_body.big_pose()))
     points, vertex = torch.randn(4, 7, 3), torch.randint(0, 1000, (4, 7))
     flat = warp_points(points.reshape(-1, 3), vertex.flatten(), warp)
     torch.testing.assert_close(warp_points(points, vertex, warp), flat.reshape(4, 7, 3))
 
 
-def test_directions_move_as_differences_of_points(toy_body: BodyModel) -> None:
+def test_directions_transform_as_differences_of_points(toy_body: BodyModel) -> None:
     warp = vertex_warp(toy_body.pose(random_pose()), toy_body.pose(toy_body.big_pose()))
     vertex, a, b = torch.randint(0, 1000, (20,)), torch.randn(20, 3), torch.randn(20, 3)
     difference = warp_points(a, vertex, warp) - warp_points(b, vertex, warp)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from round_trips import unproject
 
-from sherf.camera.pinhole import intrinsics, look_at, orbit, project, rays, resize, spiral, turntable, unproject
+from sherf.camera.pinhole import camera_rays, intrinsics, look_at, orbit, project, resize, turntable
 from sherf.camera.transforms_json import read_cameras, write_cameras
 from sherf.errors import BadInput, OutputError
 from sherf.scene import Camera
@@ -35,7 +36,7 @@ def test_unproject_undoes_project(view: tuple[int, ...]) -> None:
     torch.testing.assert_close(unproject(camera, pixels, depth), points, atol=2e-5, rtol=0)
 
 
-def test_points_without_a_view_axis_are_seen_by_every_view() -> None:
+def test_points_without_a_view_axis_project_into_every_view() -> None:
     camera, points = some_camera(4), torch.randn(7, 3)
     pixels, depth = project(camera, points)
     for view in range(4):
@@ -57,14 +58,14 @@ def test_points_behind_and_at_the_camera_project_to_finite_pixels_and_gradients(
 
 def test_rays_pass_through_their_pixels_centres() -> None:
     camera = resize(some_camera(), (6, 8))
-    bundle = rays(camera)
+    bundle = camera_rays(camera)
     torch.testing.assert_close(bundle.directions.norm(dim=-1), torch.ones(48))
     pixels, depth = project(camera, bundle.origins + 2.5 * bundle.directions)
     x, y = torch.arange(8) + 0.5, torch.arange(6) + 0.5
     expected = torch.stack([x.expand(6, 8), y[:, None].expand(6, 8)], dim=-1).reshape(-1, 2)
     torch.testing.assert_close(pixels, expected, atol=1e-4, rtol=0)
     assert (depth > 0).all()
-    one = rays(camera, expected[13:14])
+    one = camera_rays(camera, expected[13:14])
     torch.testing.assert_close(one.directions[0], bundle.directions[13])
 
 
@@ -97,14 +98,14 @@ def test_resizing_scales_pixels_and_keeps_directions() -> None:
     torch.testing.assert_close(project(smaller, points)[0], project(camera, points)[0] * torch.tensor([0.5, 0.25]))
 
 
-@pytest.mark.parametrize("path", [turntable, orbit, spiral])
+@pytest.mark.parametrize("path", [turntable, orbit])
 def test_camera_paths_start_at_the_photo_and_are_rigid(path: Callable[..., Camera]) -> None:
     base = some_camera()
     views = path(base, CENTRE, 12)
     torch.testing.assert_close(views.R[0], base.R, atol=1e-6, rtol=0)
     torch.testing.assert_close(views.T[0], base.T, atol=1e-5, rtol=0)
     torch.testing.assert_close(views.R @ views.R.mT, torch.eye(3).expand(12, 3, 3), atol=1e-5, rtol=0)
-    # the centre stays where it is in the picture, whatever the camera does
+    # the centre keeps its pixel, whatever the camera does
     pixels, _ = project(views, CENTRE[None])
     torch.testing.assert_close(pixels, pixels[:1].expand_as(pixels), atol=2e-2, rtol=0)
 
@@ -121,7 +122,7 @@ def test_turntable_closes_at_constant_height_and_distance() -> None:
     torch.testing.assert_close(steps, steps[:1].expand(8))
 
 
-def test_turntable_moves_to_the_pictures_right() -> None:
+def test_turntable_moves_towards_the_right_of_the_image() -> None:
     R, T = look_at(torch.tensor([0.0, 0.0, 3.0]), torch.zeros(3))
     base = Camera(intrinsics(100.0, (64, 64)), R, T, (64, 64))
     quarter = turntable(base, torch.zeros(3), 4)[1]
@@ -150,7 +151,7 @@ def test_camera_files_survive_a_round_trip(tmp_path: Path) -> None:
 
 
 def transforms(**changes: object) -> dict:
-    """A minimal file: one camera at (0, 1, 4) looking along -z, as NeRF-studio writes it."""
+    """Return a minimal file: one camera at (0, 1, 4) looking along -z, as NeRF-studio writes it."""
     pose = [[1, 0, 0, 0], [0, 1, 0, 1], [0, 0, 1, 4], [0, 0, 0, 1]]
     frame = {"file_path": "0.png", "transform_matrix": pose}
     return {"fl_x": 500, "w": 640, "h": 480, "frames": [frame], **changes}
@@ -164,7 +165,7 @@ def test_an_opengl_camera_sees_what_lies_along_its_negative_z(tmp_path: Path) ->
     torch.testing.assert_close(depth, torch.tensor([2.0, 2.0]))
 
 
-def test_a_frames_own_intrinsics_win_and_an_angle_serves_as_focal_length(tmp_path: Path) -> None:
+def test_a_frames_own_intrinsics_override_and_an_angle_gives_the_focal_length(tmp_path: Path) -> None:
     content = transforms(camera_angle_x=math.pi / 2)
     del content["fl_x"]
     content["frames"].append({**content["frames"][0], "fl_x": 700.0, "fl_y": 710.0, "cx": 1.0, "cy": 2.0})
@@ -204,7 +205,7 @@ SCALED = [[2, 0, 0, 0], [0, 2, 0, 0], [0, 0, 2, 4], [0, 0, 0, 1]]
         (json.dumps(transforms(frames=transforms()["frames"] + [{**transforms()["frames"][0], "w": 4}])), "agree"),
     ],
 )
-def test_a_wrong_camera_file_is_refused_with_its_fault_named(tmp_path: Path, content: str, complaint: str) -> None:
+def test_an_invalid_camera_file_is_refused_and_its_fault_named(tmp_path: Path, content: str, complaint: str) -> None:
     (tmp_path / "t.json").write_text(content)
     with pytest.raises(BadInput, match=complaint):
         read_cameras(tmp_path / "t.json")

@@ -1,3 +1,5 @@
+"""Framing keeps the whole person in the image from every side."""
+
 import math
 
 import pytest
@@ -16,7 +18,7 @@ def _photo_camera(azimuth: float) -> Camera:
 
 @pytest.mark.parametrize("size", [(512, 512), (300, 900), (900, 300)])
 @pytest.mark.parametrize("leading", [(), (3,)])
-def test_every_vertex_is_in_the_picture_from_every_side(size: tuple[int, int], leading: tuple[int, ...]) -> None:
+def test_every_vertex_is_in_the_image_from_every_side(size: tuple[int, int], leading: tuple[int, ...]) -> None:
     generator = torch.Generator().manual_seed(0)
     vertices = torch.rand(*leading, 500, 3, generator=generator) * torch.tensor([1.8, 1.7, 0.6]) + 4.0
     camera, centre = frame_person(vertices, _photo_camera(0.7), size)
@@ -33,7 +35,7 @@ def test_a_standing_person_fills_most_of_the_height() -> None:
 
 
 @pytest.mark.parametrize("azimuth", [0.0, 1.0, 3.0])
-def test_the_camera_stands_on_the_photos_side_and_level(azimuth: float) -> None:
+def test_the_camera_is_level_and_on_the_photos_side(azimuth: float) -> None:
     photo = _photo_camera(azimuth)
     camera, centre = frame_person(torch.rand(50, 3), photo, (64, 64))
     offset = camera.position - centre

@@ -14,13 +14,14 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from running import here, process
+from running import run_in_process, run_process
 
-from sherf.api.render import _identity
-from sherf.avatar.reconstruct import obtain_avatar
+from sherf.api.avatar import Avatar
+from sherf.api.sources import obtain_avatar
 from sherf.camera.pinhole import intrinsics, look_at
 from sherf.camera.transforms_json import read_cameras, write_cameras
 from sherf.files.options import OutputOptions
+from sherf.render.devices import cpu_backend
 from sherf.scene import Camera
 
 ROOT = Path(__file__).parents[2]
@@ -31,7 +32,7 @@ PHOTO = ROOT / "examples" / "darknet_person.jpg"
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the avatar of the shipped photograph."""
     out = tmp_path_factory.mktemp("made")
-    done = process("reconstruct", PHOTO, "--out", out)
+    done = run_process("reconstruct", PHOTO, "--out", out)
     assert done.returncode == 0, done.stderr
     return out
 
@@ -78,7 +79,7 @@ def test_reconstruct_writes_avatar_overlay_and_report(made: Path) -> None:
 
 def test_reconstructing_again_does_nothing_again(made: Path) -> None:
     before = (made / "avatar.safetensors").stat().st_mtime_ns
-    done = here("reconstruct", PHOTO, "--out", made, "--json")
+    done = run_in_process("reconstruct", PHOTO, "--out", made, "--json")
     assert done.returncode == 0
     assert json.loads(done.stdout)["verdict"] == "good"
     assert (made / "avatar.safetensors").stat().st_mtime_ns == before
@@ -86,7 +87,7 @@ def test_reconstructing_again_does_nothing_again(made: Path) -> None:
 
 def test_a_mask_that_is_not_there_is_told_also_where_all_is_done(made: Path, tmp_path: Path) -> None:
     shutil.copytree(made, tmp_path / "copy")
-    done = here("reconstruct", PHOTO, "--mask", "nowhere.png", "--out", tmp_path / "copy")
+    done = run_in_process("reconstruct", PHOTO, "--mask", "nowhere.png", "--out", tmp_path / "copy")
     assert done.returncode == 1
     assert "nowhere.png" in done.stderr and "Traceback" not in done.stderr
 
@@ -97,12 +98,14 @@ def test_a_body_that_lies_elsewhere_is_refused_with_a_picture_of_it_unless_force
     wrong.paste(255, (0, 0, 40, 40))
     wrong.save(tmp_path / "mask.png")
     out = tmp_path / "out"
-    refused = here("reconstruct", PHOTO, "--mask", tmp_path / "mask.png", "--out", out)
+    refused = run_in_process("reconstruct", PHOTO, "--mask", tmp_path / "mask.png", "--out", out)
     assert refused.returncode == 1 and "--force" in refused.stderr and "Traceback" not in refused.stderr
     assert sorted(p.name for p in out.iterdir()) == ["fit.json", "overlay.png", "report.json"]
     report = json.loads((out / "report.json").read_text())
-    assert report["verdict"] == "poor" and any("outline" in reason for reason in report["reasons"])
-    assert here("reconstruct", PHOTO, "--mask", tmp_path / "mask.png", "--out", out, "--force").returncode == 0
+    assert report["verdict"] == "poor" and any("silhouette" in reason for reason in report["reasons"])
+    assert (
+        run_in_process("reconstruct", PHOTO, "--mask", tmp_path / "mask.png", "--out", out, "--force").returncode == 0
+    )
     assert (out / "avatar.safetensors").exists()
 
 
@@ -116,13 +119,13 @@ def test_a_corrected_fit_is_kept_and_not_lost(made: Path, tmp_path: Path) -> Non
     fit["edits"]["landmarks"]["left_wrist"] = [x + 6, y - 4]
     (out / "fit.json").write_text(json.dumps(fit))
     edit = ("reconstruct", PHOTO, "--out", out, "--edit", out / "fit.json")
-    assert here(*edit).returncode == 0
+    assert run_in_process(*edit).returncode == 0
     again = json.loads((out / "fit.json").read_text())
     assert again["edits"]["landmarks"]["left_wrist"] == [x + 6, y - 4]
     assert again["fit"]["joints"] != fit["fit"]["joints"]
-    done = here(*edit)
+    done = run_in_process(*edit)
     assert done.returncode == 0 and "reconstructing" not in done.stderr
-    refused = here("reconstruct", PHOTO, "--out", out)
+    refused = run_in_process("reconstruct", PHOTO, "--out", out)
     assert refused.returncode == 1 and "your corrections" in refused.stderr
     assert json.loads((out / "fit.json").read_text()) == again
 
@@ -130,7 +133,7 @@ def test_a_corrected_fit_is_kept_and_not_lost(made: Path, tmp_path: Path) -> Non
 def test_another_option_reconstructs_anew(made: Path, tmp_path: Path) -> None:
     shutil.copytree(made, tmp_path / "copy")
     before = (tmp_path / "copy" / "report.json").read_text()
-    done = here("reconstruct", PHOTO, "--out", tmp_path / "copy", "--allow-partial")
+    done = run_in_process("reconstruct", PHOTO, "--out", tmp_path / "copy", "--allow-partial")
     assert done.returncode == 0
     assert (tmp_path / "copy" / "report.json").read_text() != before
 
@@ -138,22 +141,22 @@ def test_another_option_reconstructs_anew(made: Path, tmp_path: Path) -> None:
 def test_another_photos_avatar_is_not_replaced_unasked(made: Path, tmp_path: Path) -> None:
     shutil.copytree(made, tmp_path / "copy")
     other = ROOT / "examples" / "person_2.jpg"
-    refused = here("reconstruct", other, "--out", tmp_path / "copy")
+    refused = run_in_process("reconstruct", other, "--out", tmp_path / "copy")
     assert refused.returncode == 1
     assert "darknet_person.jpg" in refused.stderr and "--overwrite" in refused.stderr
     assert (tmp_path / "copy" / "avatar.safetensors").read_bytes() == (made / "avatar.safetensors").read_bytes()
-    assert here("reconstruct", other, "--out", tmp_path / "copy", "--overwrite").returncode == 0
+    assert run_in_process("reconstruct", other, "--out", tmp_path / "copy", "--overwrite").returncode == 0
     assert json.loads((tmp_path / "copy" / "report.json").read_text())["photo"] == "person_2.jpg"
 
 
 def test_the_avatar_of_a_photo_is_the_same_when_it_is_read_again(tmp_path: Path) -> None:
     """What lets an interrupted rendering of a photo go on."""
-    first, second = (obtain_avatar(PHOTO, OutputOptions(tmp_path))[0] for _ in range(2))
-    assert _identity(first) == _identity(second)
+    first, second = (Avatar(*obtain_avatar(PHOTO, OutputOptions(tmp_path)), cpu_backend()) for _ in range(2))
+    assert first.identity == second.identity
 
 
 def test_a_preview_is_one_small_picture_from_six_sides(made: Path, tmp_path: Path) -> None:
-    done = here("render", made / "avatar.safetensors", "--preview", "--out", tmp_path)
+    done = run_in_process("render", made / "avatar.safetensors", "--preview", "--out", tmp_path)
     assert done.returncode == 0, done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["preview.png"]
     sheet = np.asarray(Image.open(tmp_path / "preview.png").convert("RGB"), dtype=float)
@@ -165,7 +168,7 @@ def test_a_preview_is_one_small_picture_from_six_sides(made: Path, tmp_path: Pat
 
 def test_a_turntable_of_an_avatar_is_a_playable_video_and_resumes(made: Path, tmp_path: Path) -> None:
     turntable = ("render", made / "avatar.safetensors", "--frames", "4", "--size", "96", "--out", tmp_path)
-    done = here(*turntable)
+    done = run_in_process(*turntable)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == str(tmp_path / "video.mp4")
     with av.open(str(tmp_path / "video.mp4")) as video:
@@ -179,12 +182,12 @@ def test_a_turntable_of_an_avatar_is_a_playable_video_and_resumes(made: Path, tm
 
     frames[1].unlink()
     kept = frames[2].stat().st_mtime_ns
-    assert here(*turntable).returncode == 0
+    assert run_in_process(*turntable).returncode == 0
     assert frames[2].stat().st_mtime_ns == kept
     np.testing.assert_array_equal(np.asarray(Image.open(frames[1]).convert("RGB"), dtype=float), pictures[1])
     assert _no_leftovers(tmp_path)
 
-    assert here(*turntable, "--fps", "12").returncode == 0
+    assert run_in_process(*turntable, "--fps", "12").returncode == 0
     with av.open(str(tmp_path / "video.mp4")) as video:
         assert video.streams.video[0].average_rate == 12
     assert frames[2].stat().st_mtime_ns == kept
@@ -192,12 +195,12 @@ def test_a_turntable_of_an_avatar_is_a_playable_video_and_resumes(made: Path, tm
 
 def test_frames_of_another_rendering_are_not_mixed_in(made: Path, tmp_path: Path) -> None:
     base = ("render", made / "avatar.safetensors", "--frames", "2", "--out", tmp_path)
-    assert here(*base, "--size", "64").returncode == 0
-    refused = here(*base, "--size", "80")
+    assert run_in_process(*base, "--size", "64").returncode == 0
+    refused = run_in_process(*base, "--size", "80")
     assert refused.returncode == 1
     assert "another rendering" in refused.stderr and "size" in refused.stderr and "--overwrite" in refused.stderr
     assert Image.open(tmp_path / "frames" / "0000.png").size == (64, 64)
-    assert here(*base, "--size", "80", "--overwrite").returncode == 0
+    assert run_in_process(*base, "--size", "80", "--overwrite").returncode == 0
     assert Image.open(tmp_path / "frames" / "0001.png").size == (80, 80)
 
 
@@ -208,7 +211,9 @@ def test_ones_own_cameras_are_used(made: Path, tmp_path: Path) -> None:
     R, T = look_at(eyes, targets)
     write_cameras(tmp_path / "transforms.json", Camera(intrinsics(110.0, (120, 80)).expand(3, 3, 3), R, T, (120, 80)))
     out = tmp_path / "out"
-    done = here("render", made / "avatar.safetensors", "--cameras", tmp_path / "transforms.json", "--out", out)
+    done = run_in_process(
+        "render", made / "avatar.safetensors", "--cameras", tmp_path / "transforms.json", "--out", out
+    )
     assert done.returncode == 0, done.stderr
     pictures = [np.asarray(Image.open(p).convert("RGB")) for p in sorted((out / "frames").iterdir())]
     assert [p.shape for p in pictures] == [(120, 80, 3)] * 3
@@ -216,7 +221,7 @@ def test_ones_own_cameras_are_used(made: Path, tmp_path: Path) -> None:
 
 
 def test_a_motion_moves_the_person_before_any_background(made: Path, tmp_path: Path) -> None:
-    done = process(
+    done = run_process(
         "animate", made / "avatar.safetensors", "--motion", "wave", "--frames", "3", "--fps", "4", "--size", "96",
         "--background", "transparent", "--gif", "--layers", "depth", "visibility", "--out", tmp_path,
     )  # fmt: skip
@@ -234,13 +239,13 @@ def test_a_motion_moves_the_person_before_any_background(made: Path, tmp_path: P
 
 
 def test_a_motion_is_shown_on_a_plain_body(tmp_path: Path) -> None:
-    done = here("motions", "bow", "--end", "1", "--out", tmp_path)
+    done = run_in_process("motions", "bow", "--end", "1", "--out", tmp_path)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == ["bow: 30 frames, 30 a second, 1.0 s", str(tmp_path / "bow.mp4")]
+    assert done.stdout.splitlines() == ["bow: 30 frames, 30 frames per second, 1.0 s", str(tmp_path / "bow.mp4")]
     with av.open(str(tmp_path / "bow.mp4")) as video:
         pictures = [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]
     assert len(pictures) == 15 and np.abs(pictures[0].astype(float) - pictures[-1]).mean() > 1
-    assert here("motions", "moonwalk", "--out", tmp_path).returncode == 1
+    assert run_in_process("motions", "moonwalk", "--out", tmp_path).returncode == 1
 
 
 def test_an_interrupted_rendering_leaves_whole_frames_and_goes_on(made: Path, tmp_path: Path) -> None:
@@ -264,14 +269,14 @@ def test_an_interrupted_rendering_leaves_whole_frames_and_goes_on(made: Path, tm
 
 def test_a_data_sets_subject_becomes_an_avatar(people: Path, tmp_path: Path) -> None:
     """Its body is given: there is no fit that could be good or poor."""
-    done = here("reconstruct", people / "000009", "--out", tmp_path)
+    done = run_in_process("reconstruct", people / "000009", "--out", tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == [str(tmp_path / name) for name in ("overlay.png", "avatar.safetensors")]
 
 
 def test_a_photo_with_nobody_is_refused(tmp_path: Path) -> None:
     Image.new("RGB", (300, 400), "white").save(tmp_path / "wall.png")
-    done = here("render", tmp_path / "wall.png", "--out", tmp_path / "out")
+    done = run_in_process("render", tmp_path / "wall.png", "--out", tmp_path / "out")
     assert done.returncode == 1
     assert "\nerror: no person was found" in done.stderr and "Traceback" not in done.stderr
     assert not (tmp_path / "out" / "avatar.safetensors").exists()
@@ -280,7 +285,7 @@ def test_a_photo_with_nobody_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("reconstruct", "nowhere.jpg"), "no file"),
+        (("reconstruct", "nowhere.jpg"), "does not exist"),
         (("reconstruct", "."), "folder"),
         (("reconstruct", "text.jpg"), "text.jpg"),
         (("reconstruct", "empty.jpg"), "empty"),
@@ -288,10 +293,10 @@ def test_a_photo_with_nobody_is_refused(tmp_path: Path) -> None:
         (("reconstruct", "photo.jpg", "--out", "text.jpg/below"), "file, not a folder"),
         (("reconstruct", "photo.jpg", "--mask", "photo.png"), "photo.png"),
         (("reconstruct", "photo.jpg", "--person", "7"), "person number 7"),
-        (("reconstruct", "photo.jpg", "--person", "0"), "from 1 on"),
+        (("reconstruct", "photo.jpg", "--person", "0"), "numbered from 1"),
         (("reconstruct", "whole.safetensors"), "is an avatar already"),
         (("reconstruct", "overlay.png", "--out", "."), "overlay.png"),
-        (("reconstruct", "photo.jpg", "--edit", "fit.json", "--person", "2"), "is about person 1"),
+        (("reconstruct", "photo.jpg", "--edit", "fit.json", "--person", "2"), "corrects person 1"),
         (("reconstruct", "photo.jpg", "--body-model", "gingerbread"), "gingerbread"),
         (("animate", "photo.jpg", "--motion", "wlak"), "walk"),
         (("render", "photo.jpg", "--size", "100000"), "--size"),
@@ -299,15 +304,15 @@ def test_a_photo_with_nobody_is_refused(tmp_path: Path) -> None:
         (("render", "photo.jpg", "--background", "reddish"), "reddish"),
         (("render", "photo.jpg", "--cameras", "text.jpg"), "text.jpg"),
         (("render", "photo.jpg", "--cameras", "huge.json"), "16384x16384: that is not possible: choose 16 to 2048"),
-        (("render", "photo.jpg", "--cameras", "transforms.json", "--out", "."), "transforms.json would be written"),
-        (("render", "frames/0000.png", "--out", "."), "0000.png would be written over"),
-        (("render", "preview.png", "--preview", "--out", "."), "preview.png would be written over"),
-        (("animate", "photo.jpg", "--motion", "video.mp4", "--out", "."), "video.mp4 would be written over"),
-        (("animate", "photo.jpg", "--mask", "overlay.png", "--out", "."), "overlay.png would be written over"),
-        (("motions", "video.mp4", "--out", "."), "video.mp4 would be written over"),
-        (("export", "me.png", "--out", "me.obj"), "me.png would be written over"),
-        (("export", "photo.jpg", "--format", "glb", "--out", "photo.jpg"), "photo.jpg would be written over"),
-        (("export", "photo.jpg", "--motion", "walk.bvh", "--out", "walk.bvh"), "walk.bvh would be written over"),
+        (("render", "photo.jpg", "--cameras", "transforms.json", "--out", "."), "transforms.json would be overwritten"),
+        (("render", "frames/0000.png", "--out", "."), "0000.png would be overwritten"),
+        (("render", "preview.png", "--preview", "--out", "."), "preview.png would be overwritten"),
+        (("animate", "photo.jpg", "--motion", "video.mp4", "--out", "."), "video.mp4 would be overwritten"),
+        (("animate", "photo.jpg", "--mask", "overlay.png", "--out", "."), "overlay.png would be overwritten"),
+        (("motions", "video.mp4", "--out", "."), "video.mp4 would be overwritten"),
+        (("export", "me.png", "--out", "me.obj"), "me.png would be overwritten"),
+        (("export", "photo.jpg", "--format", "glb", "--out", "photo.jpg"), "photo.jpg would be overwritten"),
+        (("export", "photo.jpg", "--motion", "walk.bvh", "--out", "walk.bvh"), "walk.bvh would be overwritten"),
         (("render", "avatar.safetensors"), "damaged"),
         (("render", "photo.jpg", "--path", "corkscrew"), "corkscrew"),
         (("dance",), "dance"),
@@ -329,7 +334,7 @@ def test_a_users_mistake_is_told_in_words(tmp_path: Path, made: Path, arguments:
     camera = Camera(intrinsics(9e3, (16384, 16384))[None], torch.eye(3)[None], torch.zeros(1, 3), (16384, 16384))
     write_cameras(tmp_path / "huge.json", camera)
     before = set(tmp_path.rglob("*"))
-    done = (process if arguments == ("dance",) else here)(*arguments, cwd=tmp_path)
+    done = (run_process if arguments == ("dance",) else run_in_process)(*arguments, cwd=tmp_path)
     assert done.returncode == 1, done.stderr
     assert said in done.stderr
     assert "Traceback" not in done.stderr
@@ -356,7 +361,7 @@ def test_a_full_disk_is_told_and_leaves_nothing_half_written(made: Path, tmp_pat
 
 
 def test_doctor_finds_everything_that_is_required() -> None:
-    done = here("doctor", "--json")
+    done = run_in_process("doctor", "--json")
     assert done.returncode == 0, done.stdout
     findings = {f["name"]: f for f in json.loads(done.stdout)["findings"]}
     for name in ("torch", "nerfacc", "open3d", "body model openbody", "system libraries", "device"):

@@ -49,21 +49,21 @@ def test_all_that_is_missing_has_a_remedy(findings: list[Finding]) -> None:
 
 
 def test_a_damaged_asset_is_found(monkeypatch: pytest.MonkeyPatch, findings: list[Finding]) -> None:
-    whole = assets.checked_file
+    whole = assets.verify_file
 
     def damaged(root: Path, name: str) -> Path:
         if name.endswith("pose_detection.tflite"):
             raise MissingAsset(f"the asset {name} is damaged")
         return whole(root, name)
 
-    monkeypatch.setattr(assets, "checked_file", damaged)
+    monkeypatch.setattr(assets, "verify_file", damaged)
     found = doctor._data()
     said = as_json(found)
     assert not said["ok"] and said["missing"][0] == {
-        "name": "pose/pose_detection.tflite", "required": True, "remedy": "install sherf again",
+        "name": "pose/pose_detection.tflite", "required": True, "remedy": "reinstall sherf",
     }  # fmt: skip
     text = as_text(found)
-    assert "MISSING" in text and "1 required things are missing" in text
+    assert "MISSING" in text and "1 required items are missing" in text
 
 
 def test_a_missing_library_is_told_with_the_line_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,4 +79,4 @@ def test_a_missing_library_is_told_with_the_line_that_installs_it(monkeypatch: p
 
 def test_the_text_begins_with_the_version_and_ends_with_the_verdict(findings: list[Finding]) -> None:
     lines = as_text(findings).splitlines()
-    assert lines[0].startswith(f"sherf {__version__} in ") and lines[-1] == "everything that is required is there"
+    assert lines[0].startswith(f"sherf {__version__} in ") and lines[-1] == "everything required was found"

@@ -1,4 +1,4 @@
-"""Annotation files are read, whatever wrote them, and nothing in them is executed."""
+"""Annotation files of any origin are read, and nothing in them is executed."""
 
 import io
 import os
@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sherf.datasets.annotations import numbers, read_json, read_mask, read_npy, read_npz, read_picture, undistort
+from sherf.datasets.annotation_values import check_numbers
+from sherf.datasets.annotations import read_cached, read_image, read_json, read_mask, read_npy, read_npz
+from sherf.datasets.published_layouts import undistort
 from sherf.errors import BadInput
 
 
@@ -25,7 +27,7 @@ class Calls:
 
 
 def _object_npy(path: Path, value: object, protocol: int = 4) -> Path:
-    """An .npy that holds one pickled object, byte by byte as NumPy writes it."""
+    """Write an .npy that holds one pickled object, byte by byte as NumPy writes it."""
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(header, {"descr": "|O", "fortran_order": False, "shape": ()})
     holder = np.empty((), object)
@@ -35,7 +37,7 @@ def _object_npy(path: Path, value: object, protocol: int = 4) -> Path:
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
-def test_dicts_of_arrays_come_back(tmp_path: Path, protocol: int) -> None:
+def test_dicts_of_arrays_round_trip(tmp_path: Path, protocol: int) -> None:
     content = {
         "cams": {"K": [np.eye(3), 2 * np.eye(3)], "D": [np.zeros((5, 1))]},
         "ims": [{"ims": ["a/0.jpg", "b/0.jpg"]}], "number": np.float32(0.5), "flag": True,
@@ -49,7 +51,7 @@ def test_dicts_of_arrays_come_back(tmp_path: Path, protocol: int) -> None:
     "array",
     [np.arange(12.0).reshape(3, 4), np.asfortranarray(np.arange(12).reshape(3, 4)), np.zeros((0, 3)), np.array(7)],
 )
-def test_plain_arrays_come_back(tmp_path: Path, array: np.ndarray) -> None:
+def test_plain_arrays_round_trip(tmp_path: Path, array: np.ndarray) -> None:
     np.save(tmp_path / "a.npy", array)
     np.testing.assert_array_equal(read_npy(tmp_path / "a.npy"), array)
 
@@ -92,7 +94,7 @@ def test_a_zip_bomb_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"\x93NUMPY", b"not numpy at all", b"\x93NUMPY\x09\x00abc"])
 def test_other_bytes_are_refused(tmp_path: Path, content: bytes) -> None:
-    for name, read in (("a.npy", read_npy), ("a.npz", read_npz), ("a.json", read_json), ("a.png", read_picture)):
+    for name, read in (("a.npy", read_npy), ("a.npz", read_npz), ("a.json", read_json), ("a.png", read_image)):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(BadInput, match=name):
             read(tmp_path / name)
@@ -117,19 +119,29 @@ def test_a_mask_is_its_first_channel(tmp_path: Path) -> None:
     assert mask[1, 2] == 255 and mask.sum() == 255
 
 
-def test_undistorting_takes_a_known_distortion_away() -> None:
-    """A dot drawn where radial distortion puts it comes back to where a pinhole sees it."""
+def test_undistorting_removes_a_known_distortion() -> None:
+    """A dot drawn where radial distortion puts it returns to where a pinhole camera sees it."""
     K, k1 = np.array([[100.0, 0, 50], [0, 100, 50], [0, 0, 1]]), 0.1
     ideal = np.array([0.3, 0.2])
     seen = ideal * (1 + k1 * (ideal @ ideal)) * 100 + 50
     y, x = np.mgrid[:100, :100]
-    picture = (255 * np.exp(-((x - seen[0]) ** 2 + (y - seen[1]) ** 2) / 8)).astype(np.uint8)
-    mended = undistort(picture, K, np.array([k1, 0, 0, 0, 0])).astype(float)
-    centre = [(axis * mended).sum() / mended.sum() for axis in (x, y)]
+    image = (255 * np.exp(-((x - seen[0]) ** 2 + (y - seen[1]) ** 2) / 8)).astype(np.uint8)
+    corrected = undistort(image, K, np.array([k1, 0, 0, 0, 0])).astype(float)
+    centre = [(axis * corrected).sum() / corrected.sum() for axis in (x, y)]
     np.testing.assert_allclose(centre, ideal * 100 + 50, atol=0.15)
 
 
 @pytest.mark.parametrize("value", [np.array(["a", "b", "c"]), [1.0, np.nan, 2.0], [1.0, 2.0], [[1.0, 2.0, 3.0]]])
 def test_numbers_must_be_numbers_of_the_shape(value: object) -> None:
     with pytest.raises(BadInput, match="here"):
-        numbers(Path("here"), "x", value, (3,))
+        check_numbers(Path("here"), "x", value, (3,))
+
+
+def test_a_cached_file_is_read_once_and_a_failure_again(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    with pytest.raises(BadInput, match=r"a\.json"):
+        read_cached(read_json, path)
+    path.write_text("[1, 2]")
+    assert read_cached(read_json, path) == [1, 2]
+    path.write_text("[3]")
+    assert read_cached(read_json, path) == [1, 2]

@@ -1,4 +1,4 @@
-"""Pairs of pictures: draws that depend on the place alone, a cache that is bounded, sizes that agree."""
+"""Pairs of views: draws that depend on the step alone, and a bounded cache."""
 
 import pickle
 from dataclasses import dataclass, field
@@ -8,21 +8,20 @@ import torch
 from stage import camera_in_front, photograph, standing
 
 from sherf.body.body_model import BodyModel
-from sherf.camera.pinhole import project
 from sherf.datasets.multiview import MultiviewData, View
-from sherf.datasets.pairs import CachedViews, Key, num_bytes, resized
+from sherf.datasets.pairs import CachedViews, Key, num_bytes
 from sherf.errors import BadInput
 from sherf.models.config import SMALL
 from sherf.training.options import TrainingOptions
-from sherf.training.training_pairs import DrawnPairs
+from sherf.training.training_pairs import TrainingPairs
 
 
 @dataclass
-class Rooms:
-    """Two subjects, one of them short of frames; a picture's first number says which picture it is."""
+class ToyData:
+    """Two subjects with few frames and a broken one; a view's first coordinate identifies it."""
 
     view_template: View
-    name: str = "rooms"
+    name: str = "toy_data"
     body_model: str = "openbody"
     reads: list[tuple] = field(default_factory=list)
 
@@ -46,72 +45,59 @@ class Rooms:
 
 
 @pytest.fixture
-def rooms(body: BodyModel) -> Rooms:
+def toy_data(body: BodyModel) -> ToyData:
     seen = photograph(body, standing(), camera_in_front((48, 40)))
-    return Rooms(View(seen, body.pose(seen.pose).vertices))
+    return ToyData(View(seen, body.pose(seen.pose).vertices))
 
 
 def _number(view: View) -> int:
     return int(view.vertices[0, 0])
 
 
-def test_the_protocol_is_met(rooms: Rooms) -> None:
-    assert isinstance(rooms, MultiviewData)
+def test_the_toy_data_implements_the_protocol(toy_data: ToyData) -> None:
+    assert isinstance(toy_data, MultiviewData)
 
 
-def _drawn(rooms: Rooms, rank: int = 0, processes: int = 1, first: int = 0) -> list[tuple[int, int, tuple]]:
+def _drawn(toy_data: ToyData, rank: int = 0, processes: int = 1, first: int = 0) -> list[tuple[int, int, tuple]]:
     options = TrainingOptions(SMALL, batch=2, front=0.5, same_pose=0.5)
-    pairs = DrawnPairs(rooms, options, first, rank, processes, last=20)
-    assert pairs.left_out == {"broken": "broken/annots.npy is missing."}
+    pairs = TrainingPairs(toy_data, options, first, rank, processes, last=20)
+    assert pairs.skipped == {"broken": "broken/annots.npy is missing."}
     drawn = [pairs[i] for i in range(len(pairs))]
     return [(_number(d.pair.observation), _number(d.pair.target), tuple(d.seed)) for d in drawn]
 
 
-def test_training_sees_pairs_of_one_subject_that_depend_on_the_place_alone(rooms: Rooms) -> None:
-    drawn = _drawn(rooms)
+def test_training_draws_pairs_of_one_subject_that_depend_on_the_step_alone(toy_data: ToyData) -> None:
+    drawn = _drawn(toy_data)
     assert len(drawn) == 40 and all(a // 100 == b // 100 and a != b for a, b, _ in drawn)
     assert len({a for a, _, _ in drawn}) > 4 and len({seed for _, _, seed in drawn}) == 40
     assert any(a // 10 != b // 10 for a, b, _ in drawn) and any(a // 10 == b // 10 for a, b, _ in drawn)
-    assert _drawn(rooms) == drawn
-    assert _drawn(rooms, first=7) == drawn[14:]
+    assert _drawn(toy_data) == drawn
+    assert _drawn(toy_data, first=7) == drawn[14:]
 
 
-def test_processes_share_the_batch_of_one(rooms: Rooms) -> None:
-    shares = [_drawn(rooms, rank, processes=2) for rank in (0, 1)]
-    assert [pair for both in zip(*shares, strict=True) for pair in both] == _drawn(rooms)
+def test_several_processes_share_the_batch_of_a_single_one(toy_data: ToyData) -> None:
+    shares = [_drawn(toy_data, rank, processes=2) for rank in (0, 1)]
+    assert [pair for both in zip(*shares, strict=True) for pair in both] == _drawn(toy_data)
 
 
-def test_the_cache_reads_once_and_keeps_to_its_bytes(rooms: Rooms) -> None:
-    one = num_bytes(rooms.view("anna", 0, 0))
-    views = CachedViews(rooms, most_bytes=2 * one)
-    rooms.reads.clear()
+def test_the_cache_reads_once_and_keeps_its_size_limit(toy_data: ToyData) -> None:
+    one = num_bytes(toy_data.view("anna", 0, 0))
+    views = CachedViews(toy_data, most_bytes=2 * one)
+    toy_data.reads.clear()
     a, b, c = Key("anna", 0, 0), Key("anna", 0, 1), Key("anna", 0, 2)
     for key in (a, b, a, a, b):
         views[key]
-    assert rooms.reads == [tuple(a), tuple(b)]
+    assert toy_data.reads == [tuple(a), tuple(b)]
     views[c]
     views[b]
-    assert rooms.reads == [tuple(a), tuple(b), tuple(c)]
+    assert toy_data.reads == [tuple(a), tuple(b), tuple(c)]
     views[a]
-    assert rooms.reads[-1] == tuple(a)
+    assert toy_data.reads[-1] == tuple(a)
 
 
-def test_a_copy_for_a_worker_begins_empty(rooms: Rooms) -> None:
-    views = CachedViews(rooms)
+def test_a_copy_for_a_worker_starts_empty(toy_data: ToyData) -> None:
+    views = CachedViews(toy_data)
     views[Key("anna", 0, 0)]
     copy = pickle.loads(pickle.dumps(views))
     assert num_bytes(copy[Key("anna", 0, 0)]) > 0
-    assert len(copy._views) == 1 and copy.data is not rooms
-
-
-def test_another_size_shows_the_same_scene(body: BodyModel) -> None:
-    seen = photograph(body, standing(), camera_in_front((96, 80)))
-    whole = View(seen, body.pose(seen.pose).vertices, depth=torch.rand(96, 80))
-    half = resized(whole, (48, 40))
-    assert half.subject.image.shape == (3, 48, 40) and half.subject.camera.size == (48, 40)
-    torch.testing.assert_close(half.subject.image[:, 0, 0], seen.image[:, :2, :2].mean((1, 2)))
-    full_pixels, depth = project(seen.camera, whole.vertices)
-    half_pixels, same_depth = project(half.subject.camera, whole.vertices)
-    torch.testing.assert_close(half_pixels * 2, full_pixels, rtol=0, atol=1e-3)
-    torch.testing.assert_close(same_depth, depth)
-    assert half.depth is not None and half.depth[0, 0] in whole.depth[:2, :2]
+    assert len(copy._views) == 1 and copy.data is not toy_data

@@ -1,4 +1,4 @@
-"""RenderPeople, HuMMan and ZJU-MoCap: what was written by their descriptions is what the adapters read."""
+"""RenderPeople, HuMMan and ZJU-MoCap: the adapters read back what was written in the published layouts."""
 
 import os
 import shutil
@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from written import Truth, pickled_npz, smpl_like, write_humman, write_renderpeople, write_zju
+from write_layouts import Truth, pickled_npz, smpl_like, write_humman, write_renderpeople, write_zju
 
 from sherf.body.body_model import BodyModel
 from sherf.camera.pinhole import project
@@ -20,8 +20,8 @@ from sherf.datasets.zju_mocap import ZjuMocap
 from sherf.errors import BadInput
 
 
-def _is_the_truth(view: View, truth: Truth, body: BodyModel) -> None:
-    """The person, the camera and the body lie in one world: the one that was photographed."""
+def _check_against_truth(view: View, truth: Truth, body: BodyModel) -> None:
+    """Check that image, camera and body agree with the person that was rendered."""
     subject = view.subject
     torch.testing.assert_close(view.vertices, truth.vertices, rtol=0, atol=2e-5)
     posed = body.pose(subject.pose).vertices
@@ -36,7 +36,7 @@ def _is_the_truth(view: View, truth: Truth, body: BodyModel) -> None:
     seen = np.zeros((height, width), bool)
     column, row = pixels.floor().long().unbind(1)
     seen[row.clamp(0, height - 1), column.clamp(0, width - 1)] = True
-    # A vertex on the outline, or a finger, may fall into a pixel whose centre is free.
+    # A vertex on the outline, or a finger, may fall into a pixel whose centre is background.
     near = cv2.dilate(truth.mask.numpy(), np.ones((3, 3), np.uint8)) > 0
     assert near[seen].mean() > 0.97
     assert (cv2.dilate(seen.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0)[truth.mask.numpy() > 0].mean() > 0.97
@@ -50,7 +50,7 @@ def test_renderpeople(tmp_path: Path, body: BodyModel) -> None:
     assert data.subjects == ("seq_000000",)
     assert data.poses("seq_000000") == (0, 2) and data.views("seq_000000") == (0, 1, 2)
     for (pose, view), truth in truths.items():
-        _is_the_truth(data.view("seq_000000", pose, view), truth, smpl)
+        _check_against_truth(data.view("seq_000000", pose, view), truth, smpl)
 
 
 def test_humman(tmp_path: Path, body: BodyModel) -> None:
@@ -62,26 +62,26 @@ def test_humman(tmp_path: Path, body: BodyModel) -> None:
     for (pose, view), truth in truths.items():
         seen = data.view(subject, pose, view)
         assert not seen.subject.pose.joints[0].any()
-        _is_the_truth(seen, truth, smpl)
+        _check_against_truth(seen, truth, smpl)
 
 
 @pytest.mark.parametrize("subject", ["CoreView_377", "CoreView_313"])
 def test_zju_mocap(tmp_path: Path, body: BodyModel, subject: str) -> None:
-    """Millimetres become metres, the lens is left as it is, long names lead to short ones, rims are unsure."""
+    """Millimetres become metres, distortion stays, long names map to stored ones, mask boundaries are uncertain."""
     smpl = smpl_like(body)
     truths = write_zju(tmp_path, smpl, subject, 2, 2)
     data = open_data("zju-mocap", tmp_path, smpl)
     assert data.subjects == (subject,) and data.poses(subject) == (0, 1) and data.views(subject) == (0, 1)
     for (pose, view), truth in truths.items():
         seen = data.view(subject, pose, view)
-        _is_the_truth(seen, truth, smpl)
-        mask, rim = truth.mask.numpy() > 0, seen.unsure
-        assert rim is not None
+        _check_against_truth(seen, truth, smpl)
+        mask, boundary = truth.mask.numpy() > 0, seen.uncertain
+        assert boundary is not None
         around = np.lib.stride_tricks.sliding_window_view(np.pad(mask, 2, mode="edge"), (5, 5)).reshape(*mask.shape, 25)
-        np.testing.assert_array_equal(rim.numpy()[2:-2, 2:-2], (around.any(-1) & ~around.all(-1))[2:-2, 2:-2])
+        np.testing.assert_array_equal(boundary.numpy()[2:-2, 2:-2], (around.any(-1) & ~around.all(-1))[2:-2, 2:-2])
 
 
-def test_the_list_gives_the_order(tmp_path: Path, body: BodyModel) -> None:
+def test_human_list_sets_the_order(tmp_path: Path, body: BodyModel) -> None:
     write_zju(tmp_path, smpl_like(body), "CoreView_377", 1, 1)
     shutil.copytree(tmp_path / "CoreView_377", tmp_path / "CoreView_386")
     (tmp_path / "human_list.txt").write_text("CoreView_386\nCoreView_377\n")
@@ -99,8 +99,8 @@ def test_an_empty_folder_holds_no_data_set(tmp_path: Path, body: BodyModel, name
         open_data(name, tmp_path, body if name == "openpeople" else smpl_like(body))  # type: ignore[arg-type]
 
 
-class _Touches:
-    """A pickle that would make a file."""
+class _CreatesFolder:
+    """Pickles to a call that creates a folder."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -113,7 +113,7 @@ def test_parameters_that_run_code_are_refused(tmp_path: Path, body: BodyModel) -
     smpl = smpl_like(body)
     write_renderpeople(tmp_path, smpl, (0,), 1)
     path = tmp_path / "seq_000000/outputs_re_fitting/refit_smpl_2nd.npz"
-    pickled_npz(path, "smpl", _Touches(tmp_path / "mark"))
+    pickled_npz(path, "smpl", _CreatesFolder(tmp_path / "mark"))
     with pytest.raises(BadInput, match="refit_smpl_2nd"):
         RenderPeople(tmp_path, smpl).view("seq_000000", 0, 0)
     assert not (tmp_path / "mark").exists()

@@ -1,4 +1,4 @@
-"""The THuman adapter against the numbers of the published evaluation."""
+"""The THuman adapter reproduces the inputs of the published evaluation."""
 
 import shutil
 from pathlib import Path
@@ -17,7 +17,7 @@ SCALE = 0.25
 
 
 def _named(inputs: PublishedInputs) -> dict[str, np.ndarray]:
-    """Our arrays by the published names."""
+    """Return our arrays by their published names."""
     found = {
         "obs_img_all": inputs.observed_image, "obs_K_all": inputs.observed_camera.K,
         "obs_R_all": inputs.observed_camera.R, "obs_T_all": inputs.observed_camera.T,
@@ -35,7 +35,7 @@ def _named(inputs: PublishedInputs) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("which", TARGETS)
-def test_what_the_published_network_receives(which: str) -> None:
+def test_inputs_equal_those_of_the_published_network(which: str) -> None:
     data = Thuman(GOLDEN / "thuman_layout")
     inputs = _named(published_inputs(data.view(SUBJECT, 0, 0), data.view(SUBJECT, *TARGETS[which]), SCALE))
     with np.load(GOLDEN / f"thuman_inputs_{which}.npz") as golden:
@@ -48,7 +48,7 @@ def test_what_the_published_network_receives(which: str) -> None:
             )
 
 
-def test_what_there_is() -> None:
+def test_subjects_poses_and_views_are_listed() -> None:
     data = Thuman(GOLDEN / "thuman_layout")
     assert data.subjects == (SUBJECT,)
     assert len(data.views(SUBJECT)) == 24

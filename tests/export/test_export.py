@@ -1,4 +1,4 @@
-"""Meshes of avatars: surface, skin, texture, and files that other programs read as we meant them."""
+"""Meshes of avatars: surface, skinning, texture, and files that other programs read correctly."""
 
 import json
 import struct
@@ -14,29 +14,34 @@ import trimesh
 from scipy.spatial.transform import Rotation
 from stage import camera_in_front, photograph, standing
 
+from sherf.api.export import export_avatar
 from sherf.api.render import animate_motion
-from sherf.avatar.avatar_file import Avatar, save_avatar
-from sherf.avatar.renderer import make_renderer
+from sherf.avatar.avatar_file import save_avatar
+from sherf.avatar.encoder import EncodedAvatar
+from sherf.avatar.renderer import FieldRenderer
 from sherf.body.body_model import BodyModel
 from sherf.body.lbs import vertex_normals
 from sherf.body.skeleton import JOINT_NAMES, PARENTS
 from sherf.camera.pinhole import project
 from sherf.errors import BadInput, SherfError
-from sherf.export.exporter import export_avatar
-from sherf.export.gltf import VRM_BONES, glb_bytes
+from sherf.export.gltf import VRM_BONES, encode_glb
 from sherf.export.marching_cubes import extract_surface
 from sherf.export.mesh_files import write_obj, write_ply, write_points
 from sherf.export.mesh_renderer import MeshRenderer
-from sherf.export.mesh_unwrap import decimated, thinned_and_unwrapped, unwrapped
+from sherf.export.mesh_unwrap import decimate, decimate_and_unwrap, unwrap
 from sherf.export.options import ExportOptions, VrmOptions
-from sherf.export.rigged import RiggedMesh, baked_texture, rigged_mesh
-from sherf.export.sequence import Shots
-from sherf.export.solid import Solid
+from sherf.export.rigged import RiggedMesh, bake_texture, build_rigged_mesh
+from sherf.export.sequence import FrameSequence
 from sherf.files.digest import file_sha256
 from sherf.files.options import OutputOptions
+from sherf.models.solid import Solid
 from sherf.models.template.bank import encode
-from sherf.motion.ground import grounded
-from sherf.motion.motion import Motion, apply, leg_height, read_motion, resample, scaled
+from sherf.models.template.model import TemplateModel
+from sherf.motion.ground import ground_motion
+from sherf.motion.motion import Motion
+from sherf.motion.playback import apply, leg_height, scale_to_legs
+from sherf.motion.read import read_motion
+from sherf.motion.resample import resample
 from sherf.render.devices import choose_backend
 from sherf.render.sampling import OccupancyGrid
 from sherf.scene import BodyPose, Camera
@@ -45,19 +50,23 @@ BACKEND = choose_backend("cpu")
 
 
 @pytest.fixture(scope="module")
-def avatar(body: BodyModel) -> Avatar:
-    """The template's, of the coloured body."""
+def avatar(body: BodyModel) -> EncodedAvatar:
+    """An avatar of the coloured body, by the template model."""
     with torch.no_grad():
-        return Avatar(encode(photograph(body, standing(), camera_in_front((320, 240))), body), {"photo_sha256": "abc"})
+        return EncodedAvatar(
+            encode(photograph(body, standing(), camera_in_front((320, 240))), body),
+            TemplateModel(),
+            {"photo_sha256": "abc"},
+        )
 
 
 @pytest.fixture(scope="module")
-def mesh(avatar: Avatar, body: BodyModel) -> RiggedMesh:
-    return rigged_mesh(avatar, body, BACKEND, triangles=6000, texture=256, spacing=0.01)
+def mesh(avatar: EncodedAvatar, body: BodyModel) -> RiggedMesh:
+    return build_rigged_mesh(avatar, body, BACKEND, triangles=6000, texture=256, spacing=0.01)
 
 
 def _balls(body: BodyModel, *balls: tuple[float, tuple[float, float, float]]) -> Solid:
-    """Spheres, red where x > 0 and seen there, else blue."""
+    """A union of balls, red and visible where x > 0, else blue and invisible."""
     parts = [trimesh.creation.icosphere(3, radius).apply_translation(centre) for radius, centre in balls]
     whole = trimesh.util.concatenate(parts)
     grid = OccupancyGrid.around(
@@ -74,8 +83,8 @@ def _balls(body: BodyModel, *balls: tuple[float, tuple[float, float, float]]) ->
     return Solid(body.pose(body.rest_pose()), grid, inside, colour)
 
 
-def test_a_balls_surface_is_a_sphere(body: BodyModel) -> None:
-    """Closed, wound outwards, of the right volume, hollow nowhere; a smaller ball beside it is left out."""
+def test_marching_cubes_extracts_a_sphere_from_a_ball(body: BodyModel) -> None:
+    """Watertight, wound outwards, of the right volume; a smaller ball beside it is dropped."""
     solid = _balls(body, (0.2, (0.0, 0.1, 0.0)), (0.05, (0.4, 0.0, 0.0)))
     vertices, faces = extract_surface(solid, 0.008)
     shape = trimesh.Trimesh(vertices, faces, process=False)
@@ -86,49 +95,51 @@ def test_a_balls_surface_is_a_sphere(body: BodyModel) -> None:
     outwards = (vertices - [0, 0.1, 0]) / radius[:, None]
     normals = vertex_normals(torch.from_numpy(vertices), torch.from_numpy(faces)).numpy()
     assert (normals * outwards).sum(axis=1).min() > 0.98
-    fewer, coarse = decimated(vertices, faces, 500)
+    fewer, coarse = decimate(vertices, faces, 500)
     assert 400 <= len(coarse) <= 500
     assert trimesh.Trimesh(fewer, coarse, process=False).volume == pytest.approx(shape.volume, rel=0.05)
 
 
-def test_flattening_elsewhere_is_the_same_and_can_be_stopped(body: BodyModel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unwrapping_in_a_process_gives_the_same_mesh_and_can_be_cancelled(
+    body: BodyModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     mesh = extract_surface(_balls(body, (0.2, (0.0, 0.0, 0.0))), 0.02)
-    for here, there in zip(unwrapped(*decimated(*mesh, 800)), thinned_and_unwrapped(*mesh, 800), strict=True):
-        np.testing.assert_array_equal(here, there)
+    for expected, found in zip(unwrap(*decimate(*mesh, 800)), decimate_and_unwrap(*mesh, 800), strict=True):
+        np.testing.assert_array_equal(found, expected)
 
     def stop() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        thinned_and_unwrapped(*mesh, 800, stop)
+        decimate_and_unwrap(*mesh, 800, stop)
     monkeypatch.setattr("sherf.export.mesh_unwrap.sys.executable", "/bin/false")
-    with pytest.raises(SherfError, match="flattened"):
-        thinned_and_unwrapped(*mesh, 800)
+    with pytest.raises(SherfError, match="unwrapped"):
+        decimate_and_unwrap(*mesh, 800)
 
 
-def test_nothing_has_no_surface(body: BodyModel) -> None:
+def test_an_empty_solid_has_no_surface(body: BodyModel) -> None:
     solid = _balls(body, (0.2, (0.0, 0.0, 0.0)))
     empty = Solid(solid.posed, solid.grid, lambda points: torch.full_like(points[:, 0], -1.0), solid._colour)
     with pytest.raises(BadInput, match="no surface"):
         extract_surface(empty, 0.01)
 
 
-def test_a_texture_shows_the_solids_colours(body: BodyModel) -> None:
-    """Looked up at the middle of each triangle: red on one side and seen, blue on the other."""
+def test_the_baked_texture_shows_the_solids_colours(body: BodyModel) -> None:
+    """Sampled at the centre of each triangle: red and visible on one side, blue and invisible on the other."""
     solid = _balls(body, (0.2, (0.0, 0.0, 0.0)))
-    vertices, faces, uv = unwrapped(*decimated(*extract_surface(solid, 0.02), 800))
+    vertices, faces, uv = unwrap(*decimate(*extract_surface(solid, 0.02), 800))
     assert uv.min() >= 0 and uv.max() <= 1
-    picture, shown, seen = baked_texture(solid, vertices, faces, uv, 256)
-    middles, places = vertices[faces].mean(axis=1), uv[faces].mean(axis=1)
-    clear = np.abs(middles[:, 0]) > 0.03
-    column, row = (places[clear] * 256).astype(int).T
-    right = middles[clear, 0] > 0
-    assert np.allclose(picture[row, column], np.where(right[:, None], [1, 0, 0], [0, 0, 1]), atol=0.02)
-    assert np.array_equal(shown[row, column] > 0.5, right)
-    assert seen == pytest.approx(0.5, abs=0.1)
+    image, visibility, visible_share = bake_texture(solid, vertices, faces, uv, 256)
+    centres, centres_uv = vertices[faces].mean(axis=1), uv[faces].mean(axis=1)
+    clear = np.abs(centres[:, 0]) > 0.03
+    column, row = (centres_uv[clear] * 256).astype(int).T
+    right = centres[clear, 0] > 0
+    assert np.allclose(image[row, column], np.where(right[:, None], [1, 0, 0], [0, 0, 1]), atol=0.02)
+    assert np.array_equal(visibility[row, column] > 0.5, right)
+    assert visible_share == pytest.approx(0.5, abs=0.1)
     corner = uv[faces]
     area = np.abs(np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])).sum() / 2
-    assert 0.3 < area < 1.0  # pieces fill the picture and lie beside each other
+    assert 0.3 < area < 1.0  # charts fill the texture without overlaps
 
 
 def test_the_mesh_is_an_avatar_in_the_rest_pose(mesh: RiggedMesh, body: BodyModel) -> None:
@@ -139,28 +150,30 @@ def test_the_mesh_is_an_avatar_in_the_rest_pose(mesh: RiggedMesh, body: BodyMode
     assert np.allclose(rest, mesh.vertices, atol=1e-5)
     left_hand = mesh.vertices[:, 0].argmax()
     assert JOINT_NAMES[mesh.joints[left_hand, 0]] in ("left_hand", "left_wrist")
-    assert 0.1 < mesh.seen < 0.6
+    assert 0.1 < mesh.visible_share < 0.6
 
 
-def test_a_turned_root_turns_all(mesh: RiggedMesh, body: BodyModel) -> None:
+def test_a_root_rotation_rotates_all_vertices(mesh: RiggedMesh, body: BodyModel) -> None:
     pose = body.rest_pose()
     joints = pose.joints.clone()
     joints[0] = torch.tensor([0.3, 1.0, -0.2])
     placed = replace(pose, joints=joints, T_world_body=torch.tensor([1.0, 2.0, 3.0]))
     pelvis = mesh.rest_joints[0]
-    turned = Rotation.from_rotvec(joints[0].numpy()).apply(mesh.vertices - pelvis) + pelvis + [1, 2, 3]
-    assert np.allclose(mesh.posed(placed).numpy(), turned, atol=1e-5)
+    rotated = Rotation.from_rotvec(joints[0].numpy()).apply(mesh.vertices - pelvis) + pelvis + [1, 2, 3]
+    assert np.allclose(mesh.posed(placed).numpy(), rotated, atol=1e-5)
 
 
-def test_posed_by_its_skeleton_it_agrees_with_the_renderer(avatar: Avatar, mesh: RiggedMesh, body: BodyModel) -> None:
+def test_the_posed_mesh_agrees_with_the_volume_renderer(
+    avatar: EncodedAvatar, mesh: RiggedMesh, body: BodyModel
+) -> None:
     """Over a walk: silhouettes overlap by 95 %, colours agree to 25 dB."""
     pose = avatar.bank.subject.pose
     walk = apply(read_motion("walk"), pose, leg_height_m=leg_height(body.rest_joints(pose.betas)))
     camera = camera_in_front((320, 240))
-    volume, fast = make_renderer(avatar, body, BACKEND), MeshRenderer(mesh)
+    volume, fast = FieldRenderer(avatar, body, BACKEND), MeshRenderer(mesh)
     for i in (0, 10, 20):
-        moment = replace(walk[i], T_world_body=torch.zeros(3))
-        a, b = volume.frame(camera, moment), fast.frame(camera, moment)
+        pose_at_origin = replace(walk[i], T_world_body=torch.zeros(3))
+        a, b = volume.frame(camera, pose_at_origin), fast.frame(camera, pose_at_origin)
         both, either = (a.opacity > 0.5) & (b.opacity > 0.5), (a.opacity > 0.5) | (b.opacity > 0.5)
         assert float(both.sum() / either.sum()) > 0.95
         assert float(-10 * (a.rgb - b.rgb).square().mean().log10()) > 25
@@ -168,8 +181,8 @@ def test_posed_by_its_skeleton_it_agrees_with_the_renderer(avatar: Avatar, mesh:
         assert float((a.visibility - b.visibility)[both].abs().mean()) < 0.1
 
 
-def test_a_camera_that_looks_away_sees_nobody(mesh: RiggedMesh, body: BodyModel) -> None:
-    """Also one within the person, and one that has the person half in its picture."""
+def test_a_camera_that_looks_away_renders_an_empty_frame(mesh: RiggedMesh, body: BodyModel) -> None:
+    """A camera inside the person, and one with half the person in its frame, work too."""
     camera, fast, pose = camera_in_front((60, 40)), MeshRenderer(mesh), body.rest_pose()
     away = replace(camera, R=camera.R * torch.tensor([[-1.0], [1.0], [-1.0]]), T=camera.T * torch.tensor([-1.0, 1, -1]))
     assert float(fast.frame(away, pose).opacity.max()) == 0
@@ -181,7 +194,7 @@ def test_a_camera_that_looks_away_sees_nobody(mesh: RiggedMesh, body: BodyModel)
 
 
 class _Reader:
-    """A GLB played by the specification: glTF 2.0, 3.7.3.3 (skins) and 3.11 (animations)."""
+    """Plays a GLB by the specification: glTF 2.0, 3.7.3.3 (skins) and 3.11 (animations)."""
 
     def __init__(self, content: bytes) -> None:
         self.file = gltf.GLTF2.load_from_bytes(content)
@@ -196,22 +209,22 @@ class _Reader:
         return flat.reshape(accessor.count, width)
 
     def vertices(self, clip: int | None, frame: int) -> np.ndarray:
-        places = {i: np.array(node.translation) for i, node in enumerate(self.file.nodes[:24])}
-        turns = {i: np.eye(3) for i in places}
+        positions = {i: np.array(node.translation) for i, node in enumerate(self.file.nodes[:24])}
+        rotations = {i: np.eye(3) for i in positions}
         if clip is not None:
             animation = self.file.animations[clip]
             for channel in animation.channels:
                 value = self.numbers(animation.samplers[channel.sampler].output)[frame]
                 if channel.target.path == "translation":
-                    places[channel.target.node] = value
+                    positions[channel.target.node] = value
                 else:
-                    turns[channel.target.node] = Rotation.from_quat(value).as_matrix()
-        above = {child: i for i, node in enumerate(self.file.nodes[:24]) for child in node.children}
+                    rotations[channel.target.node] = Rotation.from_quat(value).as_matrix()
+        parent = {child: i for i, node in enumerate(self.file.nodes[:24]) for child in node.children}
         world: list[np.ndarray] = []
         for i in range(24):
             local = np.eye(4)
-            local[:3, :3], local[:3, 3] = turns[i], places[i]
-            world.append(world[above[i]] @ local if i in above else local)
+            local[:3, :3], local[:3, 3] = rotations[i], positions[i]
+            world.append(world[parent[i]] @ local if i in parent else local)
         skin = self.file.skins[0]
         inverse = self.numbers(skin.inverseBindMatrices).reshape(-1, 4, 4).transpose(0, 2, 1)
         matrices = np.stack([world[node] for node in skin.joints]) @ inverse
@@ -222,11 +235,11 @@ class _Reader:
         return np.einsum("vij,vj->vi", blended[:, :3, :3], points) + blended[:, :3, 3]
 
 
-def test_a_glb_plays_the_motion_that_we_meant(mesh: RiggedMesh, body: BodyModel) -> None:
-    """Read again and played by the specification, each frame is ours, on the ground."""
+def test_a_glb_plays_the_exported_motion(mesh: RiggedMesh, body: BodyModel) -> None:
+    """Played by the specification, each frame has our posed vertices, on the ground."""
     legs = leg_height(torch.from_numpy(mesh.rest_joints))
-    motions = [scaled(resample(read_motion(name), 30.0), legs) for name in ("walk", "turn")]
-    reader = _Reader(glb_bytes(mesh, motions, {"tool": "sherf"}))
+    motions = [scale_to_legs(resample(read_motion(name), 30.0), legs) for name in ("walk", "turn")]
+    reader = _Reader(encode_glb(mesh, motions, {"tool": "sherf"}))
     ground = np.array([0, mesh.vertices[:, 1].min(), 0])
     assert reader.vertices(None, 0)[:, 1].min() == pytest.approx(0, abs=1e-5)
     assert np.allclose(reader.vertices(None, 0), mesh.vertices - ground, atol=1e-5)
@@ -242,17 +255,17 @@ def test_a_glb_plays_the_motion_that_we_meant(mesh: RiggedMesh, body: BodyModel)
     assert [node.name for node in reader.file.nodes[:24]] == list(JOINT_NAMES)
 
 
-def test_neighbouring_rotations_are_on_one_side(mesh: RiggedMesh) -> None:
-    """Players blend quaternions of neighbouring frames: these must not be each other's opposites."""
-    reader = _Reader(glb_bytes(mesh, [resample(read_motion("turn"), 30.0)]))
+def test_quaternions_of_neighbouring_frames_are_in_one_hemisphere(mesh: RiggedMesh) -> None:
+    """Players interpolate quaternions of neighbouring frames: q and -q must not alternate."""
+    reader = _Reader(encode_glb(mesh, [resample(read_motion("turn"), 30.0)]))
     for sampler in reader.file.animations[0].samplers[1:]:
-        turns = reader.numbers(sampler.output)
-        assert np.allclose(np.linalg.norm(turns, axis=1), 1, atol=1e-5)
-        assert (turns[1:] * turns[:-1]).sum(axis=1).min() > 0
+        rotations = reader.numbers(sampler.output)
+        assert np.allclose(np.linalg.norm(rotations, axis=1), 1, atol=1e-5)
+        assert (rotations[1:] * rotations[:-1]).sum(axis=1).min() > 0
 
 
 def test_other_programs_load_the_glb(mesh: RiggedMesh, tmp_path: Path) -> None:
-    (tmp_path / "me.glb").write_bytes(glb_bytes(mesh))
+    (tmp_path / "me.glb").write_bytes(encode_glb(mesh))
     loaded = trimesh.load(tmp_path / "me.glb", force="mesh")
     assert len(loaded.faces) == len(mesh.faces)
     assert np.allclose(np.sort(loaded.extents), np.sort(np.ptp(mesh.vertices, axis=0)), atol=1e-4)
@@ -260,7 +273,7 @@ def test_other_programs_load_the_glb(mesh: RiggedMesh, tmp_path: Path) -> None:
 
 
 def test_a_vrm_names_its_bones_and_its_licence(mesh: RiggedMesh) -> None:
-    content = glb_bytes(mesh, vrm={"name": "me", "licenseUrl": "https://vrm.dev/licenses/1.0/", "authors": ["a"]})
+    content = encode_glb(mesh, vrm={"name": "me", "licenseUrl": "https://vrm.dev/licenses/1.0/", "authors": ["a"]})
     length = struct.unpack("<I", content[12:16])[0]
     document = json.loads(content[20 : 20 + length])
     assert document["extensionsUsed"] == ["VRMC_vrm"]
@@ -290,7 +303,7 @@ def test_obj_and_ply_are_loaded_with_their_colours(mesh: RiggedMesh, tmp_path: P
 
 
 def test_points_lie_evenly_on_the_surface_with_its_colours_and_normals(mesh: RiggedMesh, tmp_path: Path) -> None:
-    """Trimesh and Open3D read the same of them; each part has as many as its area's share; twice is the same."""
+    """Trimesh and Open3D read the same points; each region has its area's share; writing again gives the same file."""
     count, vertices = 20_000, mesh.vertices + np.float32([0, 1, 0])
     (path,) = write_points(tmp_path / "me.ply", mesh, vertices, count)
     cloud, loaded = open3d.io.read_point_cloud(str(path)), trimesh.load(path)
@@ -312,7 +325,7 @@ def test_points_lie_evenly_on_the_surface_with_its_colours_and_normals(mesh: Rig
     assert write_points(path, mesh, vertices, count) == [path] and path.read_bytes() == before
 
 
-def test_points_of_a_file_are_as_many_as_were_asked_for(avatar: Avatar, tmp_path: Path) -> None:
+def test_an_exported_point_cloud_has_the_requested_number_of_points(avatar: EncodedAvatar, tmp_path: Path) -> None:
     save_avatar(avatar, tmp_path / "avatar.safetensors")
     options = ExportOptions(points=1234, triangles=2000, texture=64)
     files = export_avatar(tmp_path / "avatar.safetensors", tmp_path / "me.ply", options)
@@ -320,19 +333,19 @@ def test_points_of_a_file_are_as_many_as_were_asked_for(avatar: Avatar, tmp_path
     assert len(trimesh.load(files[0]).vertices) == 1234
 
 
-def test_an_avatars_own_photo_is_not_written_over(avatar: Avatar, tmp_path: Path) -> None:
-    """It lies where the texture would: known by its content, for the avatar alone was given."""
+def test_the_avatars_photo_is_not_overwritten(avatar: EncodedAvatar, tmp_path: Path) -> None:
+    """The photo has the texture's path; it is recognised by its digest in the avatar."""
     photo = tmp_path / "me.png"
     photo.write_text("the photo")
     own = replace(avatar, report={"photo_sha256": file_sha256(photo)})
     save_avatar(own, tmp_path / "avatar.safetensors")
-    with pytest.raises(BadInput, match=r"me\.png would be written over"):
+    with pytest.raises(BadInput, match=r"me\.png would be overwritten"):
         export_avatar(tmp_path / "avatar.safetensors", tmp_path / "me.obj")
     assert photo.read_text() == "the photo"
 
 
-def test_a_name_without_a_suffix_gets_the_formats(avatar: Avatar, tmp_path: Path) -> None:
-    """Also where a folder of that name, the avatar's, is there already."""
+def test_a_name_without_a_suffix_gets_the_suffix_of_the_format(avatar: EncodedAvatar, tmp_path: Path) -> None:
+    """Even if a folder of that name exists."""
     save_avatar(avatar, tmp_path / "avatar.safetensors")
     (tmp_path / "person").mkdir()
     options = ExportOptions(format="bvh", motion=("wave",))
@@ -344,7 +357,7 @@ def test_a_name_without_a_suffix_gets_the_formats(avatar: Avatar, tmp_path: Path
 
 
 def test_a_mesh_in_one_pose_takes_the_motions_first_frame(
-    avatar: Avatar, body: BodyModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    avatar: EncodedAvatar, body: BodyModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     save_avatar(avatar, tmp_path / "avatar.safetensors")
     options = ExportOptions(motion=("wave",), triangles=2000, texture=64)
@@ -354,21 +367,23 @@ def test_a_mesh_in_one_pose_takes_the_motions_first_frame(
     assert json.loads(files[-1].read_text())["photo_sha256"] == "abc"
     pose = avatar.bank.subject.pose
     first = apply(read_motion("wave"), pose, leg_height_m=leg_height(body.rest_joints(pose.betas)))[0]
-    there = body.pose(first).vertices
-    wide = float(there[:, 0].max() - there[:, 0].min())
+    posed = body.pose(first).vertices
+    width = float(posed[:, 0].max() - posed[:, 0].min())
     found = trimesh.load(files[0], force="mesh", process=False).extents[0]
-    assert found == pytest.approx(wide, abs=0.12)  # skin and clothes; a T-pose is far wider
+    assert found == pytest.approx(width, abs=0.12)  # skin and clothes; a T-pose is far wider
 
 
-def test_a_vrm_says_that_it_takes_no_motion(avatar: Avatar, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_motion_for_a_vrm_is_ignored_with_a_warning(
+    avatar: EncodedAvatar, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     save_avatar(avatar, tmp_path / "avatar.safetensors")
     options = ExportOptions(motion=("wave",), triangles=2000, texture=64)
     (path,) = export_avatar(tmp_path / "avatar.safetensors", tmp_path / "me.vrm", options)
-    assert "warning: a .vrm holds no motion" in capsys.readouterr().err
+    assert "warning: a .vrm does not hold motions" in capsys.readouterr().err
     assert gltf.GLTF2.load_from_bytes(path.read_bytes()).animations == []
 
 
-def test_export_writes_the_file_that_its_name_asks_for(avatar: Avatar, tmp_path: Path) -> None:
+def test_the_suffix_selects_the_format(avatar: EncodedAvatar, tmp_path: Path) -> None:
     save_avatar(avatar, tmp_path / "avatar.safetensors")
     options = ExportOptions(motion=("wave",), triangles=2000, texture=64)
     (path,) = export_avatar(tmp_path / "avatar.safetensors", tmp_path / "sub" / "me.glb", options)
@@ -379,7 +394,7 @@ def test_export_writes_the_file_that_its_name_asks_for(avatar: Avatar, tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("name", "options", "says"),
+    ("name", "options", "message"),
     [
         ("me.fbx", ExportOptions(), "fbx|format"),
         ("me.glb", ExportOptions(triangles=3), "triangles"),
@@ -396,16 +411,16 @@ def test_export_writes_the_file_that_its_name_asks_for(avatar: Avatar, tmp_path:
         ("me.obj", ExportOptions(frame=9999, motion=("wave",)), "9999"),
     ],
 )
-def test_what_cannot_be_exported_is_said_first(
-    avatar: Avatar, tmp_path: Path, name: str, options: ExportOptions, says: str
+def test_impossible_exports_are_refused_before_anything_is_written(
+    avatar: EncodedAvatar, tmp_path: Path, name: str, options: ExportOptions, message: str
 ) -> None:
     save_avatar(avatar, tmp_path / "avatar.safetensors")
-    with pytest.raises(BadInput, match=says):
+    with pytest.raises(BadInput, match=message):
         export_avatar(tmp_path / "avatar.safetensors", tmp_path / "out" / name, options)
     assert not (tmp_path / "out").exists()
 
 
-def test_a_vrm_carries_the_licence_that_was_chosen(avatar: Avatar, tmp_path: Path) -> None:
+def test_a_vrm_carries_the_chosen_licence(avatar: EncodedAvatar, tmp_path: Path) -> None:
     save_avatar(avatar, tmp_path / "avatar.safetensors")
     licence = VrmOptions(author=("Ada", "Bo"), may_act="everyone", redistribution=True)
     options = ExportOptions(triangles=2000, texture=64)
@@ -417,32 +432,32 @@ def test_a_vrm_carries_the_licence_that_was_chosen(avatar: Avatar, tmp_path: Pat
     assert meta["allowRedistribution"] and meta["modification"] == "prohibited"
 
 
-def test_parents_come_first() -> None:
-    """What the reader above relies on, and players need not."""
+def test_parents_precede_their_children() -> None:
+    """The reader above relies on it."""
     assert all(parent < joint for joint, parent in enumerate(PARENTS))
 
 
-def test_what_is_exported_is_what_is_rendered(
-    avatar: Avatar, mesh: RiggedMesh, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_exported_motions_are_the_rendered_ones(
+    avatar: EncodedAvatar, mesh: RiggedMesh, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same steps and the same feet on the ground in pictures, in a motion's file, in a GLB."""
+    """The same steps, with the feet on the ground, in rendered frames, in a motion file and in a GLB."""
     save_avatar(avatar, tmp_path / "avatar.safetensors")
-    shown: list[Shots] = []
-    monkeypatch.setattr("sherf.api.render.write_sequence", lambda _, shots, *__: shown.append(shots) or [])
-    animate_motion(tmp_path / "avatar.safetensors", "squat", None, "still", OutputOptions(tmp_path / "film"))
+    sequences: list[FrameSequence] = []
+    monkeypatch.setattr("sherf.api.render.write_sequence", lambda sequence, *_: sequences.append(sequence) or [])
+    animate_motion(tmp_path / "avatar.safetensors", "squat", None, "still", OutputOptions(tmp_path / "video"))
     export_avatar(tmp_path / "avatar.safetensors", tmp_path / "squat.npz", ExportOptions(motion=("squat",)))
     clips: list[Motion] = []
-    monkeypatch.setattr("sherf.export.exporter.rigged_mesh", lambda *_: mesh)
-    monkeypatch.setattr("sherf.export.exporter.glb_bytes", lambda _, moves, *__: clips.extend(moves) or b"")
+    monkeypatch.setattr("sherf.export.exporter.build_rigged_mesh", lambda *_: mesh)
+    monkeypatch.setattr("sherf.export.exporter.encode_glb", lambda _, motions, *__: clips.extend(motions) or b"")
     export_avatar(tmp_path / "avatar.safetensors", tmp_path / "squat.glb", ExportOptions(motion=("squat",)))
-    moved, exported = shown[0].poses, read_motion(tmp_path / "squat.npz")
+    moved, exported = sequences[0].poses, read_motion(tmp_path / "squat.npz")
     placed = apply(exported, avatar.bank.subject.pose)
     for motion in (placed, apply(clips[0], avatar.bank.subject.pose)):
         torch.testing.assert_close(motion.joints, moved.joints, atol=1e-5, rtol=0)
         torch.testing.assert_close(motion.T_world_body.diff(dim=0), moved.T_world_body.diff(dim=0), atol=1e-5, rtol=0)
 
 
-def test_a_motion_is_exported_on_the_avatars_own_skeleton(avatar: Avatar, body: BodyModel, tmp_path: Path) -> None:
+def test_a_motion_is_exported_on_the_avatars_skeleton(avatar: EncodedAvatar, body: BodyModel, tmp_path: Path) -> None:
     save_avatar(avatar, tmp_path / "avatar.safetensors")
     for name in ("walk.bvh", "walk.npz"):
         files = export_avatar(tmp_path / "avatar.safetensors", tmp_path / name, ExportOptions(motion=("walk",)))
@@ -452,21 +467,23 @@ def test_a_motion_is_exported_on_the_avatars_own_skeleton(avatar: Avatar, body: 
         assert len(read) == len(read_motion("walk"))
     with np.load(tmp_path / "walk.npz") as arrays:
         assert np.allclose(arrays["betas"], avatar.bank.subject.pose.betas)
-        own = grounded(read_motion("walk"), body, avatar.bank.subject.pose.betas)
-        assert np.allclose(arrays["trans"], own.translation, atol=1e-5)
-        seen = avatar.bank.subject
+        grounded = ground_motion(read_motion("walk"), body, avatar.bank.subject.pose.betas)
+        assert np.allclose(arrays["trans"], grounded.translation, atol=1e-5)
+        subject = avatar.bank.subject
         camera = Camera(
             *(torch.from_numpy(arrays[f"camera_{name}"]) for name in "KRT"), tuple(arrays["camera_size"].tolist())
         )
-        assert camera.size == seen.camera.size
-        shown = BodyPose(
+        assert camera.size == subject.camera.size
+        pose = BodyPose(
             torch.from_numpy(arrays["betas"]),
             torch.from_numpy(arrays["photo_poses"]).reshape(24, 3),
             torch.from_numpy(arrays["photo_R"]),
             torch.from_numpy(arrays["photo_T"]),
         )
         for a, b in zip(
-            project(camera, body.pose(shown).vertices), project(seen.camera, body.pose(seen.pose).vertices), strict=True
+            project(camera, body.pose(pose).vertices),
+            project(subject.camera, body.pose(subject.pose).vertices),
+            strict=True,
         ):
             assert torch.allclose(a, b, atol=1e-3)
     with pytest.raises(BadInput, match="one motion"):

@@ -1,4 +1,4 @@
-"""Pictures and videos: what is written can be read again, and is what was meant."""
+"""Frames and videos: files decode to what was written."""
 
 import errno
 import resource
@@ -13,22 +13,15 @@ from PIL import Image
 
 import sherf.export.video_writer as video
 from sherf.errors import BadInput, OutputError
-from sherf.export.video_writer import (
-    compose,
-    frame_path,
-    frame_paths,
-    parse_colour,
-    write_frame,
-    write_png,
-    write_video,
-)
+from sherf.export.video_writer import compose, frame_path, frame_paths, parse_colour, write_frame, write_video
+from sherf.files.images import write_png
 from sherf.scene import Frame
 
 COUNT = 12
 
 
-def picture(index: int, height: int = 96, width: int = 128) -> np.ndarray:
-    """Broad patches of strong colours that move: what chroma subsampling keeps."""
+def make_image(index: int, height: int = 96, width: int = 128) -> np.ndarray:
+    """A frame of broad moving patches in strong colours, which chroma subsampling keeps."""
     colours = np.array([[220, 40, 40], [40, 200, 60], [50, 60, 220], [230, 220, 60], [245, 245, 245], [15, 15, 15]])
     y, x = np.mgrid[:height, :width]
     return colours[((x + 4 * index) // 32 + (y // 32)) % 6].astype(np.uint8)
@@ -42,12 +35,12 @@ def frames(tmp_path: Path) -> Path:
 def folder_of(folder: Path, height: int = 96, width: int = 128, count: int = COUNT) -> Path:
     folder.mkdir()
     for index in range(count):
-        Image.fromarray(picture(index, height, width)).save(frame_path(folder, index))
+        Image.fromarray(make_image(index, height, width)).save(frame_path(folder, index))
     return folder
 
 
 def some_frame(height: int = 5, width: int = 7) -> Frame:
-    """Premultiplied colours under opacities from 0 to 1."""
+    """A frame of random premultiplied colours with opacities from 0 to 1."""
     opacity = torch.linspace(0, 1, height * width).reshape(height, width)
     colour = torch.rand(3, height, width, generator=torch.Generator().manual_seed(0))
     return Frame(colour * opacity, opacity, torch.zeros(height, width), torch.zeros(height, width))
@@ -57,7 +50,7 @@ def some_frame(height: int = 5, width: int = 7) -> Frame:
 
 
 @pytest.mark.parametrize("fps", [24.0, 30.0, 29.97, 12.5])
-def test_an_mp4_decodes_to_the_frames_it_was_made_of(frames: Path, fps: float) -> None:
+def test_an_mp4_decodes_to_its_source_frames(frames: Path, fps: float) -> None:
     path = write_video(frames.parent / "out.mp4", frames, fps)
     with av.open(path) as container:
         stream = container.streams.video[0]
@@ -68,10 +61,10 @@ def test_an_mp4_decodes_to_the_frames_it_was_made_of(frames: Path, fps: float) -
     assert len(decoded) == COUNT
     for index, pixels in enumerate(decoded):
         assert pixels.shape == (96, 128, 3)
-        assert np.abs(pixels.astype(float) - picture(index)).mean() < 6
+        assert np.abs(pixels.astype(float) - make_image(index)).mean() < 6
 
 
-def test_an_mp4_says_its_colours_and_starts_before_it_is_loaded(frames: Path) -> None:
+def test_an_mp4_is_tagged_bt709_and_streamable(frames: Path) -> None:
     """BT.709 in the stream; the index (moov) lies before the data (mdat)."""
     path = write_video(frames.parent / "out.mp4", frames, 30.0)
     with av.open(path) as container:
@@ -81,25 +74,25 @@ def test_an_mp4_says_its_colours_and_starts_before_it_is_loaded(frames: Path) ->
     assert content.index(b"moov") < content.index(b"mdat")
 
 
-def test_odd_sizes_are_padded_with_their_own_edge(tmp_path: Path) -> None:
+def test_odd_sizes_are_padded_by_repeating_the_edge(tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "frames", height=95, width=127)
     with av.open(write_video(tmp_path / "out.mp4", folder, 30.0)) as container:
         pixels = next(container.decode(video=0)).to_ndarray(format="rgb24").astype(float)
     assert pixels.shape == (96, 128, 3)
-    assert np.abs(pixels[:95, :127] - picture(0, 95, 127)).mean() < 6
+    assert np.abs(pixels[:95, :127] - make_image(0, 95, 127)).mean() < 6
     assert np.abs(pixels[95] - pixels[94]).mean() < 12 and np.abs(pixels[:, 127] - pixels[:, 126]).mean() < 12
 
 
 @pytest.mark.parametrize("fps", [10.0, 30.0, 50.0])
-def test_a_gif_has_every_frame_loops_and_lasts_as_long(frames: Path, fps: float) -> None:
+def test_a_gif_has_every_frame_loops_and_has_the_right_duration(frames: Path, fps: float) -> None:
     with Image.open(write_video(frames.parent / "out.gif", frames, fps)) as gif:
         assert gif.n_frames == COUNT and gif.info["loop"] == 0 and gif.size == (128, 96)
-        lasts = 0
+        duration = 0
         for index in range(COUNT):
             gif.seek(index)
-            lasts += gif.info["duration"]
-            assert np.abs(np.asarray(gif.convert("RGB")).astype(float) - picture(index)).mean() < 3
-    assert lasts / 1000 == pytest.approx(COUNT / fps, abs=0.006)
+            duration += gif.info["duration"]
+            assert np.abs(np.asarray(gif.convert("RGB")).astype(float) - make_image(index)).mean() < 3
+    assert duration / 1000 == pytest.approx(COUNT / fps, abs=0.006)
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".gif"])
@@ -125,20 +118,20 @@ def test_frames_are_ordered_by_number_beyond_four_digits(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("suffix", [".mp4", ".gif"])
 @pytest.mark.parametrize("failure", [RuntimeError, KeyboardInterrupt])
-def test_a_stop_midway_leaves_the_old_video_and_nothing_else(
+def test_an_interruption_leaves_the_old_video_and_no_other_file(
     frames: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, failure: type[BaseException]
 ) -> None:
     path = frames.parent / f"out{suffix}"
     path.write_bytes(b"old")
-    whole = video._pixels
+    read_rgba = video._read_rgba
 
     def stopping(*arguments):
-        for index, pixels in enumerate(whole(*arguments)):
+        for index, pixels in enumerate(read_rgba(*arguments)):
             if index == 7:
                 raise failure
             yield pixels
 
-    monkeypatch.setattr(video, "_pixels", stopping)
+    monkeypatch.setattr(video, "_read_rgba", stopping)
     with pytest.raises(failure):
         write_video(path, frames, 30.0)
     assert path.read_bytes() == b"old"
@@ -146,8 +139,8 @@ def test_a_stop_midway_leaves_the_old_video_and_nothing_else(
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".gif"])
-def test_a_disk_that_holds_no_more_is_an_output_error(tmp_path: Path, suffix: str) -> None:
-    """The operating system stops the file at 20 kB: the encoder's own writing fails, not a stand-in for it."""
+def test_a_full_disk_is_an_output_error(tmp_path: Path, suffix: str) -> None:
+    """The operating system limits files to 20 kB, so that the encoder's own write fails."""
     folder = tmp_path / "frames"
     folder.mkdir()
     for index in range(COUNT):
@@ -187,7 +180,7 @@ def test_frames_that_cannot_make_a_video_are_named(tmp_path: Path) -> None:
     frame_path(folder, 5).unlink()
     with pytest.raises(BadInput, match=r"0005\.png"):
         write_video(tmp_path / "out.mp4", folder, 30.0)
-    Image.fromarray(picture(5, 32, 32)).save(frame_path(folder, 5))
+    Image.fromarray(make_image(5, 32, 32)).save(frame_path(folder, 5))
     with pytest.raises(BadInput, match=r"0005\.png is 32x32, the first one 128x96"):
         write_video(tmp_path / "out.mp4", folder, 30.0)
     frame_path(folder, 5).write_bytes(frame_path(folder, 4).read_bytes()[:100])
@@ -196,27 +189,19 @@ def test_frames_that_cannot_make_a_video_are_named(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [folder]
 
 
-# --- pictures -----------------------------------------------------------------------------------------------------
+# --- frames -------------------------------------------------------------------------------------------------------
 
 
-def test_rgb_comes_back(tmp_path: Path) -> None:
-    rgb = torch.rand(3, 5, 7, generator=torch.Generator().manual_seed(1))
-    write_png(tmp_path / "a.png", rgb)
-    with Image.open(tmp_path / "a.png") as image:
-        assert image.mode == "RGB" and image.size == (7, 5)
-        np.testing.assert_allclose(np.asarray(image) / 255, rgb.permute(1, 2, 0), atol=0.5 / 255 + 1e-6)
-
-
-def test_rgba_composed_by_a_viewer_is_the_frame_over_that_colour(tmp_path: Path) -> None:
-    """PNG's colours are not premultiplied: over any background the file looks as `compose` does."""
+def test_rgba_composited_by_a_viewer_is_the_frame_over_that_colour(tmp_path: Path) -> None:
+    """PNG colours are not premultiplied: over any background the file looks like `compose`."""
     frame = some_frame()
     write_frame(tmp_path / "a.png", frame, None)
     with Image.open(tmp_path / "a.png") as image:
         assert image.mode == "RGBA"
         rgba = torch.from_numpy(np.asarray(image) / 255).permute(2, 0, 1).float()
     for colour in (torch.ones(3), torch.zeros(3), torch.tensor([0.2, 0.5, 0.9])):
-        seen = rgba[:3] * rgba[3] + (1 - rgba[3]) * colour[:, None, None]
-        torch.testing.assert_close(seen, compose(frame, colour), atol=2 / 255, rtol=0)
+        composited = rgba[:3] * rgba[3] + (1 - rgba[3]) * colour[:, None, None]
+        torch.testing.assert_close(composited, compose(frame, colour), atol=2 / 255, rtol=0)
 
 
 def test_a_frame_over_a_colour_has_no_alpha(tmp_path: Path) -> None:
@@ -225,7 +210,7 @@ def test_a_frame_over_a_colour_has_no_alpha(tmp_path: Path) -> None:
         assert image.mode == "RGB" and image.getpixel((0, 0)) == (255, 255, 255)
 
 
-def test_composing_adds_what_the_opacity_leaves() -> None:
+def test_composing_adds_the_background_times_the_transparency() -> None:
     frame = some_frame()
     assert (compose(frame, None) == frame.rgb).all()
     torch.testing.assert_close(compose(frame, torch.ones(3)) - frame.rgb, (1 - frame.opacity).expand(3, -1, -1))
@@ -245,13 +230,13 @@ def test_colours_are_read(text: str, rgb: tuple[int, int, int]) -> None:
     torch.testing.assert_close(parse_colour(text), torch.tensor(rgb) / 255)
 
 
-def test_transparent_is_no_colour() -> None:
+def test_transparent_is_read_as_none() -> None:
     assert parse_colour("transparent") is None
 
 
 @pytest.mark.parametrize(
     "text", ["", "whit", "#12", "#12345g", "1,2", "1,2,256", "1,2,-3", "1,2,3,4", "0.5,0.5,0.5", "#ff000080", "²,1,1"]
 )
-def test_nonsense_is_no_colour_either(text: str) -> None:
+def test_text_that_is_not_a_colour_is_refused(text: str) -> None:
     with pytest.raises(BadInput, match="is not a colour"):
         parse_colour(text)

@@ -1,4 +1,4 @@
-"""Shipped files are used only as they were recorded."""
+"""Shipped files are used only if they match their recorded SHA-256."""
 
 import hashlib
 from pathlib import Path
@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from sherf.errors import MissingAsset
-from sherf.files.assets import asset_path, checked_file, verify_assets
+from sherf.files.assets import asset_path, verify_assets, verify_file
 
 
 def make_store(root: Path) -> Path:
-    """Two good files in two folders."""
+    """Write two good files in two folders."""
     for folder, name in (("a", "one.bin"), ("b", "two.bin")):
         (root / folder).mkdir()
         (root / folder / name).write_bytes(name.encode())
@@ -28,7 +28,7 @@ def test_everything_that_ships_is_as_recorded() -> None:
 
 def test_good_files_are_returned(tmp_path: Path) -> None:
     root = make_store(tmp_path)
-    assert checked_file(root, "a/one.bin") == root / "a" / "one.bin"
+    assert verify_file(root, "a/one.bin") == root / "a" / "one.bin"
     assert [(name, is_good) for name, is_good, _ in verify_assets(root)] == [("a/one.bin", True), ("b/two.bin", True)]
 
 
@@ -38,12 +38,12 @@ def test_damaged_missing_and_unlisted_files_are_named(tmp_path: Path) -> None:
     (root / "b" / "two.bin").unlink()
     (root / "b" / "three.bin").write_bytes(b"three")
     for name, words in [("a/one.bin", "damaged"), ("b/two.bin", "missing"), ("b/three.bin", "not listed")]:
-        with pytest.raises(MissingAsset, match=rf"{name} is {words}(.|\n)*Install the package again"):
-            checked_file(root, name)
+        with pytest.raises(MissingAsset, match=rf"{name} is {words}(.|\n)*Reinstall the package"):
+            verify_file(root, name)
     assert [(name, is_good) for name, is_good, _ in verify_assets(root)] == [("a/one.bin", False), ("b/two.bin", False)]
 
 
-def test_unknown_asset_is_an_error_each_time() -> None:
+def test_an_unknown_asset_is_an_error_every_time() -> None:
     for _ in range(2):
         with pytest.raises(MissingAsset, match=r"pose/nothing\.tflite is missing"):
             asset_path("pose/nothing.tflite")

@@ -1,4 +1,4 @@
-"""Processes that never see Ctrl-C."""
+"""Child processes do not receive Ctrl-C."""
 
 import multiprocessing
 import os
@@ -7,15 +7,15 @@ import time
 
 import pytest
 
-from sherf.files.interrupts import interrupts_kept_from_children
+from sherf.files.interrupts import block_interrupts_in_children
 
 
-@pytest.mark.parametrize("moment_s", [0, 0.02, 0.1, 0.3])
-def test_a_child_survives_an_interrupt_at_any_moment_of_its_start(moment_s: float) -> None:
+@pytest.mark.parametrize("delay_s", [0, 0.02, 0.1, 0.3])
+def test_a_child_survives_an_interrupt_at_any_time_of_its_start(delay_s: float) -> None:
     child = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(0.5,))
-    with interrupts_kept_from_children():
+    with block_interrupts_in_children():
         child.start()
-    time.sleep(moment_s)
+    time.sleep(delay_s)
     assert child.pid is not None
     os.kill(child.pid, signal.SIGINT)
     child.join(60)
@@ -23,8 +23,8 @@ def test_a_child_survives_an_interrupt_at_any_moment_of_its_start(moment_s: floa
 
 
 def test_an_interrupt_meanwhile_is_not_lost() -> None:
-    """It comes at once where another thread can take it, else afterwards."""
+    """It arrives at once if another thread can receive it, else when the context ends."""
     with pytest.raises(KeyboardInterrupt):
-        with interrupts_kept_from_children():
+        with block_interrupts_in_children():
             os.kill(os.getpid(), signal.SIGINT)
         time.sleep(5)

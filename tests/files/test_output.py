@@ -1,4 +1,4 @@
-"""Writing results: whole or not at all, and every obstacle named."""
+"""Results are written whole or not at all, and every obstacle is named."""
 
 import errno
 import json
@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from sherf.errors import BadInput, OutputError
-from sherf.files.output import atomic_output, keep_inputs, prepare_output_folder, write_json, write_text
+from sherf.files.output import atomic_output, prepare_output_folder, refuse_overwriting_inputs, write_json, write_text
 
 
 @contextmanager
 def largest_file(size: int) -> Iterator[None]:
-    """The operating system refuses to let any file grow beyond `size` bytes."""
+    """Limit the size of files that this process writes."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
@@ -26,7 +26,7 @@ def largest_file(size: int) -> Iterator[None]:
 
 
 def failing(code: int):
-    """A function that fails as the operating system does."""
+    """Return a method that fails with this error number."""
 
     def fail(self: Path, *args: object, **options: object) -> None:
         raise OSError(code, os.strerror(code), str(self))
@@ -81,7 +81,7 @@ def test_each_obstacle_is_named_with_the_place_and_a_remedy(
     monkeypatch.setattr(Path, "mkdir", failing(code))
     with pytest.raises(OutputError, match=says) as error:
         prepare_output_folder(folder)
-    assert str(folder) in str(error.value) and "To mend it" in str(error.value)
+    assert str(folder) in str(error.value) and "To fix this" in str(error.value)
 
 
 def test_a_disk_that_fills_up_while_writing_is_named_and_nothing_stays(
@@ -102,7 +102,7 @@ def test_a_folder_that_exists_but_cannot_be_written_is_found_before_the_work(
 
 
 def test_files_in_the_place_of_folders_are_refused(tmp_path: Path) -> None:
-    """Works as root too, who may write everywhere else."""
+    """Also for root, who may write everywhere else."""
     (tmp_path / "file").write_text("I am a file")
     with pytest.raises(OutputError, match="this is a file"):
         prepare_output_folder(tmp_path / "file")
@@ -134,7 +134,7 @@ def test_a_prepared_folder_is_empty_and_may_exist_already(tmp_path: Path) -> Non
     assert list(folder.iterdir()) == []
 
 
-def test_trouble_with_other_files_is_not_blamed_on_the_output(tmp_path: Path) -> None:
+def test_errors_about_other_files_pass_unchanged(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), atomic_output(tmp_path / "result.txt"):
         (tmp_path / "input.txt").read_text()
     elsewhere = tmp_path / "elsewhere" / "input.txt"
@@ -142,7 +142,7 @@ def test_trouble_with_other_files_is_not_blamed_on_the_output(tmp_path: Path) ->
         raise PermissionError(errno.EACCES, "Permission denied", str(elsewhere))
 
 
-def test_json_comes_back_and_is_readable(tmp_path: Path) -> None:
+def test_json_survives_a_round_trip_and_is_readable(tmp_path: Path) -> None:
     content = {"name": "Zoë", "scores": [0.5, 1], "nested": {"none": None}}
     write_json(tmp_path / "report.json", content)
     text = (tmp_path / "report.json").read_text(encoding="utf-8")
@@ -150,13 +150,13 @@ def test_json_comes_back_and_is_readable(tmp_path: Path) -> None:
     assert "Zoë" in text and text.endswith("}\n") and text.count("\n") > 3
 
 
-def test_json_has_no_word_for_nan(tmp_path: Path) -> None:
+def test_nan_is_refused_in_json(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON"):
         write_json(tmp_path / "report.json", {"score": float("nan")})
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_read_is_not_written_over_under_whatever_name(tmp_path: Path) -> None:
+def test_inputs_are_not_overwritten_through_links_either(tmp_path: Path) -> None:
     photo, other = tmp_path / "me.png", tmp_path / "other.png"
     photo.write_text("a photo")
     other.write_text("another one")
@@ -164,6 +164,8 @@ def test_what_is_read_is_not_written_over_under_whatever_name(tmp_path: Path) ->
     (tmp_path / "twin.png").hardlink_to(photo)
     (tmp_path / "sub").mkdir()
     for output in (photo, tmp_path / "sub" / ".." / "me.png", tmp_path / "link.png", tmp_path / "twin.png"):
-        with pytest.raises(BadInput, match=r"me\.png would be written over.*\n.*another --out"):
-            keep_inputs([tmp_path / "new.png", output], [None, "walk", photo])
-    keep_inputs([tmp_path / "new.png", other], [None, "walk", tmp_path / "absent.png", tmp_path, str(photo)])
+        with pytest.raises(BadInput, match=r"me\.png would be overwritten.*\n.*another --out"):
+            refuse_overwriting_inputs([tmp_path / "new.png", output], [None, "walk", photo])
+    refuse_overwriting_inputs(
+        [tmp_path / "new.png", other], [None, "walk", tmp_path / "absent.png", tmp_path, str(photo)]
+    )

@@ -1,4 +1,4 @@
-"""Checkpoints: what is written is read back, and what is damaged, foreign or too new is refused by name."""
+"""Checkpoints are read back as written; damaged, foreign or too new ones are rejected with a specific error."""
 
 import json
 from collections.abc import Callable
@@ -12,17 +12,17 @@ from safetensors.torch import load_file, save_file
 
 from sherf.errors import BadInput, OutputError
 from sherf.models.checkpoint import load_checkpoint, save_checkpoint
-from sherf.models.paper.network import Sherf
+from sherf.models.paper.network import PaperNetwork
 
 
 @pytest.fixture(scope="module")
-def model() -> Sherf:
+def model() -> PaperNetwork:
     torch.manual_seed(0)
-    return Sherf(TINY)
+    return PaperNetwork(TINY)
 
 
 @pytest.fixture
-def path(model: Sherf, tmp_path: Path) -> Path:
+def path(model: PaperNetwork, tmp_path: Path) -> Path:
     path = tmp_path / "x.safetensors"
     save_checkpoint(model, path, {"source": {"note": "made here"}})
     return path
@@ -35,7 +35,7 @@ def change_about(path: Path, change: Callable[[dict], Any]) -> None:
     beside.write_text(json.dumps(about))
 
 
-def test_a_network_comes_back_as_it_was(model: Sherf, path: Path) -> None:
+def test_a_network_survives_a_round_trip(model: PaperNetwork, path: Path) -> None:
     read = load_checkpoint(path)
     assert read.config == model.config and not read.training
     assert read.state_dict().keys() == model.state_dict().keys()
@@ -48,14 +48,14 @@ def test_a_network_comes_back_as_it_was(model: Sherf, path: Path) -> None:
     assert sorted(p.name for p in path.parent.iterdir()) == ["x.json", "x.safetensors"]
 
 
-def test_the_same_weights_give_the_same_bytes(model: Sherf, path: Path) -> None:
+def test_the_same_weights_give_the_same_bytes(model: PaperNetwork, path: Path) -> None:
     again = path.with_name("y.safetensors")
     save_checkpoint(model, again, {"source": {"note": "made here"}})
     assert again.read_bytes() == path.read_bytes()
     assert again.with_suffix(".json").read_bytes() == path.with_suffix(".json").read_bytes()
 
 
-def test_options_that_an_older_version_did_not_have_get_their_defaults(model: Sherf, path: Path) -> None:
+def test_options_missing_in_older_files_get_their_defaults(model: PaperNetwork, path: Path) -> None:
     change_about(path, lambda about: about["config"].pop("near_body_m"))
     assert load_checkpoint(path).config == model.config
 
@@ -66,23 +66,23 @@ BAD_ABOUT: dict[str, tuple[Callable[[dict], Any], str]] = {
     "no version": (lambda a: a.pop("version"), "format version None"),
     "text for a version": (lambda a: a.update(version="1"), "format version '1'"),
     "no configuration": (lambda a: a.pop("config"), "configuration is missing"),
-    "an unknown option": (lambda a: a["config"].update(wings=2), "does not know: wings"),
+    "an unknown option": (lambda a: a["config"].update(wings=2), "no option 'wings'"),
     "text for a number": (
         lambda a: a["config"].update(encoder_width="64"),
         "'encoder_width' of the network's configuration",
     ),
-    "a yes for a number": (lambda a: a["config"].update(heads=True), "'heads' of the network's configuration"),
+    "a boolean for a number": (lambda a: a["config"].update(heads=True), "'heads' of the network's configuration"),
     "a huge width": (
         lambda a: a["config"].update(encoder_width=10**9),
         "'encoder_width' of the network's configuration",
     ),
-    "endless layers": (
+    "too many layers": (
         lambda a: a["config"].update(decoder_depth=10**4),
         "'decoder_depth' of the network's configuration",
     ),
     "a wide network": (lambda a: a["config"].update(encoder_width=2**15), "has shape"),
     "no width": (lambda a: a["config"].update(encoder_width=0), "x."),
-    "planes of no power of two": (lambda a: a["config"].update(plane_resolution=0), "x."),
+    "a resolution that is not a power of two": (lambda a: a["config"].update(plane_resolution=0), "x."),
     "an unknown level": (
         lambda a: a["config"].update(levels=["global", "feeling"]),
         "'levels' of the network's configuration",
@@ -109,16 +109,16 @@ BAD_ABOUT: dict[str, tuple[Callable[[dict], Any], str]] = {
 
 
 @pytest.mark.parametrize("case", BAD_ABOUT)
-def test_descriptions_that_do_not_fit_are_refused(path: Path, case: str) -> None:
-    change, said = BAD_ABOUT[case]
+def test_invalid_descriptions_are_rejected(path: Path, case: str) -> None:
+    change, message = BAD_ABOUT[case]
     change_about(path, change)
-    with pytest.raises(BadInput, match=said) as caught:
+    with pytest.raises(BadInput, match=message) as caught:
         load_checkpoint(path)
     assert str(path.with_suffix("")) in str(caught.value)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"[" * 100_000, b" " * 2**21])
-def test_descriptions_that_are_no_json_are_refused(path: Path, content: bytes) -> None:
+def test_descriptions_that_are_not_json_are_rejected(path: Path, content: bytes) -> None:
     path.with_suffix(".json").write_bytes(content)
     with pytest.raises(BadInput, match=r"x\.json"):
         load_checkpoint(path)
@@ -136,17 +136,17 @@ BAD_TENSORS: dict[str, tuple[Callable[[dict], Any], str]] = {
 
 
 @pytest.mark.parametrize("case", BAD_TENSORS)
-def test_weights_that_do_not_fit_are_refused_by_name(path: Path, case: str) -> None:
-    change, said = BAD_TENSORS[case]
+def test_invalid_weights_are_rejected_by_name(path: Path, case: str) -> None:
+    change, message = BAD_TENSORS[case]
     tensors = load_file(path)
     change(tensors)
     save_file(tensors, path)
-    with pytest.raises(BadInput, match=said) as caught:
+    with pytest.raises(BadInput, match=message) as caught:
         load_checkpoint(path)
     assert str(path) in str(caught.value)
 
 
-def test_damaged_weights_are_refused(path: Path) -> None:
+def test_damaged_weights_are_rejected(path: Path) -> None:
     whole = path.read_bytes()
     for content in (b"", whole[:7], whole[:100], whole[: len(whole) // 2], whole + b"x", b"\xff" * 100, b"\x80\x04N."):
         path.write_bytes(content)
@@ -154,7 +154,7 @@ def test_damaged_weights_are_refused(path: Path) -> None:
             load_checkpoint(path)
 
 
-def test_a_missing_file_of_the_pair_is_told(path: Path) -> None:
+def test_a_missing_file_of_the_pair_is_reported(path: Path) -> None:
     path.with_suffix(".json").unlink()
     with pytest.raises(BadInput, match=r"lacks its x\.json"):
         load_checkpoint(path)
@@ -167,25 +167,27 @@ def test_a_missing_file_of_the_pair_is_told(path: Path) -> None:
 def test_files_of_two_checkpoints_do_not_mix(path: Path) -> None:
     torch.manual_seed(1)
     other = path.with_name("y.safetensors")
-    save_checkpoint(Sherf(TINY), other, {})
+    save_checkpoint(PaperNetwork(TINY), other, {})
     other.replace(path)
     with pytest.raises(BadInput, match="do not belong together"):
         load_checkpoint(path)
 
 
-def test_nothing_half_is_left_where_saving_fails(model: Sherf, tmp_path: Path) -> None:
+def test_no_partial_files_remain_when_saving_fails(model: PaperNetwork, tmp_path: Path) -> None:
     (tmp_path / "x.json").mkdir()
     with pytest.raises(OutputError):
         save_checkpoint(model, tmp_path / "x.safetensors", {})
     assert [p.name for p in tmp_path.iterdir()] == ["x.json"]
-    spoilt = Sherf(TINY)
-    next(spoilt.parameters()).data.fill_(torch.nan)
+    invalid = PaperNetwork(TINY)
+    next(invalid.parameters()).data.fill_(torch.nan)
     with pytest.raises(BadInput, match="not finite"):
-        save_checkpoint(spoilt, tmp_path / "y.safetensors", {})
+        save_checkpoint(invalid, tmp_path / "y.safetensors", {})
     assert [p.name for p in tmp_path.iterdir()] == ["x.json"]
 
 
-def test_half_precision_is_half_the_size_and_comes_back_near(model: Sherf, path: Path, tmp_path: Path) -> None:
+def test_half_precision_halves_the_size_and_is_read_back_approximately(
+    model: PaperNetwork, path: Path, tmp_path: Path
+) -> None:
     half = tmp_path / "half.safetensors"
     save_checkpoint(model, half, {}, half=True)
     assert half.stat().st_size < 0.6 * path.stat().st_size

@@ -1,4 +1,4 @@
-"""Motions: what can be read, what cannot and why, and how a subject plays them."""
+"""Motions: reading, refusing, editing and playing them."""
 
 import pickle
 from dataclasses import replace
@@ -7,31 +7,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from pytorch3d.transforms import axis_angle_to_matrix
 from scipy.spatial.transform import Rotation
 
-from sherf.api.choose_motion import chosen_motion, is_filmed, subject_folder
+from sherf.api.choose_motion import choose_motion, find_subject_folder, is_video_motion
 from sherf.body.body_model import BodyModel
 from sherf.body.files import load_body_model
 from sherf.body.skeleton import joint_index
+from sherf.camera.rotations import axis_angle_to_matrix
+from sherf.datasets.motions.author import PLANNERS, author_motion
+from sherf.datasets.motions.rig import measure_rig
 from sherf.errors import BadInput
-from sherf.motion.edit import edited_motion, looped, smoothed
-from sherf.motion.ground import grounded
-from sherf.motion.motion import (
-    MOTION_LEG_M,
-    Motion,
-    apply,
-    builtin_motions,
-    leg_height,
-    on_the_spot,
-    read_motion,
-    repeated,
-    resample,
-    scaled,
-    trim,
-    write_motion,
-)
+from sherf.motion.edit import edit_motion, loop_motion, make_in_place, smooth_motion
+from sherf.motion.ground import ground_motion
+from sherf.motion.motion import Motion
+from sherf.motion.motion_file import write_motion
 from sherf.motion.options import MotionOptions
+from sherf.motion.playback import MOTION_LEG_M, apply, leg_height, scale_to_legs
+from sherf.motion.read import builtin_motions, read_motion
+from sherf.motion.resample import repeat_motion, resample, trim
 from sherf.scene import BodyPose
 
 NAMES = ("bow", "dance", "disco", "idle", "jump", "run", "sit", "squat", "stretch", "turn", "walk", "wave")
@@ -45,7 +38,7 @@ def body() -> BodyModel:
 
 
 def some_motion(frames: int = 40, fps: float = 20.0, seed: int = 0) -> Motion:
-    """Smooth, with every joint moving, starting at the origin."""
+    """Return a smooth motion in which every joint moves, starting at the origin."""
     random = torch.Generator().manual_seed(seed)
     time = torch.linspace(0, 1, frames)[:, None, None]
     joints = 0.8 * torch.sin(3 * time + 6 * torch.rand(24, 3, generator=random))
@@ -54,19 +47,19 @@ def some_motion(frames: int = 40, fps: float = 20.0, seed: int = 0) -> Motion:
 
 
 def some_pose(seed: int = 0) -> BodyPose:
-    """A subject in an arbitrary pose at an arbitrary place."""
+    """Return a subject in a random pose at a random position."""
     random = torch.Generator().manual_seed(seed)
-    turn = torch.tensor(Rotation.random(rng=seed).as_matrix()).float()
+    rotation = torch.tensor(Rotation.random(rng=seed).as_matrix()).float()
     return BodyPose(
         betas=torch.randn(10, generator=random),
         joints=0.4 * torch.randn(24, 3, generator=random),
-        R_world_body=turn,
+        R_world_body=rotation,
         T_world_body=torch.randn(3, generator=random),
     )
 
 
 def heading(orientation: torch.Tensor) -> torch.Tensor:
-    """Where a body with this world orientation faces, about +y."""
+    """Return the yaw of a world orientation, radians about +y."""
     return torch.atan2(orientation[..., 0, 2], orientation[..., 2, 2])
 
 
@@ -90,24 +83,21 @@ def test_the_built_in_motions_are_complete() -> None:
         assert motion.joints.isfinite().all() and (motion.translation[0] == 0).all()
 
 
-def test_shipped_files_are_what_the_authors_write(body: BodyModel) -> None:
-    from sherf.datasets.motions.author import AUTHORS, author
-    from sherf.datasets.motions.rig import rig_of
-
-    rig = rig_of(body)
-    assert sorted(AUTHORS) == list(NAMES)
-    for name in AUTHORS:
-        fresh, shipped = author(name, rig), read_motion(name)
+def test_shipped_files_are_reproduced_by_their_authoring_code(body: BodyModel) -> None:
+    rig = measure_rig(body)
+    assert sorted(PLANNERS) == list(NAMES)
+    for name in PLANNERS:
+        fresh, shipped = author_motion(name, rig), read_motion(name)
         torch.testing.assert_close(fresh.joints, shipped.joints, atol=1e-4, rtol=0)
         torch.testing.assert_close(fresh.translation, shipped.translation, atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_nothing_jumps_not_even_from_the_last_frame_to_the_first(name: str) -> None:
-    """Frame to frame no joint turns faster than a quick human movement, 650 degrees a second; in sport, 900."""
+def test_no_joint_jumps_even_from_the_last_frame_to_the_first(name: str) -> None:
+    """No joint rotates faster than in quick human movement, 650 degrees per second; in sport, 900."""
     motion = read_motion(name)
-    turns = axis_angle_to_matrix(motion.joints)
-    between = turns.transpose(-1, -2) @ turns.roll(-1, 0)
+    rotations = axis_angle_to_matrix(motion.joints)
+    between = rotations.transpose(-1, -2) @ rotations.roll(-1, 0)
     angle = ((between.diagonal(dim1=-2, dim2=-1).sum(-1) - 1) / 2).clamp(-1, 1).acos().rad2deg()
     assert angle.max() * motion.fps < (650 if name in GROUNDED else 900)
     if name in LOOPS:
@@ -115,7 +105,7 @@ def test_nothing_jumps_not_even_from_the_last_frame_to_the_first(name: str) -> N
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_knees_and_elbows_bend_only_the_way_they_can(name: str) -> None:
+def test_knees_and_elbows_bend_within_their_limits(name: str) -> None:
     joints = read_motion(name).joints
     for side, sign in (("left", -1), ("right", 1)):
         knee, elbow = joints[:, joint_index(f"{side}_knee")], joints[:, joint_index(f"{side}_elbow")]
@@ -126,7 +116,7 @@ def test_knees_and_elbows_bend_only_the_way_they_can(name: str) -> None:
 
 @pytest.mark.parametrize("name", GROUNDED)
 def test_feet_stay_on_the_ground_and_do_not_slide(body: BodyModel, name: str) -> None:
-    """The lowest point of the body keeps its height, and what touches the ground stands still."""
+    """The lowest point of the body keeps its height, and points in contact with the ground do not move."""
     motion = read_motion(name)
     soles = _soles(body, motion)
     height = soles[..., 1].amin(1)
@@ -139,13 +129,13 @@ def test_feet_stay_on_the_ground_and_do_not_slide(body: BodyModel, name: str) ->
 
 
 def _soles(body: BodyModel, motion: Motion) -> torch.Tensor:
-    """Vertices of both feet in each frame."""
+    """Return the vertices of both feet in each frame."""
     own = body.weights[:, [joint_index(f"{s}_{j}") for s in ("left", "right") for j in ("ankle", "foot")]].sum(1) > 0.5
     return body.pose(apply(motion, body.rest_pose())).vertices[:, own]
 
 
-def test_a_jump_flies_as_gravity_has_it(body: BodyModel) -> None:
-    """0.4 s in the air, 20 cm high; before and after the feet stand still on the ground."""
+def test_a_jump_obeys_gravity(body: BodyModel) -> None:
+    """0.4 s in the air, 20 cm high; before and after, the feet stay on the ground."""
     lowest = _soles(body, read_motion("jump"))[..., 1].amin(1)
     lowest = lowest - lowest.min()
     flying = (lowest > 0.015).nonzero()[:, 0]
@@ -157,7 +147,7 @@ def test_a_jump_flies_as_gravity_has_it(body: BodyModel) -> None:
 
 
 def test_a_run_runs(body: BodyModel) -> None:
-    """Faster than a walk, one foot on the ground or none, and what touches the ground stands still."""
+    """Faster than a walk, at most one foot on the ground, and points in contact with the ground do not move."""
     motion = read_motion("run")
     assert 2.2 < float(motion.translation[-1, 2]) / (motion.seconds - 1 / motion.fps) < 3.5
     soles = _soles(body, motion)
@@ -170,12 +160,12 @@ def test_a_run_runs(body: BodyModel) -> None:
 
 
 def test_a_walk_walks(body: BodyModel) -> None:
-    """Forward at walking speed, arms against legs, no drift to the side."""
+    """Forward at walking speed, arms opposite to legs, no sideways drift."""
     motion = read_motion("walk")
     speed = motion.translation[-1, 2] / (motion.seconds - 1 / motion.fps)
     assert 0.9 < speed < 1.5
     assert motion.translation[-1, [0, 1]].abs().max() < 0.02
-    centres = body.pose(apply(on_the_spot(motion), body.rest_pose())).joints[..., 2]
+    centres = body.pose(apply(make_in_place(motion), body.rest_pose())).joints[..., 2]
     left_ankle, left_wrist = centres[:, joint_index("left_ankle")], centres[:, joint_index("left_wrist")]
     assert torch.corrcoef(torch.stack([left_ankle, left_wrist]))[0, 1] < -0.8
 
@@ -201,7 +191,7 @@ def test_the_motion_starts_at_the_subjects_pelvis(body: BodyModel, seed: int) ->
 
 @pytest.mark.parametrize("seed", range(4))
 def test_only_the_subjects_heading_is_kept(body: BodyModel, seed: int) -> None:
-    """Whatever the tilt, the motion plays upright: pelvis path and orientation are the motion's, turned about +y."""
+    """For any tilt the motion plays upright: pelvis path and orientation are the motion's, rotated about +y."""
     subject, motion = some_pose(seed), some_motion(7)
     played = apply(motion, subject)
     angle = heading(world_orientation(subject))
@@ -218,14 +208,14 @@ def test_a_subject_that_faces_away_walks_away(body: BodyModel) -> None:
     joints[0] = torch.tensor([0.0, torch.pi, 0.0])
     played = apply(read_motion("walk"), BodyPose(rest.betas, joints, rest.R_world_body, rest.T_world_body))
     assert played.T_world_body[-1, 2] < -2
-    # Turned by its placement instead of by joint 0, it does the same.
+    # the same rotation by R_world_body instead of joint 0
     back = axis_angle_to_matrix(joints[0])
     placed = apply(read_motion("walk"), BodyPose(rest.betas, rest.joints, back, rest.T_world_body))
     torch.testing.assert_close(placed.T_world_body, played.T_world_body, atol=1e-5, rtol=0)
 
 
 def test_a_lying_subject_plays_in_the_direction_it_faced_before_it_lay_down() -> None:
-    """On its back with the head towards -z the face has no heading; it fell while facing +z."""
+    """On its back, head towards -z, it has no facing direction; before lying down it faced +z."""
     identity = torch.eye(3)
     on_back = torch.zeros(24, 3)
     on_back[0, 0] = -torch.pi / 2
@@ -264,9 +254,9 @@ def test_playing_changes_neither_the_motion_nor_the_subject() -> None:
 
 def test_resampling_to_a_multiple_and_back_changes_nothing() -> None:
     motion = some_motion()
-    there = resample(motion, 60.0)
-    assert len(there) == 3 * (len(motion) - 1) + 1 and there.fps == 60
-    back = resample(there, motion.fps)
+    upsampled = resample(motion, 60.0)
+    assert len(upsampled) == 3 * (len(motion) - 1) + 1 and upsampled.fps == 60
+    back = resample(upsampled, motion.fps)
     torch.testing.assert_close(back.joints, motion.joints, atol=1e-5, rtol=0)
     torch.testing.assert_close(back.translation, motion.translation, atol=1e-5, rtol=0)
 
@@ -300,39 +290,39 @@ def test_an_empty_trim_says_how_many_frames_there_are() -> None:
         trim(some_motion(), 40)
 
 
-def test_a_repeated_walk_walks_on_at_the_same_speed() -> None:
+def test_a_repeated_walk_continues_at_the_same_speed() -> None:
     motion = read_motion("walk")
-    long = repeated(motion, 3 * len(motion) + 5)
+    long = repeat_motion(motion, 3 * len(motion) + 5)
     assert len(long) == 3 * len(motion) + 5
     ahead = long.translation[:, 2].diff()
     assert ahead.min() > 0.5 * ahead.mean() and ahead.max() < 1.5 * ahead.mean()
     torch.testing.assert_close(long.joints[-5:], motion.joints[:5])
     assert long.translation[:, [0, 1]].abs().max() < 0.08
-    torch.testing.assert_close(repeated(motion, 10).translation, motion.translation[:10])
+    torch.testing.assert_close(repeat_motion(motion, 10).translation, motion.translation[:10])
 
 
-def test_on_the_spot_ends_where_it_starts_and_keeps_the_bob() -> None:
+def test_in_place_ends_where_it_starts_and_keeps_the_bob() -> None:
     motion = read_motion("walk")
-    treadmill = on_the_spot(motion)
-    assert treadmill.translation[-1, [0, 2]].abs().max() < 1e-6
-    assert treadmill.translation[:, [0, 2]].abs().max() < 0.1
-    torch.testing.assert_close(treadmill.translation[:, 1], motion.translation[:, 1])
+    in_place = make_in_place(motion)
+    assert in_place.translation[-1, [0, 2]].abs().max() < 1e-6
+    assert in_place.translation[:, [0, 2]].abs().max() < 0.1
+    torch.testing.assert_close(in_place.translation[:, 1], motion.translation[:, 1])
 
 
 def circling(seconds: float = 12.0, radius: float = 1.0, fps: float = 30.0) -> Motion:
-    """A walk round and round, 1.2 m/s, that sways by 3 cm and bobs by 2 with its steps."""
+    """Return a walk in circles at 1.2 m/s that sways by 3 cm and bobs by 2 cm with its steps."""
     time = torch.arange(round(seconds * fps), dtype=torch.float64) / fps
     angle = 1.2 * time / radius
     away = radius + 0.03 * torch.sin(2 * torch.pi * 0.9 * time)
     bob = 0.02 * torch.sin(2 * torch.pi * 1.8 * time)
-    way = torch.stack([away * torch.cos(angle), bob, away * torch.sin(angle)], dim=1).float()
-    return Motion("circling", torch.zeros(len(time), 24, 3), way - way[0], fps)
+    trajectory = torch.stack([away * torch.cos(angle), bob, away * torch.sin(angle)], dim=1).float()
+    return Motion("circling", torch.zeros(len(time), 24, 3), trajectory - trajectory[0], fps)
 
 
 @pytest.mark.parametrize("radius", [1.0, 3.0])
-def test_on_the_spot_takes_a_circle_out_and_keeps_height_and_sway(radius: float) -> None:
+def test_in_place_removes_a_circle_and_keeps_height_and_sway(radius: float) -> None:
     motion = circling(radius=radius)
-    spot = on_the_spot(motion)
+    spot = make_in_place(motion)
     assert spot.translation[:, [0, 2]].norm(dim=-1).max() < 0.1
     assert spot.translation[60:-60, [0, 2]].norm(dim=-1).max() < 0.06
     assert spot.translation[[0, -1]][:, [0, 2]].abs().max() < 1e-5
@@ -341,16 +331,16 @@ def test_on_the_spot_takes_a_circle_out_and_keeps_height_and_sway(radius: float)
     assert (sway - sway.mean(dim=0)).norm(dim=-1).max() > 0.02
 
 
-def test_on_the_spot_lets_who_stands_shift_the_weight() -> None:
-    """Sitting down takes a third of a metre back over feet that stand."""
+def test_in_place_keeps_weight_shifts_of_a_standing_body() -> None:
+    """Sitting down moves the pelvis back by a third of a metre over planted feet."""
     sit = read_motion("sit")
-    assert (on_the_spot(sit).translation - sit.translation).abs().max() < 0.02
-    assert on_the_spot(trim(sit, 0, 1)).translation.shape == (1, 3)
+    assert (make_in_place(sit).translation - sit.translation).abs().max() < 0.02
+    assert make_in_place(trim(sit, 0, 1)).translation.shape == (1, 3)
 
 
-def test_resampling_to_millions_of_frames_is_refused_before_it_is_done() -> None:
+def test_resampling_to_too_many_frames_is_refused() -> None:
     slow = Motion("slow", torch.zeros(1000, 24, 3), torch.zeros(1000, 3), 0.05)
-    with pytest.raises(BadInput, match="599401 frames at 30 a second"):
+    with pytest.raises(BadInput, match="599401 frames at 30 frames per second"):
         resample(slow, 30.0)
 
 
@@ -369,7 +359,7 @@ def test_writing_and_reading_returns_the_motion(tmp_path: Path) -> None:
 @pytest.mark.parametrize("width", [72, 156, 165])
 @pytest.mark.parametrize("z_up", [False, True])
 def test_amass_files_become_y_up_and_face_z(tmp_path: Path, width: int, z_up: bool) -> None:
-    """The same movement written with either axis up, at any place and heading, reads the same."""
+    """The same movement with either axis up, at any position and heading, reads the same."""
     motion = some_motion()
     joints, translation = motion.joints.double().numpy().copy(), motion.translation.double().numpy()
     joints[:, 0] *= 0.2  # upright, as people mostly are
@@ -398,12 +388,12 @@ def test_an_unknown_name_lists_the_names_and_suggests_one(name: str, suggested: 
 
 def test_nonsense_names_are_unknown_too() -> None:
     for name in ("", "x" * 5000, "a\0b", "/"):
-        with pytest.raises(BadInput, match="Built-in motions"):
+        with pytest.raises(BadInput, match="Choose one of"):
             read_motion(name)
 
 
 @pytest.mark.parametrize(
-    ("name", "plain"),
+    ("name", "expected"),
     [
         ("/tmp/x", "tmpx"),
         ("../../x", "x"),
@@ -414,31 +404,33 @@ def test_nonsense_names_are_unknown_too() -> None:
         ("é" * 300, "é" * 60),
     ],
 )
-def test_a_name_in_a_file_leads_nowhere_else(tmp_path: Path, name: str, plain: str) -> None:
+def test_a_name_in_a_file_cannot_leave_its_folder(tmp_path: Path, name: str, expected: str) -> None:
     np.savez(tmp_path / "file.npz", name=np.array(name), **good())
-    assert read_motion(tmp_path / "file.npz").name == plain
+    assert read_motion(tmp_path / "file.npz").name == expected
 
 
-def test_a_built_in_name_wins_over_a_folder_and_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`--motion dance --out dance` twice; even where the folder is a data set's subject."""
+def test_a_built_in_name_takes_precedence_over_a_folder_and_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--motion dance --out dance` works twice, even if the folder is a data set's subject."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "dance").mkdir()
     (tmp_path / "dance" / "annots.npy").touch()
     (tmp_path / "walk").write_bytes(b"no video")
     for name in ("dance", "walk"):
-        motion = chosen_motion(name, MotionOptions(), tmp_path)
+        motion = choose_motion(name, MotionOptions(), tmp_path)
         assert torch.equal(motion.joints, read_motion(name).joints)
-        assert not is_filmed(name) and subject_folder(name) is None
-    assert subject_folder("./dance") == Path("dance")
+        assert not is_video_motion(name) and find_subject_folder(name) is None
+    assert find_subject_folder("./dance") == Path("dance")
 
 
-def test_a_folder_that_is_no_subject_is_no_motion(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"is a folder, and no subject of a data set.*\n.*walk"):
-        chosen_motion(str(tmp_path), MotionOptions(), tmp_path)
+def test_a_folder_that_is_not_a_subject_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"is a folder, but not a subject of a data set.*\n.*walk"):
+        choose_motion(str(tmp_path), MotionOptions(), tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["x.npz", "x.bvh", "x.json", "x.npy"])
-def test_a_motion_called_a_video_is_read_as_what_it_is(tmp_path: Path, kind: str) -> None:
+def test_a_motion_file_named_as_a_video_is_read_as_a_motion_file(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "x.mp4"
     content = {
         "x.npz": lambda file: np.savez(file, **good()),
@@ -450,12 +442,12 @@ def test_a_motion_called_a_video_is_read_as_what_it_is(tmp_path: Path, kind: str
     }[kind]
     with path.open("wb") as file:
         content(file)
-    assert not is_filmed(str(path))
+    assert not is_video_motion(str(path))
     if kind == "x.bvh":
         with pytest.raises(BadInput, match=r"too early.*BVH"):
-            chosen_motion(str(path), MotionOptions(), tmp_path)
+            choose_motion(str(path), MotionOptions(), tmp_path)
     else:
-        assert len(chosen_motion(str(path), MotionOptions(), tmp_path)) == 5
+        assert len(choose_motion(str(path), MotionOptions(), tmp_path)) == 5
 
 
 def good() -> dict[str, np.ndarray]:
@@ -469,7 +461,7 @@ def with_nan() -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "message"),
     [
         ({"joints": with_nan()}, "1 of 5 frames, first in frame 3"),
         ({"translation": np.full((5, 3), np.inf)}, "infinite"),
@@ -485,9 +477,9 @@ def with_nan() -> np.ndarray:
         ({"fps": np.array([30], dtype=object)}, "holds no motion"),
     ],
 )
-def test_a_broken_motion_says_what_is_broken(tmp_path: Path, change: dict, says: str) -> None:
+def test_a_broken_motion_is_refused_with_the_reason(tmp_path: Path, change: dict, message: str) -> None:
     np.savez(tmp_path / "bad.npz", **(good() | change))
-    with pytest.raises(BadInput, match=says):
+    with pytest.raises(BadInput, match=message):
         read_motion(tmp_path / "bad.npz")
 
 
@@ -519,51 +511,51 @@ def test_a_file_that_unpacks_to_gigabytes_is_not_unpacked(tmp_path: Path) -> Non
         read_motion(tmp_path / "bomb.npz")
 
 
-def test_a_looped_motion_comes_round(body: BodyModel) -> None:
-    """Played twice, nothing moves further at the seam than elsewhere; a cut piece of it jumps there."""
-    cut = edited_motion(read_motion("dance"), MotionOptions(begin=0.3, end=2.1))
+def test_a_looped_motion_has_no_jump_at_the_seam(body: BodyModel) -> None:
+    """Played twice, no joint moves further at the seam than elsewhere; a trimmed motion jumps there."""
+    cut = edit_motion(read_motion("dance"), MotionOptions(begin=0.3, end=2.1))
 
     def steps(motion: Motion) -> torch.Tensor:
-        joints = body.pose(_stood(repeated(motion, 2 * len(motion)))).joints
+        joints = body.pose(_play_at_origin(repeat_motion(motion, 2 * len(motion)))).joints
         return (joints[1:] - joints[:-1]).norm(dim=-1).amax(dim=1)
 
-    smooth, broken = looped(cut), cut
+    smooth, broken = loop_motion(cut), cut
     assert float(steps(smooth)[len(smooth) - 1]) < 1.3 * float(steps(smooth)[: len(smooth) - 1].max())
     assert float(steps(broken)[len(broken) - 1]) > 2 * float(steps(broken)[: len(broken) - 1].max())
 
 
-def test_a_looped_walk_walks_on() -> None:
-    walk = looped(edited_motion(read_motion("walk"), MotionOptions(begin=0.1)))
-    way = repeated(walk, 3 * len(walk)).translation
-    steps = (way[1:] - way[:-1])[:, 2]
+def test_a_looped_walk_keeps_walking() -> None:
+    walk = loop_motion(edit_motion(read_motion("walk"), MotionOptions(begin=0.1)))
+    trajectory = repeat_motion(walk, 3 * len(walk)).translation
+    steps = (trajectory[1:] - trajectory[:-1])[:, 2]
     assert float(steps.min()) > 0.3 * float(steps.mean())
-    assert float((way[1:] - way[:-1])[:, 1].abs().max()) < 0.03
+    assert float((trajectory[1:] - trajectory[:-1])[:, 1].abs().max()) < 0.03
 
 
-def test_smoothing_calms_what_shakes_and_keeps_what_moves() -> None:
+def test_smoothing_removes_jitter_and_keeps_movement() -> None:
     random = torch.Generator().manual_seed(0)
     calm = some_motion(60, 30.0)
-    shaken = replace(calm, joints=calm.joints + 0.05 * torch.randn(calm.joints.shape, generator=random))
-    mended = smoothed(shaken, 0.1)
+    noisy = replace(calm, joints=calm.joints + 0.05 * torch.randn(calm.joints.shape, generator=random))
+    smooth = smooth_motion(noisy, 0.1)
 
-    def shaking(motion: Motion) -> float:
+    def jitter(motion: Motion) -> float:
         return float((motion.joints[2:] - 2 * motion.joints[1:-1] + motion.joints[:-2]).abs().mean())
 
-    assert shaking(mended) < 0.1 * shaking(shaken)
-    assert float((mended.joints - calm.joints)[6:-6].abs().mean()) < 0.03
+    assert jitter(smooth) < 0.1 * jitter(noisy)
+    assert float((smooth.joints - calm.joints)[6:-6].abs().mean()) < 0.03
 
 
-def test_speed_and_pieces() -> None:
+def test_speed_and_trimming() -> None:
     motion = read_motion("wave")
-    fast = edited_motion(motion, MotionOptions(speed=2.0))
+    fast = edit_motion(motion, MotionOptions(speed=2.0))
     assert fast.seconds == pytest.approx(motion.seconds / 2)
-    piece = edited_motion(motion, MotionOptions(begin=0.5, end=1.5))
-    assert piece.seconds == pytest.approx(1.0, abs=0.04)
-    assert edited_motion(motion, MotionOptions()) == motion
+    excerpt = edit_motion(motion, MotionOptions(begin=0.5, end=1.5))
+    assert excerpt.seconds == pytest.approx(1.0, abs=0.04)
+    assert edit_motion(motion, MotionOptions()) == motion
 
 
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("options", "message"),
     [
         (MotionOptions(speed=0.0), "speed"),
         (MotionOptions(speed=float("nan")), "speed"),
@@ -576,28 +568,28 @@ def test_speed_and_pieces() -> None:
         (MotionOptions(begin=float("-inf"), end=float("nan")), "--begin -inf"),
     ],
 )
-def test_impossible_changes_of_a_motion(options: MotionOptions, says: str) -> None:
-    with pytest.raises(BadInput, match=says):
-        edited_motion(read_motion("wave"), options)
+def test_options_out_of_range_are_refused(options: MotionOptions, message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        edit_motion(read_motion("wave"), options)
 
 
-def _stood(motion: Motion) -> BodyPose:
+def _play_at_origin(motion: Motion) -> BodyPose:
     count = len(motion)
     return BodyPose(torch.zeros(count, 10), motion.joints, torch.eye(3).expand(count, 3, 3), motion.translation)
 
 
 @pytest.mark.parametrize("name", ["walk", "dance", "jump", "sit"])
-def test_feet_are_on_the_ground_whoever_moves(name: str, body: BodyModel) -> None:
+def test_feet_are_on_the_ground_for_any_shape(name: str, body: BodyModel) -> None:
     betas = torch.linspace(-1.5, 1.5, 10)
     motion = resample(read_motion(name), 10.0)
-    own = grounded(motion, body, betas)
+    own = ground_motion(motion, body, betas)
     rest = body.rest_pose(betas)
-    # scaled already: played as it is
+    # scaled already
     poses = apply(own, rest)
     lowest = torch.stack([body.pose(poses[i]).vertices[:, 1].min() for i in range(len(motion))])
     sole = body.pose(rest).vertices[:, 1].min()
     assert abs(float(lowest.quantile(0.02) - sole)) < 0.01
     legs = leg_height(body.rest_joints(betas))
-    moved = own.translation - scaled(motion, legs).translation
-    assert float((moved - moved.median(dim=0).values).abs().max()) < 0.03, "as a whole, but for what feet need to stand"
-    assert float(moved[:, [0, 2]].abs().max()) < 1e-6, "up or down only"
+    moved = own.translation - scale_to_legs(motion, legs).translation
+    assert float((moved - moved.median(dim=0).values).abs().max()) < 0.03, "a constant offset, except for planting feet"
+    assert float(moved[:, [0, 2]].abs().max()) < 1e-6, "vertical only"

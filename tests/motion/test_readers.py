@@ -1,4 +1,4 @@
-"""Motion files of others: played as their own formats define them, or refused in words."""
+"""Motion files of other programs: read as their formats define them, or refused with the reason."""
 
 import base64
 import json
@@ -11,16 +11,19 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from sherf.body.body_model import BodyModel
-from sherf.body.lbs import axis_angle_to_matrix, joint_transforms
+from sherf.body.lbs import joint_transforms
 from sherf.body.skeleton import JOINT_NAMES, PARENTS, joint_index
+from sherf.camera.rotations import axis_angle_to_matrix
 from sherf.errors import BadInput
-from sherf.export.gltf import glb_bytes
-from sherf.export.motion_out import bvh_text
+from sherf.export.gltf import encode_glb
+from sherf.export.motion_files import format_bvh
 from sherf.export.rigged import RiggedMesh
-from sherf.motion.motion import Motion, read_motion, resample, started_at_origin
+from sherf.motion.motion import Motion, move_to_origin
+from sherf.motion.read import read_motion
 from sherf.motion.readers.bvh import read_bvh
-from sherf.motion.readers.joint_names import matched, split_side
+from sherf.motion.readers.joint_names import match_joints, split_side
 from sherf.motion.readers.retarget import least_rotation
+from sherf.motion.resample import resample
 
 MIXAMO = {
     "pelvis": "mixamorig:Hips", "spine1": "mixamorig:Spine", "spine2": "mixamorig:Spine1", "spine3": "mixamorig:Spine2",
@@ -40,11 +43,11 @@ LIMBS = [
     for a, b in (("hip", "knee"), ("knee", "ankle"), ("shoulder", "elbow"), ("elbow", "wrist"))
 ]
 Z_UP = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
-"""From our axes to those of a file with z up: (x, y, z) -> (x, -z, y)."""
+"""From motion space to a z-up file: (x, y, z) -> (x, -z, y)."""
 
 
 def _rotations(motion: Motion) -> np.ndarray:
-    """World rotations of all joints."""
+    """Return the world rotations of all joints."""
     local = axis_angle_to_matrix(motion.joints).double().numpy()
     world = np.zeros_like(local)
     for joint, parent in enumerate(PARENTS):
@@ -52,7 +55,7 @@ def _rotations(motion: Motion) -> np.ndarray:
     return world
 
 
-def _places(motion: Motion, body: BodyModel) -> np.ndarray:
+def _positions(motion: Motion, body: BodyModel) -> np.ndarray:
     rest = body.J_template
     transforms = joint_transforms(axis_angle_to_matrix(motion.joints), rest, PARENTS)
     posed = torch.einsum("fjik,jk->fji", transforms[..., :3, :3], rest) + transforms[..., :3, 3]
@@ -62,13 +65,18 @@ def _places(motion: Motion, body: BodyModel) -> np.ndarray:
 def _bvh(
     motion: Motion, rest: np.ndarray, rested: np.ndarray, axes: np.ndarray, scale: float, names: dict[str, str]
 ) -> str:
-    """A BVH of the motion, for a skeleton that rests with its joints at `rest` and turned from ours by `rested`.
+    """Write a motion as BVH for a skeleton with another rest pose, axes and unit.
 
     Args:
-        rest: (24, 3), our axes, metres.
-        rested: (24, 3, 3), our rest pose -> the skeleton's, world rotations.
-        axes: from our axes to the file's.
-        scale: the file's units in a metre.
+        motion: the motion to write.
+        rest: (24, 3), rest positions, motion space, metres.
+        rested: (24, 3, 3), SMPL's rest pose -> the skeleton's, world rotations.
+        axes: rotation from motion space to the file's axes.
+        scale: the file's units per metre.
+        names: SMPL joint -> name in the file; others are left out.
+
+    Returns:
+        The file's text.
     """
     kept = [joint for joint, name in enumerate(JOINT_NAMES) if name in names]
     world = axes @ _rotations(motion) @ rested.transpose(0, 2, 1) @ axes.T
@@ -110,16 +118,16 @@ def _directions(places: np.ndarray) -> np.ndarray:
 def dance() -> Motion:
     motion = read_motion("dance")
     joints = motion.joints.clone()
-    for name in ("left_hand", "right_hand"):  # no other skeleton has these
+    for name in ("left_hand", "right_hand"):  # other skeletons lack these
         joints[:, joint_index(name)] = 0
-    return Motion("dance", **started_at_origin(joints.double().numpy(), motion.translation.numpy()), fps=motion.fps)
+    return Motion("dance", *move_to_origin(joints.double().numpy(), motion.translation.numpy()), fps=motion.fps)
 
 
 @pytest.mark.parametrize(("axes", "scale"), [(np.eye(3), 100.0), (Z_UP, 1.0), (Z_UP, 39.37)])
-def test_a_bvh_of_our_own_skeleton_is_our_motion(
+def test_a_bvh_of_smpls_skeleton_is_read_as_the_same_motion(
     dance: Motion, body: BodyModel, tmp_path: Path, axes: np.ndarray, scale: float
 ) -> None:
-    """Y or z up, centimetres, metres or inches: the same joints come back."""
+    """Y or z up, in centimetres, metres or inches."""
     rest = body.J_template.double().numpy()
     path = tmp_path / "dance.bvh"
     path.write_text(_bvh(dance, rest, np.tile(np.eye(3), (24, 1, 1)), axes, scale, MIXAMO))
@@ -134,7 +142,7 @@ def test_a_bvh_of_our_own_skeleton_is_our_motion(
 
 
 def test_another_rest_pose_changes_no_direction(dance: Motion, body: BodyModel, tmp_path: Path) -> None:
-    """A skeleton that rests with its arms half lowered and its legs apart: its limbs point where ours do."""
+    """A skeleton whose rest pose has half-lowered arms and legs apart keeps its limbs' directions."""
     rest = body.J_template.double().numpy()
     rested = np.tile(np.eye(3), (24, 1, 1))
     for side, sign in (("left", 1.0), ("right", -1.0)):
@@ -149,13 +157,13 @@ def test_another_rest_pose_changes_no_direction(dance: Motion, body: BodyModel, 
     path = tmp_path / "a_pose.bvh"
     path.write_text(_bvh(dance, moved, rested, np.eye(3), 100.0, MIXAMO))
     read = read_motion(path)
-    cosine = (_directions(_places(read, body)) * _directions(_places(dance, body))).sum(axis=-1)
+    cosine = (_directions(_positions(read, body)) * _directions(_positions(dance, body))).sum(axis=-1)
     assert np.degrees(np.arccos(cosine.clip(-1, 1))).max() < 1.0
     assert np.allclose(_rotations(read)[:, joint_index("head")], _rotations(dance)[:, joint_index("head")], atol=2e-3)
 
 
-def test_a_files_own_joints_lie_where_its_words_put_them(tmp_path: Path) -> None:
-    """Two bones, one frame, by hand: the root turned 90 degrees about z, its child about x."""
+def test_bvh_joints_follow_the_hierarchy_and_channels(tmp_path: Path) -> None:
+    """Two bones, one frame, by hand: the root rotated by 90 degrees about z, its child about x."""
     text = (
         "HIERARCHY\nROOT Hips\n{\n OFFSET 0 0 0\n"
         " CHANNELS 6 Xposition Yposition Zposition Zrotation Xrotation Yrotation\n"
@@ -166,11 +174,11 @@ def test_a_files_own_joints_lie_where_its_words_put_them(tmp_path: Path) -> None
     )
     clip = read_bvh(tmp_path / "two.bvh", text)
     assert clip.names == ("Hips", "Upper arm", "Hand") and clip.fps == pytest.approx(50)
-    assert np.allclose(clip.places[0], [[1, 2, 3], [1, 12, 3], [1, 12, 8]])
+    assert np.allclose(clip.positions[0], [[1, 2, 3], [1, 12, 3], [1, 12, 8]])
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         ("HIERARCHY", "too early"),
         ("HIERARCHY\nJOINT Hips", "ROOT"),
@@ -187,13 +195,13 @@ def test_a_files_own_joints_lie_where_its_words_put_them(tmp_path: Path) -> None
         ("HIERARCHY\n" + "ROOT a { " + "JOINT a { " * 600, "joints"),
     ],
 )
-def test_a_broken_bvh_is_refused_in_words(tmp_path: Path, text: str, says: str) -> None:
+def test_a_broken_bvh_is_refused_with_the_reason(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "broken.bvh").write_text(text)
-    with pytest.raises(BadInput, match=says):
+    with pytest.raises(BadInput, match=message):
         read_motion(tmp_path / "broken.bvh")
 
 
-def test_what_we_export_as_glb_we_read_again(dance: Motion, body: BodyModel, tmp_path: Path) -> None:
+def test_an_exported_glb_is_read_as_the_same_motion(dance: Motion, body: BodyModel, tmp_path: Path) -> None:
     triangle = np.float32([[0, 0, 0], [1, 0, 0], [0, 1, 0]])
     mesh = RiggedMesh(
         vertices=triangle,
@@ -203,12 +211,12 @@ def test_what_we_export_as_glb_we_read_again(dance: Motion, body: BodyModel, tmp
         joints=np.zeros((3, 4), int),
         weights=np.float32([[1, 0, 0, 0]] * 3),
         texture=np.zeros((8, 8, 3), np.float32),
-        shown=np.zeros((8, 8), np.float32),
+        visibility=np.zeros((8, 8), np.float32),
         rest_joints=body.J_template.numpy(),
         parents=PARENTS,
-        seen=0.0,
+        visible_share=0.0,
     )
-    (tmp_path / "dance").write_bytes(glb_bytes(mesh, [resample(dance, 30.0)]))
+    (tmp_path / "dance").write_bytes(encode_glb(mesh, [resample(dance, 30.0)]))
     read = read_motion(tmp_path / "dance")
     assert "glTF" in read.source and "metres" in read.source
     assert len(read) == len(dance)
@@ -218,7 +226,7 @@ def test_what_we_export_as_glb_we_read_again(dance: Motion, body: BodyModel, tmp
 @pytest.mark.parametrize(
     "content", [b"glTF", b"glTF\2\0\0\0\0\0\0\0", b'{"asset": {"version": "2.0"}}', b'{"asset": 3}']
 )
-def test_a_broken_gltf_is_refused_in_words(tmp_path: Path, content: bytes) -> None:
+def test_a_broken_gltf_is_refused_with_the_reason(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "broken.glb").write_bytes(content)
     with pytest.raises(BadInput, match=r"broken\.glb"):
         read_motion(tmp_path / "broken.glb")
@@ -230,9 +238,9 @@ def _poses(frames: int = 6) -> np.ndarray:
     return poses
 
 
-def test_aist_is_scaled_and_its_pickle_runs_nothing(tmp_path: Path) -> None:
-    way = np.cumsum(np.ones((6, 3)), axis=0) * 93.0
-    content = {"smpl_poses": _poses(), "smpl_trans": way, "smpl_scaling": np.array([93.0]), "smpl_loss": 1.5}
+def test_aist_is_scaled_and_its_pickle_is_not_executed(tmp_path: Path) -> None:
+    trajectory = np.cumsum(np.ones((6, 3)), axis=0) * 93.0
+    content = {"smpl_poses": _poses(), "smpl_trans": trajectory, "smpl_scaling": np.array([93.0]), "smpl_loss": 1.5}
     (tmp_path / "g.pkl").write_bytes(pickle.dumps(content, protocol=2))
     read = read_motion(tmp_path / "g.pkl")
     assert read.fps == 60 and "AIST" in read.source
@@ -250,7 +258,7 @@ def test_aist_is_scaled_and_its_pickle_runs_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("shape", [(0, 24, 3), (0, 72), (0, 52, 3), (0,)])
-def test_no_frames_are_no_motion(tmp_path: Path, shape: tuple[int, ...]) -> None:
+def test_files_without_frames_are_refused(tmp_path: Path, shape: tuple[int, ...]) -> None:
     np.save(tmp_path / "a.npy", np.zeros(shape))
     np.savez(tmp_path / "a.npz", poses=np.zeros(shape), trans=np.zeros((0, 3)), mocap_framerate=60)
     split = {"global_orient": np.zeros((0, 1, 3)), "body_pose": np.zeros((0, 23, 3))}
@@ -264,41 +272,41 @@ AMASS = {"betas": np.zeros(16), "gender": np.array("female"), "mocap_framerate":
 
 
 def _lying(frames: int = 6) -> np.ndarray:
-    """Poses of somebody on the back, head towards +y, in axes with z up."""
+    """Return poses of a body on its back, head towards +y, in z-up axes."""
     poses = _poses(frames)
     poses[:, 0] = 0.1
     return poses
 
 
-def test_the_layout_says_which_axis_is_up_before_the_body_does(tmp_path: Path) -> None:
-    """Lying in AMASS' axes, the body stands along y."""
+def test_the_layout_determines_the_up_axis_before_the_body_does(tmp_path: Path) -> None:
+    """A body lying in AMASS' axes points along y."""
     np.savez(tmp_path / "amass.npz", poses=_lying(), trans=np.zeros((6, 3)), **AMASS)
     np.savez(tmp_path / "other.npz", poses=_lying(), trans=np.zeros((6, 3)), mocap_framerate=60)
     (tmp_path / "aist.pkl").write_bytes(pickle.dumps({"smpl_poses": _lying() + np.eye(72)[0] * 1.6}, protocol=2))
     amass, other, aist = (read_motion(tmp_path / name) for name in ("amass.npz", "other.npz", "aist.pkl"))
-    assert "z up (as AMASS has it)" in amass.source
-    assert "y up (by how the body stands)" in other.source
-    assert "y up (as AIST++ has it)" in aist.source
+    assert "z up (AMASS convention)" in amass.source
+    assert "y up (from the body's orientation)" in other.source
+    assert "y up (AIST++ convention)" in aist.source
     up = axis_angle_to_matrix(amass.joints[:, 0])[:, :, 1].mean(dim=0)
     assert abs(float(up[1])) < 0.2
 
 
 @pytest.mark.parametrize(("scale", "unit"), [(1.0, "metres"), (100.0, "centimetres"), (1000.0, "millimetres")])
 @pytest.mark.parametrize("height", [0.93, 0.0])
-def test_a_way_absurd_in_metres_is_in_what_it_is_not_absurd_in(
+def test_a_trajectory_implausible_in_metres_is_in_a_smaller_unit(
     tmp_path: Path, scale: float, unit: str, height: float
 ) -> None:
-    """By the pelvis' height, and where that is counted from the start, by the speed."""
-    way = np.zeros((60, 3))
-    way[:, 0], way[:, 2] = np.arange(60) * 1.4 / 60, height
-    np.savez(tmp_path / "a.npz", poses=_poses(60), trans=scale * way, **AMASS)
+    """By the pelvis' height or, if that is relative to the start, by the speed."""
+    trajectory = np.zeros((60, 3))
+    trajectory[:, 0], trajectory[:, 2] = np.arange(60) * 1.4 / 60, height
+    np.savez(tmp_path / "a.npz", poses=_poses(60), trans=scale * trajectory, **AMASS)
     read = read_motion(tmp_path / "a.npz")
     assert f", {unit}" in read.source
     assert float(read.translation[-1].norm()) == pytest.approx(1.4 * 59 / 60, abs=1e-4)
 
 
-def _several(path: Path, names: list[str | None]) -> Path:
-    """A glTF of three bones; clip i lasts i + 1 frames of 1/30 s after the first."""
+def _write_clips(path: Path, names: list[str | None]) -> Path:
+    """Write a glTF file with two legs; clip i has i + 1 frames of 1/30 s after the first."""
     nodes = [
         {"name": "Hips", "children": [1, 3], "translation": [0, 1, 0]},
         {"name": "LeftUpLeg", "children": [2], "translation": [0.1, 0, 0]},
@@ -327,33 +335,33 @@ def _several(path: Path, names: list[str | None]) -> Path:
     return path
 
 
-def test_a_clip_of_several_is_chosen_by_name_or_number(tmp_path: Path) -> None:
-    path = _several(tmp_path / "me.gltf", ["idle", "run/fast", None, "2"])
+def test_a_clip_is_selected_by_name_or_number(tmp_path: Path) -> None:
+    path = _write_clips(tmp_path / "me.gltf", ["idle", "run/fast", None, "2"])
     first = read_motion(path)
     assert len(first) == 2 and first.name == "me"
     assert "clip idle of idle, run/fast, 3, 2: me.gltf#NAME or #2" in first.source
-    for asked, frames, name in (
+    for wanted, frames, name in (
         ("run/fast", 3, "me-runfast"),
         ("3", 4, "me-3"),
         ("2", 5, "me-2"),
         ("idle", 2, "me-idle"),
     ):
-        read = read_motion(f"{path}#{asked}")
+        read = read_motion(f"{path}#{wanted}")
         assert len(read) == frames and read.name == name
     for wrong in ("jump", "0", "9", "-1", "9999999"):
         with pytest.raises(BadInput, match=f"no animation '{wrong}': idle"):
             read_motion(f"{path}#{wrong}")
-    _several(tmp_path / "me.gltf#idle", [None] * 7)
-    assert "of 1, 2, 3" in read_motion(f"{path}#idle").source  # a file of the whole name comes first
-    alone = read_motion(_several(tmp_path / "one.gltf", ["idle"]))
+    _write_clips(tmp_path / "me.gltf#idle", [None] * 7)
+    assert "of 1, 2, 3" in read_motion(f"{path}#idle").source  # a file of the whole name takes precedence
+    alone = read_motion(_write_clips(tmp_path / "one.gltf", ["idle"]))
     assert "clip" not in alone.source
 
 
-def test_only_gltf_has_clips_to_choose(tmp_path: Path) -> None:
+def test_only_gltf_has_clips_to_select(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", _poses())
-    with pytest.raises(BadInput, match="no glTF file: it has no clip 'walk'"):
+    with pytest.raises(BadInput, match="not a glTF file and has no clip 'walk'"):
         read_motion(f"{tmp_path / 'a.npy'}#walk")
-    with pytest.raises(BadInput, match=r"there is no motion"):
+    with pytest.raises(BadInput, match=r"b\.npy#walk not found"):
         read_motion(f"{tmp_path / 'b.npy'}#walk")
 
 
@@ -370,10 +378,10 @@ def test_bare_arrays_json_and_smplx_are_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "says"),
+    ("content", "message"),
     [
         (b"", "empty"),
-        (b"once upon a time", "no known kind"),
+        (b"once upon a time", "unknown format"),
         (b'{"poses": 3}', "shape"),
         (b'{"poses": [[1, 2], [3]]}', "JSON"),
         (b'{"dances": [1, 2, 3]}', "no motion"),
@@ -382,9 +390,9 @@ def test_bare_arrays_json_and_smplx_are_read(tmp_path: Path) -> None:
         (b"PK\x03\x04garbage", "npz"),
     ],
 )
-def test_other_files_are_refused_in_words(tmp_path: Path, content: bytes, says: str) -> None:
+def test_other_files_are_refused_with_the_reason(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "file").write_bytes(content)
-    with pytest.raises(BadInput, match=says):
+    with pytest.raises(BadInput, match=message):
         read_motion(tmp_path / "file")
 
 
@@ -412,36 +420,36 @@ def test_other_files_are_refused_in_words(tmp_path: Path, content: bytes, says: 
         ("mixamorig12_RightForeArm", "right", "forearm"),
     ],
 )
-def test_names_of_joints_tell_side_and_part(name: str, side: str, rest: str) -> None:
+def test_joint_names_are_split_into_side_and_part(name: str, side: str, rest: str) -> None:
     assert split_side(name) == (side, rest)
 
 
-def test_a_shoulder_is_the_arm_where_there_is_no_other() -> None:
+def test_a_shoulder_is_the_upper_arm_or_else_the_collar() -> None:
     parents = [-1, 0, 1, 2]
-    with_collar = matched(["pelvis", "left_collar", "left_shoulder", "left_elbow"], parents)
+    with_collar = match_joints(["pelvis", "left_collar", "left_shoulder", "left_elbow"], parents)
     assert (with_collar["left_collar"], with_collar["left_shoulder"]) == (1, 2)
-    with_arm = matched(["Hips", "LeftShoulder", "LeftArm", "LeftForeArm"], parents)
+    with_arm = match_joints(["Hips", "LeftShoulder", "LeftArm", "LeftForeArm"], parents)
     assert (with_arm["left_collar"], with_arm["left_shoulder"]) == (1, 2)
 
 
 @pytest.mark.parametrize("prefix", ["", "DEF-", "ORG-"])
-def test_rigifys_spine_is_pelvis_neck_and_head_too(prefix: str) -> None:
+def test_rigify_spine_bones_include_pelvis_neck_and_head(prefix: str) -> None:
     names = ["root", *(f"{prefix}spine{number}" for number in ("", ".001", ".002", ".003", ".004", ".005", ".006"))]
-    ours = matched([*names, f"{prefix}thigh.L", f"{prefix}thigh.R"], [-1, *range(7), 1, 1])
+    ours = match_joints([*names, f"{prefix}thigh.L", f"{prefix}thigh.R"], [-1, *range(7), 1, 1])
     assert {joint: ours[joint] for joint in ("pelvis", "neck", "head")} == {"pelvis": 1, "neck": 5, "head": 7}
     assert [ours[f"spine{i}"] for i in (1, 2, 3)] == [2, 3, 4]
     assert (ours["left_hip"], ours["right_hip"]) == (8, 9)
-    short = matched(names[:5], [-1, *range(4)])  # none of Rigify's heads
+    short = match_joints(names[:5], [-1, *range(4)])  # too few bones for Rigify
     assert "neck" not in short and "head" not in short
-    named = matched([*names, "head"], [-1, *range(7), 7])
+    named = match_joints([*names, "head"], [-1, *range(7), 7])
     assert named["head"] == 8 and "neck" not in named
 
 
-def test_vroids_joints_are_found() -> None:
+def test_vroid_joints_are_matched() -> None:
     middle = ["J_Bip_C_Hips", "J_Bip_C_Spine", "J_Bip_C_Chest", "J_Bip_C_UpperChest", "J_Bip_C_Neck", "J_Bip_C_Head"]
     sided = ["UpperLeg", "LowerLeg", "Foot", "ToeBase", "Shoulder", "UpperArm", "LowerArm", "Hand"]
     names = ["Root", *middle, *(f"J_Bip_{side}_{part}" for side in "LR" for part in sided), "J_Sec_Hair1_01"]
-    ours = matched(names, [-1, *range(6), *[1] * 16, 6])
+    ours = match_joints(names, [-1, *range(6), *[1] * 16, 6])
     assert set(JOINT_NAMES) - ours.keys() == {"left_hand", "right_hand"}
     assert names[ours["pelvis"]] == "J_Bip_C_Hips" and names[ours["right_foot"]] == "J_Bip_R_ToeBase"
 
@@ -456,10 +464,10 @@ def test_the_least_rotation_takes_one_direction_to_another() -> None:
     assert np.allclose(least_rotation(np.array([0, 1.0, 0]), np.array([0, -1.0, 0])) @ [0, 1, 0], [0, -1, 0])
 
 
-def test_a_bvh_that_we_write_is_read_as_the_same_motion(dance: Motion, body: BodyModel, tmp_path: Path) -> None:
-    """Hands too: nothing is lost but where it began."""
+def test_an_exported_bvh_is_read_as_the_same_motion(dance: Motion, body: BodyModel, tmp_path: Path) -> None:
+    """Only the absolute position is lost."""
     rest = body.J_template.double().numpy()
-    (tmp_path / "dance.bvh").write_text(bvh_text(dance, rest, PARENTS))
+    (tmp_path / "dance.bvh").write_text(format_bvh(dance, rest, PARENTS))
     read = read_motion(tmp_path / "dance.bvh")
     assert np.allclose(_rotations(read), _rotations(dance), atol=2e-3)
-    assert "left_hand" in read.source  # SMPL's hand joints are not in other skeletons: they rest
+    assert "left_hand" in read.source  # SMPL's hand joints are not matched

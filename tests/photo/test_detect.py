@@ -1,4 +1,4 @@
-"""People are found where they are: landmarks on the person, mirrored and shifted with the picture."""
+"""Person detection: landmarks lie on the person, and are mirrored and shifted with the image."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 
 from sherf.errors import BadInput, NoPerson
-from sherf.photo.completeness import check_person, cut_sides
+from sherf.photo.completeness import check_person, find_cropped_sides
 from sherf.photo.detect import Person, choose_person, detect_people
 from sherf.photo.mediapipe_landmarks import MIRRORED
-from sherf.photo.read import read_photo
+from sherf.photo.photo_reader import read_photo
 
 LEFT_SHOULDER, RIGHT_SHOULDER = 11, 12
 ANKLES = [27, 28]
@@ -26,7 +26,7 @@ def image() -> torch.Tensor:
 @pytest.fixture(scope="module")
 def person(image: torch.Tensor) -> Person:
     people = detect_people(image)
-    assert len(people) == 1, "the dog and the horse are nobody"
+    assert len(people) == 1, "the dog and the horse are not people"
     return people[0]
 
 
@@ -50,17 +50,17 @@ def test_person_is_where_the_photo_shows_them(image: torch.Tensor, person: Perso
     assert person.mask.shape == image.shape[1:] and 0 <= float(person.mask.min()) <= float(person.mask.max()) <= 1
     x, y = person.landmarks.long().T
     assert float((person.mask[y, x] > 0.5).float().mean()) > 0.9
-    # The jacket is the picture's only blue.
+    # The jacket is the only blue in the image.
     is_jacket = (image[2] > 0.5) & (image[0] < 0.2)
     assert float((person.mask[is_jacket] > 0.5).float().mean()) > 0.97
 
 
-def test_landmarks_know_left_from_right_and_up_from_down(person: Person) -> None:
-    """Seen from behind the person's left is on the picture's left; metres agree with pixels."""
+def test_landmarks_distinguish_left_from_right_and_up_from_down(person: Person) -> None:
+    """Seen from behind the person's left is on the image's left; metres agree with pixels."""
     assert float(person.landmarks[LEFT_SHOULDER, 0]) < float(person.landmarks[RIGHT_SHOULDER, 0])
     assert float(person.world[LEFT_SHOULDER, 0]) < float(person.world[RIGHT_SHOULDER, 0])
     assert float(person.world[[7, 8], 1].mean()) < -0.4 and float(person.world[ANKLES, 1].mean()) > 0.5
-    # A back is turned: the nose is farther away than the ears.
+    # Seen from behind: the nose is farther away than the ears.
     assert float(person.world[0, 2]) > float(person.world[[7, 8], 2].mean())
     torch.testing.assert_close(person.world[[23, 24]].mean(dim=0), torch.zeros(3), atol=0.03, rtol=0)
 
@@ -80,12 +80,12 @@ def test_padded_photo_gives_shifted_person(image: torch.Tensor, person: Person) 
     assert overlap(shifted.mask[21:-60, 37:-50], person.mask) > 0.95
 
 
-def test_turned_person_keeps_their_metres_apart_from_the_turn(image: torch.Tensor, person: Person) -> None:
-    """A quarter turn to the left moves (x, y) to (y, -x), in pixels about the corner and in metres."""
-    (turned,) = detect_people(image.rot90(1, dims=(1, 2)))
-    x, y = turned.landmarks.T
+def test_world_landmarks_rotate_with_the_image(image: torch.Tensor, person: Person) -> None:
+    """A rotation by 90 degrees to the left moves (x, y) to (y, -x), in pixels about the corner and in metres."""
+    (rotated,) = detect_people(image.rot90(1, dims=(1, 2)))
+    x, y = rotated.landmarks.T
     assert mean_distance(torch.stack([image.shape[2] - y, x], dim=1), person.landmarks) < 0.02 * height(person)
-    x, y, z = turned.world.T
+    x, y, z = rotated.world.T
     assert mean_distance(torch.stack([-y, x, z], dim=1), person.world) < 0.05
 
 
@@ -96,7 +96,7 @@ def test_smaller_photo_gives_the_same_person_smaller(image: torch.Tensor, person
 
 
 def test_small_person_in_a_large_frame_is_found(image: torch.Tensor, person: Person) -> None:
-    """275 px of person in a frame of 2000 px escape the detector at once, not in tiles."""
+    """The detector misses a person of 275 px in an image of 2000 px as a whole, but not in tiles."""
     frame = torch.full((3, 1400, 2000), 0.6)
     frame[:, 500:924, 1200:1840] = image
     found = detect_people(frame)[0]
@@ -104,14 +104,14 @@ def test_small_person_in_a_large_frame_is_found(image: torch.Tensor, person: Per
     assert mean_distance(found.landmarks - offset, person.landmarks) < 0.02 * height(person)
 
 
-def test_two_people_are_told_apart_and_chosen_by_number(image: torch.Tensor, person: Person) -> None:
+def test_two_people_are_separated_and_chosen_by_number(image: torch.Tensor, person: Person) -> None:
     width = image.shape[2]
     people = detect_people(torch.cat([image, image], dim=2))
     assert len(people) == 2
     left, right = sorted(people, key=lambda p: p.box[0])
     assert mean_distance(left.landmarks, person.landmarks) < 0.01 * height(person)
     assert mean_distance(right.landmarks - torch.tensor([float(width), 0.0]), person.landmarks) < 0.01 * height(person)
-    # The right copy stands nearer to the middle of the picture.
+    # The right copy is nearer to the centre of the image.
     assert choose_person(people) is right and choose_person(people, 1) is right and choose_person(people, 2) is left
     assert detect_people(torch.cat([image, image], dim=2), max_people=1)[0].box == right.box
     with pytest.raises(BadInput, match=r"no person number 3: 2 found(.|\n)*1: x \d+ to \d+(.|\n)*from 1 to 2"):
@@ -130,7 +130,7 @@ def test_a_small_person_beside_a_tall_one_is_found_by_a_thorough_search(image: t
     assert mean_distance(small.landmarks - torch.tensor([1300.0 - x0, 600.0 - y0]), person.landmarks) < 5
 
 
-def test_nobody_is_seen_where_nobody_is(image: torch.Tensor) -> None:
+def test_images_without_people_give_no_detections(image: torch.Tensor) -> None:
     noise = torch.rand(3, 200, 300, generator=torch.Generator().manual_seed(0))
     horse = image[:, :, 380:]
     for empty in (torch.ones(3, 300, 200), torch.zeros(3, 64, 64), noise, horse):
@@ -139,10 +139,10 @@ def test_nobody_is_seen_where_nobody_is(image: torch.Tensor) -> None:
         choose_person([])
 
 
-def test_whole_person_passes_with_a_word_about_the_hidden_arm(image: torch.Tensor, person: Person) -> None:
+def test_whole_person_passes_with_a_warning_about_the_hidden_arm(image: torch.Tensor, person: Person) -> None:
     warnings = check_person(person, tuple(image.shape[1:]))
     assert all("hand" in w or "arm" in w for w in warnings) and any("left" in w for w in warnings)
-    assert cut_sides(person) == []
+    assert find_cropped_sides(person) == []
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_half_a_person_is_refused_unless_allowed(image: torch.Tensor, rows: slic
 
 
 def test_missing_head_feet_and_arms_are_named(image: torch.Tensor, person: Person) -> None:
-    """The same person with the frame moved over them."""
+    """The same person with the image border moved over them."""
     size = tuple(image.shape[1:])
     everything = replace(person, visibility=torch.ones(33))
     assert check_person(everything, size) == []

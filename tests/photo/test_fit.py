@@ -1,4 +1,4 @@
-"""The fit, held to bodies whose pose is known."""
+"""The body fit, against bodies of known pose."""
 
 import dataclasses
 import math
@@ -14,7 +14,7 @@ from sherf.photo.energy import camera_rotation
 from sherf.photo.fit import BodyFit, fit_body
 from sherf.photo.joint_limits import LOWER, STANCE, UPPER
 from sherf.photo.pose_prior import pose_energy
-from sherf.photo.scores import Scores, score
+from sherf.photo.scores import Scores, score_fit
 from sherf.scene import BodyPose
 
 SIZE = (400, 300)
@@ -22,12 +22,12 @@ MIRRORED = [0, 2, 1, 3, 5, 4, 6, 8, 7, 9, 11, 10, 12, 14, 13, 15, 17, 16, 19, 18
 
 
 @pytest.mark.parametrize("degrees", [0, 75, 180, 250])
-def test_a_body_is_found_again_from_any_side(body: BodyModel, degrees: int) -> None:
-    """Exact landmarks, mask and focal length: the joints come back within 4 cm on average, root-relative."""
+def test_a_known_body_is_recovered_from_any_side(body: BodyModel, degrees: int) -> None:
+    """Exact landmarks, mask and focal length: the joints are recovered to 4 cm on average, root-relative."""
     truth = standing(math.radians(degrees))
     person = observed(body, truth)
     fit = fit_body(body, person, SIZE, 1.35 * SIZE[0])
-    scores = score(body, fit, person)
+    scores = score_fit(body, fit, person)
     assert scores.keypoint_error < 1.0
     assert scores.silhouette_iou > 0.88
     assert scores.verdict == "good"
@@ -49,14 +49,14 @@ def test_hidden_landmarks_do_not_pull(body: BodyModel) -> None:
     hidden[[13, 15, 17, 19, 21]] = 0.02
     misled = dataclasses.replace(person, landmarks=wrong, visibility=hidden)
     fit = fit_body(body, misled, SIZE, 1.35 * SIZE[0])
-    points, _ = marks.on_body(body, fit.pose)
+    points, _ = marks.body_landmarks(body, fit.pose)
     pixels, _ = project(fit.camera, points)
     right = [i for i, landmark in enumerate(marks.LANDMARKS) if not landmark.name.startswith("left")]
-    error = (pixels - marks.observed(person.landmarks))[right].norm(dim=-1)
+    error = (pixels - marks.from_blazepose(person.landmarks))[right].norm(dim=-1)
     assert float(error.mean()) < 6.0
 
 
-def test_the_threads_of_the_caller_are_given_back(body: BodyModel) -> None:
+def test_the_number_of_threads_is_restored(body: BodyModel) -> None:
     before = torch.get_num_threads()
     fit_body(body, observed(body, standing()), SIZE, None)
     assert torch.get_num_threads() == before
@@ -71,14 +71,14 @@ def test_a_pitched_camera_looks_down_by_its_pitch(pitch: float) -> None:
     assert float(forward[2]) < 0
 
 
-def test_the_prior_knows_no_left_or_right() -> None:
+def test_the_prior_is_symmetric_in_left_and_right() -> None:
     joints = torch.randn(24, 3, generator=torch.Generator().manual_seed(1))
     mirrored = joints[MIRRORED] * torch.tensor([1.0, -1.0, -1.0])
     torch.testing.assert_close(pose_energy(mirrored), pose_energy(joints))
     torch.testing.assert_close(-UPPER[MIRRORED][:, 1:], LOWER[:, 1:])
 
 
-def test_people_stand_walk_and_sit_rather_than_break_their_knees_or_twist() -> None:
+def test_the_prior_prefers_standing_and_sitting_to_broken_or_twisted_limbs() -> None:
     assert float(pose_energy(STANCE)) == pytest.approx(0.0, abs=1e-3)
 
     def bent(knees: float, hips: float) -> float:
@@ -88,13 +88,13 @@ def test_people_stand_walk_and_sit_rather_than_break_their_knees_or_twist() -> N
 
     standing, sitting, broken, half_way = bent(0.05, 0.05), bent(1.5, 1.5), bent(-0.8, 0.0), bent(0.8, 0.0)
     assert standing < sitting < broken
-    assert standing < half_way, "bent knees below straight hips fall over"
+    assert standing < half_way, "a person with bent knees below straight hips would fall over"
     twisted = STANCE.clone()
     twisted[[16, 17], 0] = 2.0
     assert float(pose_energy(twisted)) > sitting
 
 
-def test_no_pose_is_impossible() -> None:
+def test_the_prior_is_finite_for_any_pose() -> None:
     joints = torch.randn(5, 24, 3, generator=torch.Generator().manual_seed(2)).requires_grad_()
     energy = pose_energy(joints)
     energy.sum().backward()
@@ -111,7 +111,7 @@ def test_verdicts(error: float, iou: float, seen: float, verdict: str) -> None:
     assert Scores(error, iou, seen).verdict == verdict
 
 
-def test_reasons_name_the_part_that_is_off_and_the_hopeless_is_refused() -> None:
+def test_reasons_name_the_misplaced_part_and_hopeless_fits_are_flagged() -> None:
     fine = Scores(1.0, 0.9, 1.0, errors={"left arm": 2.0})
     assert fine.reasons == [] and not fine.is_hopeless
     off = Scores(4.0, 0.9, 0.5, errors={"left arm": 14.0, "head": 1.0})
@@ -119,33 +119,33 @@ def test_reasons_name_the_part_that_is_off_and_the_hopeless_is_refused() -> None
     assert Scores(2.0, 0.2, 1.0).is_hopeless and Scores(20.0, 0.9, 1.0).is_hopeless
 
 
-def test_scores_tell_what_the_photo_shows_of_each_part(body: BodyModel) -> None:
-    """From in front a little less than half of the surface is seen; an arm that is hidden is not believed."""
+def test_scores_include_the_visibility_of_each_part(body: BodyModel) -> None:
+    """From the front a little less than half of the surface is visible; a hidden arm is not scored."""
     person = observed(body, standing())
     hidden = person.visibility.clone()
     hidden[[13, 15, 17, 19, 21]] = 0.02
-    scores = score(body, fit_body(body, person, SIZE, None), dataclasses.replace(person, visibility=hidden))
+    scores = score_fit(body, fit_body(body, person, SIZE, None), dataclasses.replace(person, visibility=hidden))
     assert 0.35 < scores.surface_seen < 0.5
     assert scores.confidence["left arm"] < 0.1 and scores.confidence["right arm"] > 0.9
     assert "left arm" not in scores.errors and scores.errors["right leg"] < 2.0
     little = dataclasses.replace(scores, seen=0.6)
-    assert little.reasons == ["only 60% of the landmarks are seen: left arm, left hand hidden or cut off"]
+    assert little.reasons == ["only 60% of the landmarks are visible: left arm, left hand hidden or cut off"]
 
 
 def test_a_lying_person_is_measured_like_a_standing_one(body: BodyModel) -> None:
-    """Landmarks that are so many pixels off are as much off, whichever way up the person is."""
+    """The same error in pixels gives the same score, whichever way up the person is."""
     errors = []
     for turn in (0.0, math.pi / 2):
         pose = standing()
         pose.joints[0] = torch.tensor([0.0, 0.0, turn])
         person, camera = observed(body, pose), camera_in_front(SIZE)
         off = dataclasses.replace(person, landmarks=person.landmarks + torch.tensor([6.0, 0.0]))
-        errors.append(score(body, BodyFit(pose, camera), off).keypoint_error)
+        errors.append(score_fit(body, BodyFit(pose, camera), off).keypoint_error)
     assert errors[1] == pytest.approx(errors[0], rel=0.15) and 1.5 < errors[0] < 6
 
 
-def test_legs_that_the_photo_cuts_off_stand(body: BodyModel) -> None:
-    """Of a person cut at the hips, whatever the detector guesses below the frame: the legs hang down."""
+def test_legs_that_the_photo_crops_hang_down(body: BodyModel) -> None:
+    """For a person cropped at the hips, whatever the detector guesses below the photo."""
     person = observed(body, standing())
     cut = int(person.landmarks[[23, 24], 1].mean()) + 5
     visible = torch.where(person.landmarks[:, 1] > cut, 0.1, 1.0)
@@ -163,7 +163,7 @@ def test_legs_that_the_photo_cuts_off_stand(body: BodyModel) -> None:
 
 
 def test_a_body_with_other_vertex_numbers_is_fitted_by_its_joints(body: BodyModel) -> None:
-    """Vertex numbers mean nothing on a shuffled mesh: its face and feet landmarks are left out, its joints serve."""
+    """On a mesh with shuffled vertices the landmarks of face and feet are ignored, and the joints still work."""
     order = torch.randperm(len(body.v_template), generator=torch.Generator().manual_seed(0))
     place = torch.empty_like(order)
     place[order] = torch.arange(len(order))
@@ -175,8 +175,8 @@ def test_a_body_with_other_vertex_numbers_is_fitted_by_its_joints(body: BodyMode
         weights=body.weights[order],
         faces=place[body.faces],
     )
-    assert bool(marks.known_on(body).all())
-    assert not bool(marks.known_on(shuffled).all())
+    assert bool(marks.available_on(body).all())
+    assert not bool(marks.available_on(shuffled).all())
     person = observed(body, standing(0.4))
-    scores = score(shuffled, fit_body(shuffled, person, SIZE, 1.35 * SIZE[0]), person)
+    scores = score_fit(shuffled, fit_body(shuffled, person, SIZE, 1.35 * SIZE[0]), person)
     assert scores.keypoint_error < 1.0 and scores.silhouette_iou > 0.85

@@ -1,11 +1,11 @@
-"""The decoding of the detector's and landmark model's outputs, against closed forms."""
+"""Decoding of the outputs of detector and landmark model, against closed forms."""
 
 import numpy as np
 import pytest
 
+from sherf.photo.affine_warp import warp_affine
 from sherf.photo.mediapipe_detector import anchors, box_iou, weighted_suppression
 from sherf.photo.mediapipe_landmarks import CROP_SIDE, MIRRORED, Roi, refine_by_heatmap
-from sherf.photo.perspective_warp import warp
 
 
 def test_anchors_cover_the_square_in_the_models_order() -> None:
@@ -24,7 +24,7 @@ def test_iou_of_known_boxes() -> None:
     np.testing.assert_allclose(box_iou(box, others), [1, 1 / 3, 0, 0])
 
 
-def test_suppression_averages_neighbours_by_score_and_keeps_others_apart() -> None:
+def test_suppression_averages_neighbours_by_score_and_keeps_others_separate() -> None:
     first = np.array([[0, 0], [1, 1], [0.2, 0.2], [0.4, 0.4], [0.6, 0.6], [0.8, 0.8]])
     points = np.stack([first, first + 0.1, first + 5])
     merged = weighted_suppression(points, np.array([0.6, 0.9, 0.7]))
@@ -34,7 +34,7 @@ def test_suppression_averages_neighbours_by_score_and_keeps_others_apart() -> No
 
 
 @pytest.mark.parametrize("degrees", [0, 30, -90, 179])
-def test_roi_turns_the_persons_head_upwards(degrees: float) -> None:
+def test_roi_rotates_the_persons_head_upwards(degrees: float) -> None:
     """The circle's point lies above the hips in the crop, 1 / 1.25 of the way to its border."""
     angle = np.radians(degrees)
     hips = np.array([300.0, 200.0])
@@ -44,7 +44,7 @@ def test_roi_turns_the_persons_head_upwards(degrees: float) -> None:
     np.testing.assert_allclose(up, hips + 100 * np.array([np.sin(angle), -np.cos(angle)]), atol=1e-9)
 
 
-def test_refinement_finds_the_centre_of_gravity_of_a_confident_heat_map_only() -> None:
+def test_refinement_finds_the_weighted_mean_of_confident_heat_maps_only() -> None:
     heatmap = np.full((64, 64, 3), -30.0)
     heatmap[20, 31, 0] = heatmap[20, 32, 0] = 5.0
     heatmap[20, 31, 1] = -1.0  # 0.27: not confident
@@ -61,11 +61,11 @@ def test_mirroring_landmarks_twice_changes_nothing() -> None:
 
 @pytest.mark.parametrize("scale", [3.0, 1.0, 0.5, 0.13])
 def test_warp_keeps_linear_ramps_in_place(scale: float) -> None:
-    """A ramp sampled anywhere is the ramp there: no half-pixel drift at any scale."""
+    """A linear ramp is reproduced without a half-pixel shift at any scale."""
     x = np.arange(200) + 0.5
     ramp = np.broadcast_to(x, (160, 200)).astype(np.float32)
     size = (round(160 * scale * 0.5), round(200 * scale * 0.5))
     matrix = np.array([[scale, 0.0, -30 * scale], [0.0, scale, -20 * scale]])
-    seen = warp(ramp, matrix, size)
+    warped = warp_affine(ramp, matrix, size)
     expected = (np.arange(size[1]) + 0.5) / scale + 30
-    np.testing.assert_allclose(seen[size[0] // 2], expected, atol=0.05)
+    np.testing.assert_allclose(warped[size[0] // 2], expected, atol=0.05)

@@ -9,17 +9,17 @@ RING, TUBE = 0.3, 0.1
 
 
 def torus(around: int = 32, across: int = 16) -> Mesh:
-    """A torus about the z axis; with saddles, so that the sign at edges and vertices is put to the test."""
+    """Return a torus about the z axis; its saddles test the sign at edges and vertices."""
     return as_tensors(trimesh.creation.torus(RING, TUBE, major_sections=around, minor_sections=across))
 
 
 def box() -> Mesh:
-    """A box of 12 large triangles, half its size 0.1, 0.2 and 0.3 m."""
+    """Return a box of 12 large triangles with half extents of 0.1, 0.2 and 0.3 m."""
     return as_tensors(trimesh.creation.box(extents=(0.2, 0.4, 0.6)))
 
 
 def spike(cuts: int = 20) -> Mesh:
-    """A slanting needle on a small triangle; one of its sides is a fan of many slivers, as the base then is."""
+    """Return a slanted needle on a small triangle; one side and the base are fans of many slivers."""
     tip, back = torch.tensor([[0.2, 0.1, 0.6]]), torch.tensor([[0.0, -0.1, 0.0]])
     along = torch.linspace(0, 1, cuts + 1)[:, None]
     rim = torch.tensor([0.1, 0.05, 0.0]) * (1 - along) + torch.tensor([-0.1, 0.05, 0.0]) * along
@@ -35,7 +35,7 @@ def as_tensors(mesh: trimesh.Trimesh) -> Mesh:
 
 
 def torus_distance(points: Tensor) -> Tensor:
-    """Signed distance to the smooth torus."""
+    """Return the signed distance to the smooth torus."""
     ring = points[..., :2].norm(dim=-1) - RING
     return torch.hypot(ring, points[..., 2]) - TUBE
 
@@ -46,5 +46,5 @@ def box_distance(points: Tensor) -> Tensor:
 
 
 def scattered(count: int, half: float, seed: int = 0) -> Tensor:
-    """Uniform points in a cube of half that size about the origin."""
+    """Return uniform points in a cube with this half extent about the origin."""
     return (2 * torch.rand(count, 3, generator=torch.Generator().manual_seed(seed)) - 1) * half

@@ -24,7 +24,7 @@ Case = tuple[Composite, str]
 
 
 def packed(counts: list[int], length: float = 0.1) -> RaySamples:
-    """Rays with these numbers of adjoining samples."""
+    """Return rays with these numbers of adjacent samples."""
     ray = torch.repeat_interleave(torch.tensor(counts))
     number = torch.cat([torch.arange(count) for count in counts])
     return RaySamples(ray, 1 + number * length, 1 + (number + 1) * length, len(counts))
@@ -38,7 +38,7 @@ def run(case: Case, density: Tensor, samples: RaySamples, light: Tensor) -> tupl
 
 
 def slow(density: Tensor, samples: RaySamples, light: Tensor) -> tuple[Tensor, Tensor]:
-    """One sample after the other."""
+    """Composite one sample after the other."""
     left, weights = list(light.unbind()), []
     for i, ray in enumerate(samples.ray.tolist()):
         passed = torch.exp(-density[i] * (samples.end[i] - samples.start[i]))
@@ -109,7 +109,7 @@ def test_solid_and_empty_samples_stay_finite_with_their_gradients(case: Case) ->
 
 
 @pytest.mark.parametrize("case", BACKENDS)
-def test_no_samples_leave_the_light_as_it_was(case: Case) -> None:
+def test_rays_without_samples_are_transparent(case: Case) -> None:
     light = torch.tensor([1.0, 0.5])
     weights, after = run(case, torch.zeros(0), packed([0, 0]), light)
     assert weights.shape == (0,)

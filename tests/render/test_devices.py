@@ -1,4 +1,4 @@
-"""The choice of device is made once, says why, and refuses what is not there."""
+"""The device is chosen once, with its reason, and a missing one is refused."""
 
 import logging
 
@@ -9,12 +9,12 @@ from sherf.errors import MissingAsset
 from sherf.render.devices import choose_backend
 
 
-def test_the_cpu_is_taken_when_asked_for() -> None:
+def test_the_cpu_is_used_when_requested() -> None:
     backend = choose_backend("cpu")
     assert (backend.name, backend.device) == ("cpu", torch.device("cpu"))
 
 
-def test_without_a_card_auto_takes_the_cpu_and_logs_one_reason(
+def test_without_a_gpu_auto_selects_the_cpu_and_logs_one_reason(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
@@ -23,7 +23,7 @@ def test_without_a_card_auto_takes_the_cpu_and_logs_one_reason(
     assert len(caplog.records) == 1 and "CPU" in caplog.text
 
 
-def test_without_a_card_cuda_is_refused_with_a_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_gpu_cuda_is_refused_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(MissingAsset, match="--device cpu"):
         choose_backend("cuda")
@@ -31,5 +31,5 @@ def test_without_a_card_cuda_is_refused_with_a_way_out(monkeypatch: pytest.Monke
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_auto_takes_a_card_that_is_there() -> None:
+def test_auto_selects_an_available_gpu() -> None:
     assert choose_backend("auto").device.type == "cuda"

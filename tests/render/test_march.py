@@ -1,4 +1,4 @@
-"""Whole pictures against closed forms, and laws that no choice of options may break."""
+"""Whole frames against closed forms, and laws that hold for all options."""
 
 import math
 from collections.abc import Callable
@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from sherf.camera.pinhole import intrinsics, look_at, rays
+from sherf.camera.pinhole import camera_rays, intrinsics, look_at
 from sherf.render.devices import cpu_backend
 from sherf.render.march import MarchOptions, render, render_rays
 from sherf.render.sampling import OccupancyGrid
@@ -22,7 +22,7 @@ RADIUS = 0.3
 
 
 def full_grid(half: float = 0.4, voxel: float = 0.05) -> OccupancyGrid:
-    """Everything occupied in a cube of half that size about the origin."""
+    """Return a grid that is occupied in a cube with this half extent about the origin."""
     inside = round(2 * half / voxel)
     occupied = torch.zeros(3 * (inside + 2,), dtype=torch.bool)
     occupied[1:-1, 1:-1, 1:-1] = True
@@ -45,7 +45,7 @@ def ball(density: float, colour: tuple[float, float, float] = (0.2, 0.5, 1.0)) -
 
 
 def chord(bundle: Rays) -> tuple[Tensor, Tensor]:
-    """Distance at which each ray enters the ball, and the length of its chord (0: passes by)."""
+    """Return the distance at which each ray enters the ball, and the length of its chord (0: misses)."""
     middle = -(bundle.origins * bundle.directions).sum(dim=-1)
     miss = (bundle.origins + middle[:, None] * bundle.directions).norm(dim=-1)
     half = (RADIUS**2 - miss**2).clamp(min=0).sqrt()
@@ -53,10 +53,10 @@ def chord(bundle: Rays) -> tuple[Tensor, Tensor]:
 
 
 @pytest.mark.parametrize("backend", [TORCH, NERFACC], ids=["torch", "nerfacc"])
-def test_a_ball_of_fog_is_as_opaque_as_its_chords_are_long(backend) -> None:
+def test_the_opacity_of_a_ball_of_fog_follows_its_chords(backend) -> None:
     view, step, density = camera(), 0.004, 4.0
     frame = render(ball(density), view, full_grid(), backend, MarchOptions(step=step))
-    _, length = chord(rays(view))
+    _, length = chord(camera_rays(view))
     expected = (1 - torch.exp(-density * length)).reshape(view.size)
     assert expected.max() > 0.85 and (expected == 0).any()
     # a chord is cut into whole steps: at most half a step too much or too little at each end
@@ -68,7 +68,7 @@ def test_a_ball_of_fog_is_as_opaque_as_its_chords_are_long(backend) -> None:
 def test_the_depth_of_a_solid_ball_is_its_surface_along_the_cameras_axis() -> None:
     view, step = camera(), 0.004
     frame = render(ball(1e5), view, full_grid(), NERFACC, MarchOptions(step=step))
-    bundle = rays(view)
+    bundle = camera_rays(view)
     entry, length = chord(bundle)
     depth = (entry * (bundle.directions @ view.R[2])).reshape(view.size)
     solid = (length > 2 * step).reshape(view.size)
@@ -97,7 +97,7 @@ def test_two_layers_blend_in_order_with_their_depth_and_visibility() -> None:
 
 
 def blob(points: Tensor, directions: Tensor) -> Radiance:
-    """A smooth cloud off the middle whose colour depends on place and direction."""
+    """A smooth off-centre cloud whose colour depends on position and direction."""
     near = torch.exp(-((points - points.new_tensor([0.05, -0.1, 0.0])) / 0.08).square().sum(dim=-1))
     return Radiance(30 * near, torch.sigmoid(10 * points + directions), near)
 
@@ -133,7 +133,7 @@ def counted(field: Callable[[Tensor, Tensor], Radiance]) -> tuple[Callable[[Tens
     return counting, counts
 
 
-def test_stopping_behind_solid_matter_saves_work_and_changes_nothing() -> None:
+def test_early_termination_saves_work_and_changes_nothing() -> None:
     frames, work = [], []
     for stop in (0.0, 1e-4):
         field, counts = counted(ball(300.0))
@@ -178,7 +178,7 @@ def test_skipping_empty_space_changes_nothing() -> None:
         torch.testing.assert_close(getattr(frames[0], name), getattr(frames[1], name), atol=1e-5, rtol=1e-4)
 
 
-def test_the_backends_render_the_same_picture() -> None:
+def test_the_backends_render_the_same_frame() -> None:
     here, there = (render(blob, camera(), full_grid(), backend) for backend in (TORCH, NERFACC))
     for a, b in ((here.rgb, there.rgb), (here.opacity, there.opacity)):
         torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-4)
@@ -191,7 +191,7 @@ def test_the_backends_render_the_same_picture() -> None:
 @pytest.mark.parametrize("backend", [TORCH, NERFACC], ids=["torch", "nerfacc"])
 def test_the_gradient_of_a_colour_by_the_density_is_that_of_beer_lambert(backend) -> None:
     """Through every block: d opacity / d density = chord * exp(-density * chord) in a ball of fog."""
-    bundle = rays(camera())
+    bundle = camera_rays(camera())
     density = torch.tensor(4.0, requires_grad=True)
     seen = render_rays(ball(density), bundle, full_grid(), backend, MarchOptions(step=0.004, block=5))
     middle = bundle.directions.shape[0] // 2 + 16
@@ -201,7 +201,7 @@ def test_the_gradient_of_a_colour_by_the_density_is_that_of_beer_lambert(backend
     torch.testing.assert_close(slope, length * torch.exp(-4.0 * length), atol=2e-3, rtol=0)
 
 
-def test_a_picture_of_nothing_is_empty() -> None:
+def test_a_frame_of_nothing_is_empty() -> None:
     R, T = look_at(torch.tensor([0.0, 0.0, 2.0]), torch.tensor([0.0, 0.0, 4.0]))
     away = Camera(intrinsics(20.0, (4, 6)), R, T, (4, 6))
     nothing = replace(full_grid(), occupied=torch.zeros_like(full_grid().occupied))
@@ -209,12 +209,12 @@ def test_a_picture_of_nothing_is_empty() -> None:
         field, counts = counted(ball(9.0))
         frame = render(field, view, grid, NERFACC)
         assert not counts
-        for picture in (frame.rgb[0], frame.opacity, frame.depth, frame.visibility):
-            torch.testing.assert_close(picture, torch.zeros(4, 6))
+        for layer in (frame.rgb[0], frame.opacity, frame.depth, frame.visibility):
+            torch.testing.assert_close(layer, torch.zeros(4, 6))
 
 
-def test_degenerate_rays_come_back_empty() -> None:
-    bundle = rays(camera((2, 2)))
+def test_degenerate_rays_are_empty() -> None:
+    bundle = camera_rays(camera((2, 2)))
     directions = bundle.directions.clone()
     directions[0], directions[1] = 0, math.nan
     seen = render_rays(ball(9.0), replace(bundle, directions=directions), full_grid(), NERFACC)

@@ -1,4 +1,4 @@
-"""The occupancy grid holds what it must and little more; samples lie exactly where the grid is occupied."""
+"""The occupancy grid covers the surface tightly; samples lie exactly where the grid is occupied."""
 
 import math
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from tests.render.meshes import Mesh, box, scattered, torus
 
 @pytest.mark.parametrize("mesh", [box, torus])
 @pytest.mark.parametrize(("reach", "voxel"), [(0.05, 0.02), (0.031, 0.01), (0.0, 0.02)])
-def test_the_grid_holds_everything_within_reach_and_little_more(
+def test_the_grid_covers_everything_within_reach_and_little_more(
     mesh: Callable[[], Mesh], reach: float, voxel: float
 ) -> None:
     vertices, faces = mesh()
@@ -40,7 +40,7 @@ def test_the_grids_outermost_layer_is_empty_and_nothing_outside_is_contained() -
     assert not grid.contains(torch.tensor([[9.0, 0.0, 0.0], [-9.0, 0.0, 0.0], [0.0, 0.0, 0.0]])).any()
 
 
-def test_scattered_points_lie_on_the_triangles_no_farther_apart_than_asked() -> None:
+def test_scattered_points_lie_on_the_triangles_no_farther_apart_than_requested() -> None:
     vertices, faces = box()
     points, face = scatter_points(vertices, faces, 0.02)
     assert BruteForceSurface(vertices, faces).nearest(points).distance.abs().max() < 1e-6
@@ -58,8 +58,8 @@ def rays_through_the_torus(count: int) -> Rays:
 
 
 @pytest.mark.parametrize("step", [0.003, 0.01, 0.09])
-def test_samples_are_those_steps_whose_middle_is_occupied(step: float) -> None:
-    """Against a slow reference that cuts every ray from the box's near side on and asks for every middle."""
+def test_samples_are_the_steps_whose_midpoint_is_occupied(step: float) -> None:
+    """Against a slow reference that steps along every ray from the box's near side and tests each midpoint."""
     grid, rays = OccupancyGrid.around(*torus(), 0.02), rays_through_the_torus(300)
     samples = sample_rays(rays, grid, step)
     mine: set[tuple[int, int]] = set()
@@ -97,7 +97,7 @@ def test_near_and_far_are_respected() -> None:
     assert samples.start.min() >= 0.6 and samples.end.max() <= 0.8
 
 
-def test_degenerate_rays_get_no_samples_and_disturb_no_other() -> None:
+def test_degenerate_rays_get_no_samples_and_leave_others_unchanged() -> None:
     forever = torch.full((1,), math.inf)
     good = Rays(torch.tensor([[0.3, 0.1, 1.0]]), torch.tensor([[0.0, 0.0, -1.0]]), torch.zeros(1), forever)
     grid = OccupancyGrid.around(*torus(), 0.03)

@@ -30,8 +30,8 @@ def test_distance_to_a_torus_has_the_right_sign_beside_saddles(make: MakeSurface
 
 
 @pytest.mark.parametrize("make", [BruteForceSurface, Open3dSurface])
-def test_the_sign_is_right_around_sharp_edges_and_corners_however_they_are_cut(make: MakeSurface) -> None:
-    """A convex needle: inside is what lies behind all of its faces. Turned inside out, every sign turns."""
+def test_the_sign_is_right_around_sharp_edges_and_corners_however_they_are_triangulated(make: MakeSurface) -> None:
+    """A convex needle: inside is behind all faces. Inverting the mesh inverts every sign."""
     vertices, faces = spike()
     corners = vertices[faces]
     normals = torch.linalg.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
@@ -69,7 +69,7 @@ def test_backends_find_the_surface_point_that_the_definition_finds(make: MakeSur
 
 
 @pytest.mark.parametrize("make", SURFACES)
-def test_a_point_pushed_off_the_surface_finds_its_way_back(make: MakeSurface) -> None:
+def test_a_point_moved_along_a_normal_finds_its_vertex(make: MakeSurface) -> None:
     """From a vertex, along its normal: nearest point, distance and sign are known."""
     vertices, faces = torus()
     in_tube = RING * torch.nn.functional.normalize(vertices * torch.tensor([1.0, 1.0, 0.0]), dim=-1)
@@ -82,7 +82,7 @@ def test_a_point_pushed_off_the_surface_finds_its_way_back(make: MakeSurface) ->
 
 
 @pytest.mark.parametrize("make", SURFACES)
-def test_no_points_are_no_trouble(make: MakeSurface) -> None:
+def test_an_empty_set_of_points_is_accepted(make: MakeSurface) -> None:
     found = make(*box()).nearest(torch.zeros(0, 3))
     assert found.distance.shape == (0,) and found.face.shape == (0,) and found.barycentric.shape == (0, 3)
 
@@ -96,8 +96,8 @@ def test_triangles_without_area_still_have_a_nearest_point() -> None:
     torch.testing.assert_close(barycentric.sum(dim=-1), torch.ones(2))
 
 
-def test_a_turned_triangle_has_the_turned_nearest_point() -> None:
-    """Renaming the corners renames the weights, for points before faces, edges and corners."""
+def test_permuting_a_triangles_corners_permutes_the_barycentric_weights() -> None:
+    """For points nearest to a face, an edge and a corner."""
     points, corners = scattered(500, 2.0).double(), scattered(1500, 1.0, seed=5).reshape(500, 3, 3).double()
     weights, squared = closest_on_triangles(points, corners)
     at = torch.einsum("pc,pcd->pd", weights, corners)

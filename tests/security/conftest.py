@@ -1,4 +1,4 @@
-"""The fuzzing harness lies with the benchmarks."""
+"""Make the fuzzing harness, which is among the benchmarks, importable."""
 
 import sys
 from pathlib import Path

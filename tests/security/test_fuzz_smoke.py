@@ -1,4 +1,4 @@
-"""Every reader of foreign bytes on a few hundred damaged files: refused in words, or read; never anything else.
+"""Every reader of untrusted bytes on a few hundred damaged files: refused with a message, or read; nothing else.
 
 `python benchmarks/fuzz.py` does the same with a hundred thousand of each; `docs/security.md` has the figures.
 """
@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sherf.errors import SherfError
-from sherf.motion.motion import read_motion
+from sherf.motion.read import read_motion
 
 INPUTS = 150
 SLOW = {"video": 40, "checkpoint weights": 12, "checkpoint json": 12}
@@ -26,7 +26,7 @@ SETTINGS = settings(
 
 
 @pytest.mark.parametrize("name", READERS)
-def test_damaged_files_are_refused_in_words(name: str) -> None:
+def test_damaged_files_are_refused_with_a_message(name: str) -> None:
     reader = READERS[name]
     is_data = name.split()[0] in ("thuman", "zju", "humman", "renderpeople", "openpeople")
     inputs = SLOW.get(name, SLOWER_ARE if is_data else INPUTS)
@@ -46,8 +46,8 @@ def _reader(read: object) -> Reader:
         ("raise SherfError('no')", None),
         ("open(path.parent.parent / 'elsewhere', 'w')", "writes"),
         ("open(path.parent / 'left', 'w')", "leaves left behind"),
-        ("import subprocess; subprocess.run(['true'])", "asks the system for subprocess.Popen"),
-        ("import socket; socket.socket().connect_ex(('127.0.0.1', 9))", "asks the system for socket"),
+        ("import subprocess; subprocess.run(['true'])", "triggers subprocess.Popen"),
+        ("import socket; socket.socket().connect_ex(('127.0.0.1', 9))", "triggers socket"),
         ("while True: pass", "takes more than 5 s"),
         ("bytearray(400 * 2**20)", "takes 4"),
         ("import os; os.kill(os.getpid(), 11)", "ends the process (SIGSEGV)"),
@@ -55,8 +55,8 @@ def _reader(read: object) -> Reader:
         ("return 1.0", None),
     ],
 )
-def test_the_harness_finds_what_it_is_for(body: str, fault: str | None) -> None:
-    """Otherwise it would not find anything in the readers either."""
+def test_the_harness_finds_each_kind_of_fault(body: str, fault: str | None) -> None:
+    """Otherwise it could not find any in the readers."""
     names: dict = {"SherfError": SherfError}
     source = f"def bad(path):\n    if path.read_bytes() != b'sound':\n        {body}\n"
     exec(source, names)
@@ -103,7 +103,7 @@ NAMES = st.sampled_from(["Hips", "LeftUpLeg", "LeftLeg", "RightUpLeg", "RightLeg
 
 @st.composite
 def joints(draw: st.DrawFn, depth: int = 0) -> str:
-    """One joint of a BVH and those below it, mostly as the format wants them."""
+    """Draw one joint of a BVH and those below it, mostly valid."""
     offset = " ".join(str(draw(NUMBERS)) for _ in range(draw(st.sampled_from([3, 3, 3, 3, 2]))))
     channels = draw(st.sampled_from(["3 Zrotation Xrotation Yrotation", "1 Xposition", "0", "9 Xrotation", "-1"]))
     below = [draw(joints(depth + 1)) for _ in range(draw(st.integers(0, 2 if depth < 3 else 0)))]

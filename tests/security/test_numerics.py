@@ -1,4 +1,4 @@
-"""Extreme numbers: cameras, skinning, sampling and compositing stay finite, and keep their laws."""
+"""Cameras, skinning, sampling and compositing stay finite and keep their laws at extreme numbers."""
 
 import math
 
@@ -6,11 +6,13 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from round_trips import unproject, unskin
 
 from sherf.body.body_model import BodyModel
-from sherf.body.lbs import axis_angle_to_matrix, joint_transforms, skin, unskin
+from sherf.body.lbs import joint_transforms, skin
 from sherf.body.skeleton import PARENTS
-from sherf.camera.pinhole import intrinsics, look_at, project, rays, resize, unproject
+from sherf.camera.pinhole import camera_rays, intrinsics, look_at, project, resize
+from sherf.camera.rotations import axis_angle_to_matrix
 from sherf.render.nerfacc_backend import composite_dense
 from sherf.render.sampling import OccupancyGrid, sample_rays
 from sherf.render.torch_backend import composite
@@ -54,7 +56,7 @@ def test_unproject_undoes_project_near_and_far(distance: float, focal: float, si
 def test_any_point_projects_to_finite_numbers(
     distance: float, focal: float, height: float, points: list[tuple[float, float, float]]
 ) -> None:
-    """Behind the camera, in it, and kilometres off; gradients too."""
+    """Behind the camera, at its centre, and kilometres away; gradients too."""
     camera = camera_at(distance, focal, (480, 640), height)
     world = torch.tensor(points, requires_grad=True)
     pixels, depth = project(camera, world)
@@ -65,10 +67,12 @@ def test_any_point_projects_to_finite_numbers(
 
 @SETTINGS
 @given(focal=FOCALS, size=SIZES, distance=DISTANCES)
-def test_rays_have_unit_length_and_meet_their_pixels(focal: float, size: tuple[int, int], distance: float) -> None:
+def test_rays_have_unit_length_and_pass_through_their_pixels(
+    focal: float, size: tuple[int, int], distance: float
+) -> None:
     camera = camera_at(distance, focal, size)
     corners = torch.tensor([[0.5, 0.5], [size[1] - 0.5, size[0] - 0.5], [size[1] / 2, size[0] / 2]])
-    bundle = rays(camera, corners)
+    bundle = camera_rays(camera, corners)
     torch.testing.assert_close(bundle.directions.norm(dim=-1), torch.ones(3))
     forward = bundle.directions @ camera.R[2]
     points = bundle.origins + bundle.directions * (distance / forward)[:, None]
@@ -79,17 +83,19 @@ def test_rays_have_unit_length_and_meet_their_pixels(focal: float, size: tuple[i
 
 @SETTINGS
 @given(size=SIZES, other=SIZES, focal=FOCALS)
-def test_resizing_there_and_back_is_nothing(size: tuple[int, int], other: tuple[int, int], focal: float) -> None:
+def test_resizing_and_resizing_back_changes_nothing(
+    size: tuple[int, int], other: tuple[int, int], focal: float
+) -> None:
     camera = camera_at(3.0, focal, size)
     torch.testing.assert_close(resize(resize(camera, other), size).K, camera.K)
 
 
 @SETTINGS
 @given(angle=ANGLES, direction=DIRECTIONS, bent=st.integers(0, 23), other=ANGLES)
-def test_skinning_is_rigid_on_whole_weights_whatever_the_angle(
+def test_skinning_with_one_joint_per_vertex_is_rigid_at_every_angle(
     toy_body: BodyModel, angle: float, direction: tuple[float, float, float], bent: int, other: float
 ) -> None:
-    """With one joint each, distances stay, and the way back is exact."""
+    """Distances are kept, and the inverse is exact."""
     joints = torch.zeros(24, 3, dtype=torch.float64)
     joints[bent] = angle * torch.tensor(direction, dtype=torch.float64)
     joints[(bent + 7) % 24, 1] = other
@@ -106,10 +112,10 @@ def test_skinning_is_rigid_on_whole_weights_whatever_the_angle(
 
 @SETTINGS
 @given(angles=st.lists(ANGLES, min_size=24, max_size=24), direction=DIRECTIONS)
-def test_blended_half_turns_stay_finite_there_and_back(
+def test_blended_half_turns_and_their_inverse_stay_finite(
     toy_body: BodyModel, angles: list[float], direction: tuple[float, float, float]
 ) -> None:
-    """Half of a half turn collapses space; its inverse is wrong there, but no picture gets an infinite number."""
+    """Blending a half turn with no rotation collapses space: the inverse is wrong there, but finite."""
     joints = (torch.tensor(angles)[:, None] * torch.tensor(direction)).requires_grad_(True)
     transforms = joint_transforms(axis_angle_to_matrix(joints), toy_body.J_template, PARENTS)
     posed = skin(toy_body.v_template, toy_body.weights, transforms)
@@ -121,11 +127,11 @@ def test_blended_half_turns_stay_finite_there_and_back(
 
 @SETTINGS
 @given(turns=st.integers(-3, 3), angle=st.floats(0, math.pi), direction=DIRECTIONS)
-def test_whole_turns_change_no_rotation(turns: int, angle: float, direction: tuple[float, float, float]) -> None:
+def test_full_turns_do_not_change_a_rotation(turns: int, angle: float, direction: tuple[float, float, float]) -> None:
     axis = torch.tensor(direction, dtype=torch.float64)
     axis = axis / axis.norm()
-    there, again = (axis_angle_to_matrix(axis * (angle + extra)) for extra in (0.0, 2 * math.pi * turns))
-    torch.testing.assert_close(there, again, atol=1e-9, rtol=0)
+    once, again = (axis_angle_to_matrix(axis * (angle + extra)) for extra in (0.0, 2 * math.pi * turns))
+    torch.testing.assert_close(once, again, atol=1e-9, rtol=0)
 
 
 DENSITIES = st.sampled_from([0.0, 1e-30, 1e-3, 1.0, 80.0, 1e6, 1e12, 1e30])
@@ -135,22 +141,22 @@ DENSITIES = st.sampled_from([0.0, 1e-30, 1e-3, 1.0, 80.0, 1e6, 1e12, 1e30])
 @SETTINGS
 @given(
     rays_of=st.lists(st.lists(DENSITIES, max_size=6), min_size=1, max_size=5),
-    light=st.sampled_from([0.0, 1e-20, 0.5, 1.0]), length=st.sampled_from([1e-7, 0.01, 1.0, 50.0]),
+    transmittance=st.sampled_from([0.0, 1e-20, 0.5, 1.0]), length=st.sampled_from([1e-7, 0.01, 1.0, 50.0]),
 )  # fmt: skip
-def test_weights_and_what_is_left_are_all_of_the_light(
-    function: object, rays_of: list[list[float]], light: float, length: float
+def test_weights_and_final_transmittance_sum_to_the_initial_one(
+    function: object, rays_of: list[list[float]], transmittance: float, length: float
 ) -> None:
-    """On any densities, between 0 and the light that came; gradients are finite."""
+    """For any densities, each is between 0 and the initial transmittance; gradients are finite."""
     counts = torch.tensor([len(ray) for ray in rays_of])
     ray = torch.repeat_interleave(torch.arange(len(rays_of)), counts)
     number = torch.cat([torch.arange(count) for count in counts.tolist()]).float()
     density = torch.tensor([x for ray in rays_of for x in ray], requires_grad=True)
     samples = RaySamples(ray, number * length, (number + 1) * length, len(rays_of))
-    start = torch.full((len(rays_of),), light)
+    start = torch.full((len(rays_of),), transmittance)
     weights, after = function(density, samples, start)  # type: ignore[operator]
     assert weights.isfinite().all() and (weights >= 0).all() and (after >= 0).all()
     opacity = torch.zeros(len(rays_of)).index_add(0, ray, weights)
-    assert (opacity <= light + 1e-5).all()
+    assert (opacity <= transmittance + 1e-5).all()
     torch.testing.assert_close(opacity + after, start, atol=2e-5, rtol=0)
     if len(density):
         (weights.sum() + after.sum()).backward()

@@ -1,4 +1,4 @@
-"""The page hands out what it made for its visitors, and nothing else of this machine."""
+"""The page serves what it made for its visitors, and no other file of the machine."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from serving import served
 
-from sherf.app.serve import LEAST_SECONDS
+from sherf.app.serve import MIN_UPTIME_S
 
 httpx = pytest.importorskip("httpx", reason="the page needs gradio: pip install 'sherf[app]'")
 pytest.importorskip("gradio", reason="the page needs gradio: pip install 'sherf[app]'")
@@ -48,7 +48,7 @@ def upload(page: "httpx.Client", name: str, content: bytes) -> "httpx.Response":
         "/proc/self/environ",
     ],
 )
-def test_no_path_leads_to_a_file_of_the_machine(page: "httpx.Client", path: str) -> None:
+def test_no_path_serves_a_file_of_the_machine(page: "httpx.Client", path: str) -> None:
     for route in ("/file=", "/file/", f"{API}/file=", f"{API}/file/", "/static/", "/assets/", f"{API}/proxy="):
         reply = page.get(f"{route}{path}")
         assert reply.status_code in (400, 403, 404, 405, 422) or _is_page(reply), (route, reply.status_code)
@@ -59,7 +59,7 @@ def _is_page(reply: "httpx.Response") -> bool:
     return reply.status_code == 200 and b"<!doctype html>" in reply.content[:200].lower()
 
 
-def test_names_of_uploads_lead_nowhere(page: "httpx.Client") -> None:
+def test_names_of_uploads_cannot_choose_a_folder(page: "httpx.Client") -> None:
     uploads = Path(page.headers["x-uploads"])
     for name in ("../../../evil.png", "/tmp/evil.png", "..\\..\\evil.png", "a/../../evil.png"):
         reply = upload(page, name, b"x")
@@ -68,7 +68,7 @@ def test_names_of_uploads_lead_nowhere(page: "httpx.Client") -> None:
     assert not list(uploads.parent.glob("evil*")) and not Path("/tmp/evil.png").exists()
 
 
-def test_a_link_that_leads_out_is_not_followed(page: "httpx.Client", tmp_path: Path) -> None:
+def test_a_link_out_of_the_folder_is_not_followed(page: "httpx.Client", tmp_path: Path) -> None:
     kept = Path(upload(page, "me.png", b"mine").json()[0])
     assert page.get(f"{API}/file={kept}").content == b"mine"
     secret = tmp_path / "secret.txt"
@@ -80,10 +80,10 @@ def test_a_link_that_leads_out_is_not_followed(page: "httpx.Client", tmp_path: P
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", str(ROOT / "examples" / "readme.jpg"), "../../README.md"])
-def test_what_was_not_uploaded_is_not_read(page: "httpx.Client", path: str) -> None:
+def test_only_uploaded_files_are_read(page: "httpx.Client", path: str) -> None:
     named = {"path": path, "meta": {"_type": "gradio.FileData"}}
-    for said in (call(page, "reconstruct", [named, 1]), call(page, "export", ["walk", named])):
-        assert "not uploaded by a user" in said
+    for reply in (call(page, "reconstruct", [named, 1]), call(page, "export", ["walk", named])):
+        assert "not uploaded by a user" in reply
     assert not list(Path(page.headers["x-uploads"]).rglob(Path(path).name))
 
 
@@ -96,24 +96,24 @@ def test_an_upload_beyond_the_limit_is_refused_and_the_page_goes_on(page: "httpx
     assert upload(page, "big.png", bytes(65 * 2**20)).status_code in (400, 413)
     Image.new("RGB", (64, 64)).save(tmp_path / "grey.png")
     path = upload(page, "grey.png", (tmp_path / "grey.png").read_bytes()).json()[0]
-    said = call(page, "reconstruct", [{"path": path, "meta": {"_type": "gradio.FileData"}}, 1])
-    assert "no person was found" in said
+    reply = call(page, "reconstruct", [{"path": path, "meta": {"_type": "gradio.FileData"}}, 1])
+    assert "No person was found" in reply
     assert page.get("/health").json()["status"] == "ok"
 
 
 def call(page: "httpx.Client", name: str, data: list) -> str:
-    """All that is answered to a call of the API."""
+    """Return everything that the API answers to a call."""
     event = page.post(f"{API}/call/{name}", json={"data": data}).json()["event_id"]
     return page.get(f"{API}/call/{name}/{event}").text
 
 
-def test_a_process_that_dies_is_started_again_without_what_was_uploaded(page: "httpx.Client") -> None:
+def test_a_process_that_dies_is_restarted_without_the_uploads(page: "httpx.Client") -> None:
     uploads = Path(page.headers["x-uploads"])
     upload(page, "me.png", b"mine")
     assert list(uploads.rglob("me.png"))
     server = next(p for p in Path("/proc").glob("[0-9]*") if _is_server_of(p, uploads))
     age = time.time() - (server / "stat").stat().st_mtime
-    time.sleep(max(0.0, LEAST_SECONDS - age) + 1)
+    time.sleep(max(0.0, MIN_UPTIME_S - age) + 1)
     os.kill(int(server.name), signal.SIGKILL)
     end = time.monotonic() + 60
     while not _answers(page):

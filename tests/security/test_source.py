@@ -1,4 +1,4 @@
-"""No code of ours executes what a file says: checked on the syntax trees of everything that is run by users."""
+"""No code executes the content of files: checked on the syntax trees of everything that users run."""
 
 import ast
 from collections.abc import Iterator
@@ -8,16 +8,16 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted(p for top in ("sherf", "app", "datasets", "benchmarks") for p in (ROOT / top).rglob("*.py"))
-FENCED = {
-    "benchmarks/fuzz_seeds.py": {"pickle"},  # writes pickles for others to be tried with, and reads none
+EXEMPT = {
+    "benchmarks/fuzz_seeds.py": {"pickle"},  # writes pickles to test readers with, and reads none
 }
-"""By file: what it may name all the same, and why."""
+"""Modules that single files may name nevertheless, and why."""
 
 MODULES = {
     "pickle", "_pickle", "cPickle", "dill", "cloudpickle", "marshal", "shelve", "joblib", "xmlrpc", "imp", "code",
     "xml", "lxml", "defusedxml", "plistlib", "tarfile", "py7zr", "rarfile", "jsonpickle", "ruamel",
 }  # fmt: skip
-"""Never imported: they run what they read, expand what they read, or unpack files to wherever these say."""
+"""Never imported: they execute or expand what they read, or unpack files to any path."""
 CALLS = {
     "eval", "exec", "compile", "__import__", "torch.load", "torch.jit.load", "torch.hub.load", "torch.package",
     "torch.export.load", "os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatusoutput",
@@ -25,14 +25,14 @@ CALLS = {
     "importlib.reload", "runpy.run_path", "runpy.run_module", "ctypes.CDLL", "ctypes.cdll.LoadLibrary",
 }  # fmt: skip
 METHODS = {"extractall", "unsafe_load", "full_load", "load_all", "unsafe_load_all", "read_pickle"}
-"""Of anything."""
+"""Of any object."""
 LOADERS = {"np.load", "numpy.load"}
 ALLOWED_CALLS = {"sherf/cli/doctor.py": {"ctypes.CDLL"}}
-"""Asks the dynamic linker for system libraries by names that stand in its own source."""
+"""It loads system libraries by names given in its own source."""
 
 
-def sins(tree: ast.AST) -> Iterator[tuple[str, int]]:
-    """What is named that should not be, and in which line."""
+def violations(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    """Yield every forbidden name, and its line."""
     aliases = _aliases(tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -46,7 +46,7 @@ def sins(tree: ast.AST) -> Iterator[tuple[str, int]]:
             )
         elif isinstance(node, ast.Call):
             called = _resolved(node.func, aliases)
-            yield from ((sin, node.lineno) for sin in _of_call(called, node))
+            yield from ((name, node.lineno) for name in _of_call(called, node))
 
 
 def _tops(names: Iterator[str] | list[str]) -> Iterator[str]:
@@ -100,16 +100,16 @@ def _name(path: Path) -> str:
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=_name)
-def test_nothing_runs_what_a_file_says(path: Path) -> None:
-    allowed = FENCED.get(_name(path), set()) | ALLOWED_CALLS.get(_name(path), set())
-    found = [f"{sin} (line {line})" for sin, line in sins(ast.parse(path.read_text())) if sin not in allowed]
+def test_no_source_executes_the_content_of_files(path: Path) -> None:
+    allowed = EXEMPT.get(_name(path), set()) | ALLOWED_CALLS.get(_name(path), set())
+    found = [f"{name} (line {line})" for name, line in violations(ast.parse(path.read_text())) if name not in allowed]
     assert not found
 
 
-def test_what_is_fenced_is_still_there() -> None:
-    """An entry that nothing needs any more would let something in later."""
-    for name, allowed in (FENCED | ALLOWED_CALLS).items():
-        found = {sin for sin, _ in sins(ast.parse((ROOT / name).read_text()))}
+def test_every_exemption_is_still_needed() -> None:
+    """A stale one would allow a new use later."""
+    for name, allowed in (EXEMPT | ALLOWED_CALLS).items():
+        found = {violation for violation, _ in violations(ast.parse((ROOT / name).read_text()))}
         assert found == allowed
 
 
@@ -151,8 +151,8 @@ def test_what_is_fenced_is_still_there() -> None:
         "from shutil import unpack_archive",
     ],
 )
-def test_every_sin_is_seen(source: str) -> None:
-    assert list(sins(ast.parse(source)))
+def test_every_violation_is_found(source: str) -> None:
+    assert list(violations(ast.parse(source)))
 
 
 @pytest.mark.parametrize(
@@ -171,5 +171,5 @@ def test_every_sin_is_seen(source: str) -> None:
         "import pickletools",
     ],
 )
-def test_what_is_harmless_passes(source: str) -> None:
-    assert not list(sins(ast.parse(source)))
+def test_harmless_code_passes(source: str) -> None:
+    assert not list(violations(ast.parse(source)))

@@ -1,4 +1,4 @@
-"""Two people to train on and one to validate, and a network that trains in a second."""
+"""Two people to train on, one to validate, and a network that trains in a second."""
 
 import json
 import os
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from running import here
+from running import run_in_process
 
 TINY = {
     "base": "sherf-small",
@@ -30,14 +30,14 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """OpenPeople's persons 6, 7 (train) and 8 (validation): 2 poses, 3 views of 48 x 48."""
     out = tmp_path_factory.mktemp("crowd")
     options = ("--people", "3", "--seed-start", "6", "--views", "3", "--poses", "2", "--size", "48")
-    done = here("generate", "openpeople", *options, "--out", out)
+    done = run_in_process("generate", "openpeople", *options, "--out", out)
     assert done.returncode == 0, done.stderr
     return out
 
 
 @pytest.fixture
 def config(tmp_path: Path) -> Callable[..., Path]:
-    """Writes a training's JSON: the tiny one with changes."""
+    """Return a function that writes the tiny training's options, with changes, as JSON."""
 
     def write(**changes: object) -> Path:
         path = tmp_path / "tiny.json"
@@ -48,12 +48,12 @@ def config(tmp_path: Path) -> Callable[..., Path]:
 
 
 def command(config: Path | str, data: Path, out: Path, *more: str) -> list[str]:
-    """The arguments of `sherf train`."""
+    """Return the arguments of `sherf train`."""
     return ["train", str(config), "--data", str(data), "--out", str(out), "--device", "cpu", *more]
 
 
 def sherf(arguments: list[str], launcher: tuple[str, ...] = ("-m", "sherf.cli")) -> subprocess.CompletedProcess[str]:
-    """A real process."""
+    """Run the command line in a separate process."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = [sys.executable, *launcher, *arguments]
     return subprocess.run(done, capture_output=True, text=True, timeout=280, check=False, env=environment)

@@ -1,4 +1,4 @@
-"""Changes to pairs: a mirror keeps body and picture together; what befalls the observation leaves the target alone."""
+"""Augmentation: mirroring keeps body and image aligned; changes to the observation leave the target alone."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,8 @@ from sherf.body.body_model import BodyModel
 from sherf.camera.pinhole import project
 from sherf.datasets.multiview import View
 from sherf.datasets.pairs import Pair
-from sherf.training.augment import AugmentOptions, augmented, mirrored
+from sherf.training.augment import augment, mirror_view
+from sherf.training.options import AugmentOptions
 
 
 @pytest.fixture
@@ -18,22 +19,24 @@ def view(body: BodyModel) -> View:
     return View(seen, body.pose(seen.pose).vertices, depth=torch.rand(96, 80))
 
 
-def test_a_mirror_shows_the_mirrored_body_where_the_mirrored_picture_does(view: View, body: BodyModel) -> None:
-    other = mirrored(view, body)
+def test_a_mirrored_view_shows_the_mirrored_body_in_the_mirrored_image(view: View, body: BodyModel) -> None:
+    other = mirror_view(view, body)
     torch.testing.assert_close(body.pose(other.subject.pose).vertices, other.vertices, rtol=0, atol=1e-5)
     pixels, depth = project(view.subject.camera, view.vertices[body.mirror])
-    again, same = project(other.subject.camera, other.vertices)
-    torch.testing.assert_close(again, pixels * torch.tensor([-1.0, 1.0]) + torch.tensor([80.0, 0.0]), rtol=0, atol=1e-2)
-    torch.testing.assert_close(same, depth, rtol=0, atol=1e-5)
-    twice = mirrored(other, body)
+    mirrored, same_depth = project(other.subject.camera, other.vertices)
+    torch.testing.assert_close(
+        mirrored, pixels * torch.tensor([-1.0, 1.0]) + torch.tensor([80.0, 0.0]), rtol=0, atol=1e-2
+    )
+    torch.testing.assert_close(same_depth, depth, rtol=0, atol=1e-5)
+    twice = mirror_view(other, body)
     assert torch.equal(twice.subject.image, view.subject.image)
     torch.testing.assert_close(twice.vertices, view.vertices)
 
 
-def test_fit_mask_occlusion_and_cut_leave_the_target_alone(view: View, body: BodyModel) -> None:
-    spoil = AugmentOptions(mirror=0.0, exposure=0.0, gamma=0.0, fit=1.0, occluded=1.0, cut=1.0)
+def test_fit_mask_occlusion_and_crop_leave_the_target_unchanged(view: View, body: BodyModel) -> None:
+    options = AugmentOptions(mirror=0.0, exposure=0.0, gamma=0.0, fit=1.0, occluded=1.0, cut=1.0)
     for seed in range(6):
-        pair, _ = augmented(Pair(view, view), None, body, spoil, np.random.default_rng(seed))
+        pair, _ = augment(Pair(view, view), None, body, options, np.random.default_rng(seed))
         kept = pair.target
         torch.testing.assert_close(kept.subject.image, view.subject.image)
         assert torch.equal(kept.vertices, view.vertices) and torch.equal(kept.subject.mask, view.subject.mask)

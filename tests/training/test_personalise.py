@@ -1,28 +1,27 @@
-"""An avatar that learned its photo shows it better, and its other sides as before."""
+"""Personalisation brings an avatar closer to its photo and keeps its other sides."""
 
 from pathlib import Path
 
 import pytest
 import torch
-from running import here
+from running import run_in_process
 
-from sherf.avatar.avatar_file import Avatar
+from sherf.api.encoders import load_encoder
+from sherf.avatar.encoder import EncodedAvatar
 from sherf.body.files import load_body_model
 from sherf.datasets.openpeople_data import OpenPeople
-from sherf.datasets.pairs import resized
 from sherf.errors import BadInput
-from sherf.models.load import PersonalisedModel, load_avatar_model
-from sherf.models.paper.bank import FeatureBank
+from sherf.models.surface.bank import SurfaceBank
 from sherf.render.devices import choose_backend
-from sherf.training.personalise import own_view_psnr, personalised
+from sherf.training.personalise import PersonalisingEncoder, own_view_psnr, personalise
 
 
-def taught(people: Path, size: int) -> tuple[Avatar, Avatar, list[float]]:
-    """An avatar of a picture of this size before and after sixteen steps, and how near each is to its photo."""
+def personalised(people: Path) -> tuple[EncodedAvatar, EncodedAvatar, list[float]]:
+    """Return an avatar of the first test image before and after sixteen steps, and the PSNR of each to its photo."""
     data, body, backend = OpenPeople(people, "test"), load_body_model("openbody"), choose_backend("cpu")
-    view = resized(data.view(data.subjects[0], 0, 0), (size, size))
-    before = load_avatar_model("sherf-small", backend).encode(view.subject, body, {}, view.vertices)
-    after = personalised(before, body, backend, 600.0, most_steps=16)
+    view = data.view(data.subjects[0], 0, 0)
+    before = load_encoder("sherf-small", backend).encode(view.subject, body, {}, view.vertices)
+    after = personalise(before, body, backend, 600.0, most_steps=16)
     psnr = [own_view_psnr(avatar, body, backend) for avatar in (before, after)]
     about = after.report["personalised"]
     assert about["steps"] == 16
@@ -30,36 +29,36 @@ def taught(people: Path, size: int) -> tuple[Avatar, Avatar, list[float]]:
     return before, after, psnr
 
 
-def test_the_seen_side_gets_nearer_and_the_unseen_side_stays(tmp_path: Path) -> None:
-    """Learned from a picture in which there is something to learn: 64 pixels hold no detail."""
+def test_the_visible_side_gets_closer_to_the_photo_and_the_other_side_stays(tmp_path: Path) -> None:
+    """At 192 pixels: smaller images have no detail to learn."""
     one = ("--people", "1", "--seed-start", "9", "--views", "2", "--poses", "1", "--size", "192")
-    assert here("generate", "openpeople", *one, "--out", tmp_path).returncode == 0
-    before, after, psnr = taught(tmp_path, 192)
+    assert run_in_process("generate", "openpeople", *one, "--out", tmp_path).returncode == 0
+    before, after, psnr = personalised(tmp_path)
     assert psnr[1] > psnr[0]
-    assert isinstance(before.bank, FeatureBank) and isinstance(after.bank, FeatureBank)
-    moved = (after.bank.planes - before.bank.planes).abs().amax(dim=1)
+    assert isinstance(before.bank, SurfaceBank) and isinstance(after.bank, SurfaceBank)
+    moved = (after.bank.maps - before.bank.maps).abs().amax(dim=1)
     assert float((moved > 0.01).float().mean()) > 0.05
-    # maps of the side that the photo does not show
+    # Of front and back, the photo shows one.
     front, back = moved
     assert float(torch.minimum(front.mean(), back.mean()) / torch.maximum(front.mean(), back.mean())) < 0.5
 
 
-def test_what_is_learned_is_dropped_where_it_does_harm(people: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_result_further_from_the_photo_is_discarded(people: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sherf.training.personalise.LEARNING_RATE", 10.0)
-    before, after, psnr = taught(people, 64)
+    before, after, psnr = personalised(people)
     assert not after.report["personalised"]["kept"]
     assert after.bank is before.bank and psnr[1] == psnr[0]
 
 
 @pytest.mark.parametrize("text", ["soon", "0s", "-3m"])
-def test_a_length_of_time_is_needed(text: str) -> None:
+def test_an_invalid_duration_is_refused(text: str) -> None:
     with pytest.raises(BadInput, match="--personalise"):
-        load_avatar_model("sherf-small", choose_backend("cpu"), text)
+        load_encoder("sherf-small", choose_backend("cpu"), text)
 
 
-def test_the_template_has_nothing_to_learn() -> None:
+def test_the_template_model_cannot_be_personalised() -> None:
     with pytest.raises(BadInput, match="sherf-small"):
-        load_avatar_model("template", choose_backend("cpu"), "10s")
-    model = load_avatar_model("sherf-small", choose_backend("cpu"), "10s")
-    assert isinstance(model, PersonalisedModel) and model.name == "sherf-small" and model.body_model == "openbody"
+        load_encoder("template", choose_backend("cpu"), "10s")
+    model = load_encoder("sherf-small", choose_backend("cpu"), "10s")
+    assert isinstance(model, PersonalisingEncoder) and model.name == "sherf-small" and model.body_model == "openbody"
     assert "personalised 10 s" in model.identity

@@ -1,4 +1,4 @@
-"""`sherf train` as real processes: exact continuing after the worst, many processes like one, mistakes in words."""
+"""`sherf train` in real processes: exact resuming after a kill, several processes like one, readable errors."""
 
 import csv
 import json
@@ -17,9 +17,9 @@ import torch
 from safetensors.torch import load_file
 
 from sherf.errors import BadInput
-from sherf.files.duration import read_duration
+from sherf.files.duration import parse_duration
 from sherf.models.checkpoint import load_checkpoint
-from sherf.training.loop import learning_rate
+from sherf.training.loop import compute_learning_rate
 from sherf.training.options import TRAININGS
 from sherf.training.read_options import read_training
 from tests.training.conftest import TINY, command, sherf
@@ -28,7 +28,7 @@ CURVE = ("loss", "texture", "stand_off", "colour", "mask", "ssim", "lpips", "occ
 
 
 def curve(out: Path) -> dict[int, list[float]]:
-    """Each step's numbers; the first steps render nothing."""
+    """Return the numbers of each step in log.csv; 0 for losses that a step does not have."""
     with (out / "log.csv").open(newline="") as file:
         return {int(row["step"]): [float(row.get(name) or 0) for name in CURVE] for row in csv.DictReader(file)}
 
@@ -42,7 +42,7 @@ def assert_same_curve(a: Path, b: Path, tolerance: float = 1e-5) -> None:
 
 @pytest.fixture(scope="module")
 def whole(crowd: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A training from beginning to end, with the JSON of its options in it."""
+    """Folder of a complete training, with the JSON file of its options."""
     out = tmp_path_factory.mktemp("whole")
     config = out / "tiny.json"
     config.write_text(json.dumps(TINY))
@@ -52,7 +52,7 @@ def whole(crowd: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_a_training_leaves_a_usable_checkpoint_curves_and_pictures(whole: Path) -> None:
+def test_a_training_writes_a_usable_checkpoint_logs_and_images(whole: Path) -> None:
     run = whole / "run"
     assert sorted(curve(run)) == list(range(1, 9))
     model = load_checkpoint(run / "checkpoint.safetensors")
@@ -66,13 +66,13 @@ def test_a_training_leaves_a_usable_checkpoint_curves_and_pictures(whole: Path) 
     assert list((run / "tensorboard").iterdir())
 
 
-def test_the_rate_rises_falls_with_the_root_of_the_step_and_ends_at_nothing() -> None:
+def test_the_learning_rate_warms_up_decays_with_the_root_of_the_step_and_ends_near_zero() -> None:
     options = replace(TRAININGS["sherf-small"], learning_rate=1.0, warm_up=10, slow_after=100, steps=10_000, decay=0.5)
-    assert learning_rate(options, 4) == pytest.approx(0.5)
-    assert learning_rate(options, 99) == pytest.approx(1.0)
-    assert learning_rate(options, 399) == pytest.approx(0.5)
-    assert learning_rate(options, 4899) == pytest.approx(1 / 7)
-    assert learning_rate(options, 9999) == pytest.approx(0.001, rel=0.01)
+    assert compute_learning_rate(options, 4) == pytest.approx(0.5)
+    assert compute_learning_rate(options, 99) == pytest.approx(1.0)
+    assert compute_learning_rate(options, 399) == pytest.approx(0.5)
+    assert compute_learning_rate(options, 4899) == pytest.approx(1 / 7)
+    assert compute_learning_rate(options, 9999) == pytest.approx(0.001, rel=0.01)
 
 
 def test_the_checkpoint_is_the_running_average(whole: Path) -> None:
@@ -83,9 +83,7 @@ def test_the_checkpoint_is_the_running_average(whole: Path) -> None:
     assert any(not torch.equal(value, tensors[f"model.{name}"]) for name, value in saved.items())
 
 
-def test_killed_at_any_moment_it_goes_on_exactly_as_if_nothing_had_been(
-    whole: Path, crowd: Path, tmp_path: Path
-) -> None:
+def test_a_killed_training_resumes_exactly(whole: Path, crowd: Path, tmp_path: Path) -> None:
     out = tmp_path / "killed"
     arguments = command(whole / "tiny.json", crowd, out, "--validation-steps", "4", "--save-minutes", "0.0001")
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -109,7 +107,7 @@ def test_killed_at_any_moment_it_goes_on_exactly_as_if_nothing_had_been(
         torch.testing.assert_close(again[name], value, rtol=1e-5, atol=1e-6)
 
 
-def test_two_processes_lose_what_one_loses_on_the_same_batch(whole: Path, crowd: Path, tmp_path: Path) -> None:
+def test_two_processes_have_the_losses_of_one(whole: Path, crowd: Path, tmp_path: Path) -> None:
     out = tmp_path / "two"
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "sherf.cli")
     done = sherf(command(whole / "tiny.json", crowd, out, "--validation-steps", "0"), launcher)
@@ -117,7 +115,9 @@ def test_two_processes_lose_what_one_loses_on_the_same_batch(whole: Path, crowd:
     assert_same_curve(out, whole / "run")
 
 
-def test_ctrl_c_saves_and_the_time_budget_is_kept(config: Callable[..., Path], crowd: Path, tmp_path: Path) -> None:
+def test_ctrl_c_saves_the_state_and_the_duration_is_kept(
+    config: Callable[..., Path], crowd: Path, tmp_path: Path
+) -> None:
     out, endless = tmp_path / "out", config(steps=100_000)
     process = subprocess.Popen(
         [sys.executable, "-m", "sherf.cli", *command(endless, crowd, out, "--validation-steps", "0")],
@@ -134,7 +134,7 @@ def test_ctrl_c_saves_and_the_time_budget_is_kept(config: Callable[..., Path], c
     assert f"continuing after step {before}," in done.stderr and max(curve(out)) > before
 
 
-def test_numbers_that_are_not_finite_stop_it_and_the_batch_is_kept(
+def test_a_loss_that_is_not_finite_stops_the_training_and_its_batch_is_written(
     config: Callable[..., Path], crowd: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
@@ -148,7 +148,7 @@ def test_numbers_that_are_not_finite_stop_it_and_the_batch_is_kept(
 
 
 def test_a_full_disk_leaves_the_old_checkpoint(whole: Path, crowd: Path, tmp_path: Path) -> None:
-    """A limit on file sizes stands in for the full disk; a finished training only saves once more."""
+    """A limit on file sizes replaces the full disk; a finished training only saves again."""
     out = tmp_path / "run"
     shutil.copytree(whole / "run", out)
     before = {name: (out / name).read_bytes() for name in ("state.safetensors", "checkpoint.safetensors")}
@@ -165,14 +165,14 @@ def test_a_full_disk_leaves_the_old_checkpoint(whole: Path, crowd: Path, tmp_pat
     assert not list(out.glob(".part-*"))
 
 
-def test_another_trainings_folder_is_refused_with_what_differs(
+def test_a_folder_of_another_training_is_refused_naming_the_differences(
     whole: Path, crowd: Path, config: Callable[..., Path]
 ) -> None:
     done = sherf(command(config(patch=20), crowd, whole / "run"))
     assert done.returncode == 1 and "patch differ" in done.stderr and "--overwrite" in done.stderr
 
 
-def test_changed_data_is_refused_unless_one_says_so(whole: Path, crowd: Path, tmp_path: Path) -> None:
+def test_changed_data_is_refused_unless_accepted(whole: Path, crowd: Path, tmp_path: Path) -> None:
     data, out = tmp_path / "data", tmp_path / "run"
     shutil.copytree(crowd, data)
     shutil.copytree(whole / "run", out)
@@ -181,43 +181,45 @@ def test_changed_data_is_refused_unless_one_says_so(whole: Path, crowd: Path, tm
     (data / "manifest.json").write_text(json.dumps(manifest))
     refused = sherf(command(whole / "tiny.json", data, out))
     assert refused.returncode == 1 and "had 2 people, now 1" in refused.stderr
-    taken = sherf(command(whole / "tiny.json", data, out, "--changed-data", "--validation-steps", "0"))
-    assert taken.returncode == 0, taken.stderr
+    accepted = sherf(command(whole / "tiny.json", data, out, "--changed-data", "--validation-steps", "0"))
+    assert accepted.returncode == 0, accepted.stderr
 
 
-def test_a_damaged_picture_stops_it_with_its_name(config: Callable[..., Path], crowd: Path, tmp_path: Path) -> None:
+def test_a_damaged_image_stops_the_training_and_is_named(
+    config: Callable[..., Path], crowd: Path, tmp_path: Path
+) -> None:
     data = tmp_path / "data"
     shutil.copytree(crowd, data)
-    for picture in data.glob("00000[67]/*.png"):
-        picture.write_bytes(b"no picture")
+    for path in data.glob("00000[67]/*.png"):
+        path.write_bytes(b"not an image")
     done = sherf(command(config(), data, tmp_path / "out", "--validation-steps", "0"))
     assert done.returncode == 1 and "p0" in done.stderr and ".png" in done.stderr and "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
-        ({"base": "sherf-huge"}, '"base" has to name'),
-        ({"steps": "many"}, "'steps' cannot be many"),
+        ({"base": "sherf-huge"}, '"base" must name'),
+        ({"steps": "many"}, "'steps' of the training cannot be many"),
         ({"momentum": 0.9}, "no option 'momentum'"),
         ({"model": {"blend": 3}}, "'blend'"),
         ({"losses": {"beauty": 1.0}}, "no option 'beauty'"),
         ({"batch": 0}, "'batch'"),
     ],
 )
-def test_options_that_cannot_be_are_told(
-    config: Callable[..., Path], crowd: Path, tmp_path: Path, changes: dict, said: str
+def test_invalid_options_are_named(
+    config: Callable[..., Path], crowd: Path, tmp_path: Path, changes: dict, message: str
 ) -> None:
-    with pytest.raises(BadInput, match=said):
+    with pytest.raises(BadInput, match=message):
         read_training(str(config(**changes)))
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("30m", 1800), ("2.5h", 9000)])
-def test_lengths_of_time(text: str, seconds: float) -> None:
-    assert read_duration(text, "--for") == seconds
+def test_durations_are_parsed(text: str, seconds: float) -> None:
+    assert parse_duration(text, "--for") == seconds
 
 
 @pytest.mark.parametrize("text", ["2", "h", "-1h", "0s", "two hours"])
-def test_no_lengths_of_time(text: str) -> None:
-    with pytest.raises(BadInput, match="no length of time"):
-        read_duration(text, "--for")
+def test_invalid_durations_are_refused(text: str) -> None:
+    with pytest.raises(BadInput, match="not a duration"):
+        parse_duration(text, "--for")

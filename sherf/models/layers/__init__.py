@@ -1,0 +1,1 @@
+"""Layers shared by the networks: ResNet stages, normalisation, fusion transformer, encodings, interpolation."""

@@ -1,4 +1,4 @@
-"""Batch normalisation with a choice of whose statistics count (Ioffe and Szegedy 2015)."""
+"""Batch normalisation (Ioffe and Szegedy 2015) with a choice of statistics: each input's own, or running averages."""
 
 from typing import Literal
 
@@ -8,16 +8,28 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 Statistics = Literal["frame", "running"]
-"""frame: those of each single input, as in the published training and evaluation; running: those learned."""
+"""frame: statistics of each input, as in the published training and evaluation; running: learned running averages."""
 
 
 class FrameNorm(nn.Module):
-    """Normalises each input by its own statistics, or by the running ones outside training.
+    """Normalise each input by its own statistics or, in evaluation mode, by running averages.
 
-    In training the statistics are always each input's own, as with the published one frame a GPU, whatever the batch.
+    In training mode the statistics are always each input's own, whatever the batch size: the published training had one
+    frame per GPU.
     """
 
+    running_mean: Tensor
+    running_var: Tensor
+
     def __init__(self, channels: int, eps: float = 1e-5, momentum: float = 0.1, statistics: Statistics = "frame"):
+        """Create the affine parameters and the running averages.
+
+        Args:
+            channels: number of channels.
+            eps: added to variances.
+            momentum: of the running averages.
+            statistics: which statistics to use in evaluation mode.
+        """
         super().__init__()
         self.eps, self.momentum, self.statistics = eps, momentum, statistics
         self.weight = nn.Parameter(torch.ones(channels))
@@ -26,12 +38,12 @@ class FrameNorm(nn.Module):
         self.register_buffer("running_var", torch.ones(channels))
 
     def forward(self, x: Float[Tensor, "batch channel *site"]) -> Float[Tensor, "batch channel *site"]:
-        """Normalise over the sites of each input."""
+        """Return each input normalised over its sites."""
         if not self.training and self.statistics == "running":
             return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
         if not self.training:
             return F.instance_norm(x, weight=self.weight, bias=self.bias, eps=self.eps)
-        # instance_norm moves the running statistics by the mean over the batch.
+        # instance_norm updates the running statistics by the mean over the batch.
         return F.instance_norm(
             x, self.running_mean, self.running_var, self.weight, self.bias, True, self.momentum, self.eps
         )

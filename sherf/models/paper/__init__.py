@@ -1,1 +1,1 @@
-"""From the features of a point to its density and colour: encoding, fusion transformer, NeRF decoder."""
+"""SHERF as published (Hu et al., ICCV 2023): tri-planes, point volume, pixel-aligned features and NeRF decoder."""

@@ -8,13 +8,21 @@ from torch import Tensor, nn
 from sherf.models.layers.positional_encoding import encoded_width, positional_encoding
 
 POINT_OCTAVES, DIRECTION_OCTAVES = 6, 4
-COLOUR_PADDING = 0.001  # mip-NeRF's (Barron et al. 2021): the sigmoid reaches a little beyond [0, 1]
+COLOUR_PADDING = 0.001  # as in mip-NeRF (Barron et al. 2021): widens the sigmoid slightly beyond [0, 1]
 
 
 class NerfDecoder(nn.Module):
-    """Canonical point, direction and fused tokens to raw density and colour."""
+    """Decodes canonical point, direction and fused tokens to raw density and colour."""
 
     def __init__(self, token_width: int = 32, width: int = 128, depth: int = 8, skip_after: int = 4):
+        """Create the layers.
+
+        Args:
+            token_width: channels of a fused token.
+            width: channels of the hidden layers.
+            depth: number of hidden layers.
+            skip_after: index of the hidden layer after which the inputs are concatenated again.
+        """
         super().__init__()
         self.skip_after = skip_after
         inputs = encoded_width(3, POINT_OCTAVES) + token_width
@@ -34,14 +42,24 @@ class NerfDecoder(nn.Module):
         density_token: Float[Tensor, "*point width"],
         colour_token: Float[Tensor, "*point width"],
     ) -> tuple[Float[Tensor, " *point"], Float[Tensor, "*point 3"]]:
-        """Raw density (before its ReLU, 1/m) and colour at canonical points; directions as warped, not normalised."""
+        """Return raw density and colour.
+
+        Args:
+            points: canonical space, metres.
+            directions: view directions warped to canonical space, not normalised.
+            density_token: fused token for the density.
+            colour_token: fused token for the colour.
+
+        Returns:
+            Density before its ReLU, 1/m, and colour, slightly beyond [0, 1] at the extremes.
+        """
         inputs = torch.cat([positional_encoding(points, POINT_OCTAVES), density_token], dim=-1)
         hidden = inputs
         for i, layer in enumerate(self.trunk):
             hidden = F.relu(layer(hidden), inplace=True)
             if i == self.skip_after:
                 hidden = torch.cat([inputs, hidden], dim=-1)
-        # Two linear maps in a row are one: the feature need not be made.
+        # Two consecutive linear layers are folded into one: the feature itself is never computed.
         from_hidden, from_others = self.view.weight.split([len(self.feature.weight), self.others], dim=1)
         bias = self.view.bias + from_hidden @ self.feature.bias
         others = torch.cat([positional_encoding(directions, DIRECTION_OCTAVES), colour_token], dim=-1)

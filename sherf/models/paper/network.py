@@ -1,43 +1,46 @@
-"""SHERF (Hu et al., ICCV 2023): the feature bank of a photo, and the radiance field that a posed body reads from it."""
+"""SHERF as published (Hu et al., ICCV 2023): the network that encodes a photo and decodes its feature bank."""
 
-import math
+from pathlib import Path
 
 import torch
-import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from sherf.body.body_model import BodyModel
-from sherf.body.vertex_warp import vertex_warp
+from sherf.errors import BadInput
+from sherf.models.atlas import Atlas
 from sherf.models.config import TOKENS, SherfConfig
 from sherf.models.layers.fusion import FusionTransformer
-from sherf.models.paper.bank import CanonicalSpace, FeatureBank, FeatureEncoder, divide, published_projection
+from sherf.models.network import Network
+from sherf.models.packed_tensors import REMEDY, read_tensor
+from sherf.models.paper.bank import CanonicalSpace, FeatureBank
 from sherf.models.paper.decoder import NerfDecoder
-from sherf.models.paper.point_features import Reprojection, Tables
-from sherf.models.surface.encoder import SurfaceEncoder
-from sherf.models.surface.field import SurfaceHeads, SurfaceTables
-from sherf.render.backend import MakeNearestVertex
-from sherf.scene import PosedBody, Radiance, Subject
+from sherf.models.paper.encoder import FeatureEncoder
+from sherf.models.paper.field import PaperReader
+from sherf.models.paper.point_features import Reprojection, TokenTables
+from sherf.models.paper.sparse import SparseVolume
+from sherf.render.backend import Backend
+from sherf.scene import Subject
 
 DENSITY_TOKEN, COLOUR_TOKEN = 0, 1
+"""The fused tokens from which the decoder reads density and colour."""
+MAX_VOLUME_SIDE = 1024
+"""Maximum number of voxels along a side of a saved volume; a body of 2 m spans 400 of the finest."""
 
 
-class Sherf(nn.Module):
-    """The network: `encode` a photo, then `tables` once per avatar, then ask `radiance` at canonical points."""
+class PaperNetwork(Network):
+    """The published network: `encode` a photo, build `tables` once per avatar, then query `radiance`."""
+
+    encoder: FeatureEncoder | None
 
     def __init__(self, config: SherfConfig, with_encoder: bool = True):
-        """Draw the weights.
+        """Create the layers with random weights.
 
         Args:
-            with_encoder: else `encode` is not possible: all that rendering a saved avatar needs.
+            config: widths, depths and levels.
+            with_encoder: False leaves out the encoder, which rendering a saved avatar does not need.
         """
-        super().__init__()
-        self.config = config
-        self.encoder: nn.Module | None = None
-        if config.anchor == "surface":
-            self.encoder = SurfaceEncoder(config) if with_encoder else None
-            self.heads = SurfaceHeads(config)
-            return
+        super().__init__(config)
         self.encoder = FeatureEncoder(config) if with_encoder else None
         self.reprojection = Reprojection(config)
         self.fusion = FusionTransformer(config.token_width, config.heads, config.head_width, config.fusion_depth)
@@ -46,44 +49,40 @@ class Sherf(nn.Module):
     def encode(
         self, subject: Subject, body: BodyModel, vertices: Float[Tensor, "vertex 3"] | None = None
     ) -> FeatureBank:
-        """The feature bank of one photo.
-
-        Args:
-            vertices: of the body in the photo, world space, where a data set gives them; else the pose does.
-        """
-        assert self.encoder is not None, "this network came with an avatar and has no encoder"
-        if isinstance(self.encoder, SurfaceEncoder):
-            return self._encode_on_surface(self.encoder, subject, body, vertices)
+        """Encode an observation: `Model.encode`."""
+        assert self.encoder is not None, "this network was restored from an avatar file and has no encoder"
         return self.encoder([subject], body, None if vertices is None else vertices[None])[0]
 
-    def _encode_on_surface(
-        self, encoder: SurfaceEncoder, subject: Subject, body: BodyModel, vertices: Tensor | None
-    ) -> FeatureBank:
-        if vertices is None:
-            vertices = body.pose(subject.pose).vertices
-        return encoder(subject, body, vertices)
+    def reader(self, bank: FeatureBank, body: BodyModel, backend: Backend, chunk: int | None = None) -> PaperReader:
+        """Prepare a bank for rendering: `Model.reader`, with gradients."""
+        return PaperReader(self, bank, body, backend, PaperReader.OPTIONS.in_chunks_of(chunk))
 
-    def surface_tables(self, bank: FeatureBank, body: BodyModel) -> SurfaceTables:
-        """The bank, ready to be read at many points of the body's surroundings."""
-        return SurfaceTables(bank, body, self.config, self.heads)
+    def atlas(self, body: BodyModel) -> Atlas | None:
+        """Return None: the published network has tri-planes instead of UV feature maps."""
+        return None
 
-    def tables(self, bank: FeatureBank, space: CanonicalSpace) -> Tables:
-        """The bank, ready to be read at many points."""
-        return Tables(bank, space, self.reprojection)
+    def half_precision_parts(self) -> list[nn.Module]:
+        """Return an empty list: the published network is trained in single precision."""
+        return []
+
+    def tables(self, bank: FeatureBank, space: CanonicalSpace) -> TokenTables:
+        """Return the bank prepared for sampling at many points."""
+        return TokenTables(bank, space, self.reprojection)
 
     def radiance(
         self,
-        tables: Tables,
+        tables: TokenTables,
         points: Float[Tensor, "point 3"],
         directions: Float[Tensor, "point 3"],
         pixels: Float[Tensor, "point 2"],
     ) -> tuple[Float[Tensor, " point"], Float[Tensor, "point 3"]]:
-        """Raw density (1/m before its ReLU) and colour.
+        """Return the raw density (1/m, before its ReLU) and the colour of canonical points.
 
         Args:
+            tables: the bank, as returned by `tables`.
             points: canonical space, metres.
-            directions: carried to canonical space, not normalised.
-            pixels: where the photo shows the points, published convention.
+            directions: view directions warped to canonical space, not normalised.
+            pixels: projections of the points into the photo, in the published convention (`projection.py`).
         """
         return self.decode(tables.tokens(points, pixels), points, directions)
 
@@ -93,73 +92,52 @@ class Sherf(nn.Module):
         points: Float[Tensor, "point 3"],
         directions: Float[Tensor, "point 3"],
     ) -> tuple[Float[Tensor, " point"], Float[Tensor, "point 3"]]:
-        """The bare network per point: fusion and decoder."""
+        """Return raw density (1/m, before its ReLU) and colour from tokens: fusion transformer and decoder.
+
+        Args:
+            tokens: tokens of each point.
+            points: canonical space, metres.
+            directions: view directions warped to canonical space, not normalised.
+        """
         assert tokens.shape[1] == TOKENS
         fused = self.fusion(tokens, max(DENSITY_TOKEN, COLOUR_TOKEN) + 1)
         return self.decoder(points, directions, fused[:, DENSITY_TOKEN], fused[:, COLOUR_TOKEN])
 
+    def pack_bank(self, bank: FeatureBank) -> dict[str, Tensor]:
+        """Return the tensors of a bank for an avatar file, lossless."""
+        tensors = {"vertices": bank.vertices}
+        tensors |= {name: x for name in ("planes", "pixels") if (x := getattr(bank, name)) is not None}
+        for scale, volume in enumerate(bank.volumes):
+            tensors |= {f"volume{scale}.features": volume.features, f"volume{scale}.sites": volume.sites[:, 1:].int()}
+            tensors[f"volume{scale}.shape"] = torch.tensor(volume.shape, dtype=torch.int32)
+        return tensors
 
-class SherfField:
-    """Radiance of an avatar in one pose, in world space."""
+    def unpack_bank(self, source: Path, tensors: dict[str, Tensor], subject: Subject) -> FeatureBank:
+        """Return the bank from the tensors that `pack_bank` returned: `Network.unpack_bank`.
 
-    def __init__(
-        self,
-        model: Sherf,
-        tables: Tables,
-        body: BodyModel,
-        posed: PosedBody,
-        nearest_vertex: MakeNearestVertex,
-        density_noise: float = 0.0,
-    ):
-        """Prepare the warps. `posed` may carry a data set's own vertices in place of the body model's.
-
-        Args:
-            density_noise: standard deviation of what is added to raw densities, as in the published training, 1/m.
+        Raises:
+            BadInput: a tensor is missing, or its shape or type does not match the configuration.
         """
-        self.density_noise = density_noise
-        subject = tables.bank.subject
-        canonical = body.pose(body.big_pose())
-        self.model, self.tables = model, tables
-        self.vertices = posed.vertices
-        self.to_canonical = vertex_warp(posed, canonical)[:, :3]
-        self.to_pixels = published_projection(subject.camera) @ vertex_warp(canonical, body.pose(subject.pose))
-        self.nearest_posed = nearest_vertex(self.vertices, model.config.near_body_m)
-        self.nearest_canonical = nearest_vertex(canonical.vertices, math.inf)
-
-    def near(
-        self,
-        points: Float[Tensor, "point 3"],
-        directions: Float[Tensor, "point 3"],
-        vertex: Int[Tensor, " point"],
-    ) -> tuple[Float[Tensor, " point"], Float[Tensor, "point 3"]]:
-        """Raw density and colour at world points whose nearest posed vertex is known.
-
-        Args:
-            directions: published: of depth 1 along the target camera's axis, not of unit length.
-        """
-        warp = self.to_canonical[vertex]
-        canonical, turned = _carry(warp, points), (warp[:, :, :3] * directions[:, None]).sum(dim=-1)
-        pixels = divide(_carry(self.to_pixels[self.nearest_canonical(canonical)], canonical))
-        return self.model.radiance(self.tables, canonical, turned, pixels)
-
-    def __call__(self, points: Float[Tensor, "point 3"], directions: Float[Tensor, "point 3"]) -> Radiance:
-        """Density (1/m) and colour at world points; empty further than the configured distance from the body.
-
-        Args:
-            directions: as `near` wants them.
-        """
-        vertex = self.nearest_posed(points)
-        squared = (points - self.vertices[vertex]).square().sum(dim=1)
-        near = (squared < self.model.config.near_body_m**2).nonzero()[:, 0]
-        density, colour = torch.zeros_like(squared), torch.zeros_like(points)
-        if len(near):
-            raw, seen = self.near(points[near], directions[near], vertex[near])
-            if self.density_noise > 0:
-                raw = raw + self.density_noise * torch.randn_like(raw)
-            density, colour = density.index_put((near,), F.relu(raw)), colour.index_put((near,), seen)
-        return Radiance(density, colour, torch.zeros_like(density))
+        config = self.config
+        planes = pixels = None
+        if "global" in config.levels:
+            planes = read_tensor(source, tensors, "planes", (config.num_planes, config.token_width, *config.plane_size))
+        if "pixel" in config.levels:
+            pixels = read_tensor(source, tensors, "pixels", (config.encoder_width, None, None))
+        volumes: tuple[SparseVolume, ...] = ()
+        if "point" in config.levels:
+            volumes = tuple(_volume(source, tensors, scale, c) for scale, c in enumerate(config.volume_channels))
+        vertices = read_tensor(source, tensors, "vertices", (None, 3))
+        return FeatureBank(subject, vertices, planes, volumes, pixels)
 
 
-def _carry(warp: Float[Tensor, "point 3 4"], points: Float[Tensor, "point 3"]) -> Float[Tensor, "point 3"]:
-    """Each point by its own affine map: elementwise, several times as fast as half a million tiny products."""
-    return (warp[:, :, :3] * points[:, None]).sum(dim=-1) + warp[:, :, 3]
+def _volume(source: Path, tensors: dict[str, Tensor], scale: int, channels: int) -> SparseVolume:
+    features = read_tensor(source, tensors, f"volume{scale}.features", (None, channels))
+    sites = read_tensor(source, tensors, f"volume{scale}.sites", (len(features), 3), torch.int32).long()
+    z, y, x = read_tensor(source, tensors, f"volume{scale}.shape", (3,), torch.int32).tolist()
+    shape = (z, y, x)
+    in_range = len(sites) == 0 or bool(((sites >= 0) & (sites < torch.tensor(shape))).all())
+    if not all(0 < n <= MAX_VOLUME_SIDE for n in shape) or not in_range:
+        raise BadInput(f"{source}: 'volume{scale}' has sites outside its {shape} voxels. {REMEDY}")
+    sites = torch.cat([torch.zeros_like(sites[:, :1]), sites], dim=1)
+    return SparseVolume(features, sites, shape, 1)

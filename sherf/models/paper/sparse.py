@@ -1,8 +1,8 @@
-"""Sparse 3D convolution in plain torch: sorted keys find neighbours, one matrix product a kernel cell does the work.
+"""Sparse 3D convolution (SparseConvNet, Graham et al. 2018) in plain torch: sorted keys and a product per kernel cell.
 
-Sites are rows: several rows may lie in one voxel. As in spconv's CPU code, whose numbers the published weights were
-made with, a submanifold look-up finds the first stored row of a voxel only, and each found pair serves both directions
-(`published`); without it all rows of a voxel should be merged before. A strided convolution sums all rows.
+Each site is a row, and several rows may lie in one voxel. As in spconv's CPU code, which reproduces the published
+results, a submanifold convolution finds only the first stored row of a neighbouring voxel, and each pair found serves
+both directions. A strided convolution sums over all rows.
 """
 
 from dataclasses import dataclass, replace
@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from sherf.scene import OnDevice
 
-CELLS = tuple(product((0, 1, 2), repeat=3))
+CELLS = tuple((z, y, x) for z, y, x in product((0, 1, 2), repeat=3))
+"""Cells of the kernel, z, y, x."""
 CENTRE = (1, 1, 1)
 
 
@@ -28,15 +29,16 @@ class SparseVolume(OnDevice):
     shape: tuple[int, int, int]
     """Voxels along z, y, x."""
     batch: int
+    """Number of inputs."""
 
     def input(self, index: int) -> "SparseVolume":
-        """One input of the batch, as a batch of one."""
+        """Return one input of the batch, as a batch of one."""
         rows = (self.sites[:, 0] == index).nonzero()[:, 0]
         sites = self.sites[rows] * self.sites.new_tensor([0, 1, 1, 1])
         return SparseVolume(self.features[rows], sites, self.shape, 1)
 
     def dense(self) -> Float[Tensor, "batch channel z y x"]:
-        """Zeros where there is no site; of several rows in one voxel the last counts."""
+        """Return the dense volume: zeros where there is no site; of several rows in one voxel the last wins."""
         b, z, y, x = self.sites.unbind(1)
         volume = self.features.new_zeros(self.batch, *self.shape, self.features.shape[1])
         return volume.index_put((b, z, y, x), self.features).movedim(-1, 1)
@@ -44,7 +46,7 @@ class SparseVolume(OnDevice):
 
 @dataclass(frozen=True)
 class Pairs:
-    """Which input row feeds which output row, for each cell of the kernel."""
+    """The rulebook of a convolution: pairs of input and output rows, for each cell of the kernel."""
 
     rows_in: tuple[Int[Tensor, " _"], ...]
     rows_out: tuple[Int[Tensor, " _"], ...]
@@ -52,46 +54,50 @@ class Pairs:
 
 
 class SparseConv(nn.Module):
-    """A 3x3x3 convolution, cross-correlation, without bias."""
+    """A 3x3x3 convolution (cross-correlation) without bias."""
 
     def __init__(self, channels_in: int, channels: int):
+        """Draw the kernel."""
         super().__init__()
         self.weight = nn.Parameter(torch.empty(channels, 3, 3, 3, channels_in))
         bound = (27 * channels_in) ** -0.5
         nn.init.uniform_(self.weight, -bound, bound)
 
-    def forward(self, x: Float[Tensor, "site in"], pairs: Pairs) -> Float[Tensor, "out_site out"]:
-        y = x.new_zeros(pairs.num_out, self.weight.shape[0])
-        for cell, rows_in, rows_out in zip(CELLS, pairs.rows_in, pairs.rows_out, strict=True):
+    def forward(self, features: Float[Tensor, "site in"], pairs: Pairs) -> Float[Tensor, "out_site out"]:
+        """Return the features of the output sites."""
+        out = features.new_zeros(pairs.num_out, self.weight.shape[0])
+        for (z, y, x), rows_in, rows_out in zip(CELLS, pairs.rows_in, pairs.rows_out, strict=True):
             if len(rows_in):
-                y = y.index_add(0, rows_out, x[rows_in] @ self.weight[(slice(None), *cell)].T)
-        return y
+                out = out.index_add(0, rows_out, features[rows_in] @ self.weight[:, z, y, x].T)
+        return out
 
 
 def submanifold_pairs(volume: SparseVolume) -> Pairs:
-    """Pairs of a convolution whose output sites are its input sites (Graham et al. 2018)."""
+    """Return the pairs of a submanifold convolution, whose output sites are its input sites (Graham et al. 2018)."""
     sites = volume.sites
     keys = _keys(sites, volume.shape)
     ordered, order = torch.sort(keys, stable=True)
     rows_in: dict[tuple[int, ...], Tensor] = {}
     rows_out: dict[tuple[int, ...], Tensor] = {}
-    everywhere = torch.arange(len(sites), device=sites.device)
+    all_rows = torch.arange(len(sites), device=sites.device)
     for cell in CELLS:
         opposite = tuple(2 - c for c in cell)
         if cell == CENTRE:
-            rows_in[cell] = rows_out[cell] = everywhere
+            rows_in[cell] = rows_out[cell] = all_rows
         if cell <= CENTRE:
             continue
         step = sites.new_tensor([0, *(c - 1 for c in cell)])
-        here, there = _find(sites + step, volume.shape, ordered, order)
-        rows_in[cell], rows_out[cell] = there, here
-        rows_in[opposite], rows_out[opposite] = here, there
+        rows, neighbours = _find(sites + step, volume.shape, ordered, order)
+        rows_in[cell], rows_out[cell] = neighbours, rows
+        rows_in[opposite], rows_out[opposite] = rows, neighbours
     return Pairs(tuple(rows_in[c] for c in CELLS), tuple(rows_out[c] for c in CELLS), len(sites))
 
 
 def strided_pairs(volume: SparseVolume) -> tuple[Pairs, SparseVolume]:
-    """Pairs of a convolution of stride 2 and padding 1; the volume of its output, features still to come."""
-    sites, shape = volume.sites, tuple((s - 1) // 2 + 1 for s in volume.shape)
+    """Return the pairs of a convolution of stride 2 and padding 1, and its output volume without features."""
+    sites = volume.sites
+    depth, height, width = ((s - 1) // 2 + 1 for s in volume.shape)
+    shape = (depth, height, width)
     limit = sites.new_tensor(shape)
     rows, targets = [], []
     for cell in CELLS:
@@ -114,9 +120,9 @@ def _keys(sites: Int[Tensor, "site 4"], shape: tuple[int, int, int]) -> Int[Tens
 def _find(
     wanted: Int[Tensor, "site 4"], shape: tuple[int, int, int], ordered: Int[Tensor, " row"], order: Int[Tensor, " row"]
 ) -> tuple[Int[Tensor, " hit"], Int[Tensor, " hit"]]:
-    """Rows whose wanted site exists, and the first stored row there."""
+    """Return the rows whose wanted site exists, and the first stored row at that site."""
     inside = ((wanted[:, 1:] >= 0) & (wanted[:, 1:] < wanted.new_tensor(shape))).all(dim=1)
     keys = _keys(wanted, shape)
-    place = torch.searchsorted(ordered, keys).clamp_max(len(ordered) - 1)
-    hits = (inside & (ordered[place] == keys)).nonzero()[:, 0]
-    return hits, order[place[hits]]
+    position = torch.searchsorted(ordered, keys).clamp_max(len(ordered) - 1)
+    hits = (inside & (ordered[position] == keys)).nonzero()[:, 0]
+    return hits, order[position[hits]]

@@ -1,0 +1,1 @@
+"""Import of the published training snapshot, without executing any code from it."""

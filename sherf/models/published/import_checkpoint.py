@@ -1,4 +1,4 @@
-"""From the published training snapshot to our own checkpoint."""
+"""Import the published training snapshot as a checkpoint of this project."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,35 +9,42 @@ from sherf.errors import BadInput
 from sherf.files.digest import file_sha256
 from sherf.models.checkpoint import about_path, check_name, save_checkpoint
 from sherf.models.config import PAPER, SherfConfig
-from sherf.models.paper.network import Sherf
+from sherf.models.paper.network import PaperNetwork
 from sherf.models.published.names import from_published
-from sherf.models.published.snapshot import Network, read_network
+from sherf.models.published.snapshot import SnapshotNetwork, read_network
 
 
 @dataclass(frozen=True)
-class Imported:
-    """What an import gave."""
+class ImportResult:
+    """The files that an import wrote, and how many tensors it used."""
 
     weights: Path
+    """The checkpoint's weights."""
     about: Path
+    """The JSON file that describes them."""
     taken: int
-    """Tensors that our network uses."""
+    """Number of imported tensors."""
     ignored: int
-    """Tensors that only the published one has: super-resolution, unused stages, constants."""
+    """Number of tensors that only the published network has: super-resolution, unused stages, constants."""
 
 
 def import_checkpoint(
-    source: Path, out: Path, network: Network = "G", overwrite: bool = False, config: SherfConfig = PAPER
-) -> Imported:
-    """Read a published snapshot without executing anything of it, and write `out` and a JSON beside it.
+    source: Path, out: Path, network: SnapshotNetwork = "G", overwrite: bool = False, config: SherfConfig = PAPER
+) -> ImportResult:
+    """Convert a published snapshot to a checkpoint, without executing any code from it.
 
     Args:
-        network: G made the published figures; G_ema is its running average.
-        overwrite: replace a checkpoint that is there already.
-        config: what the published network is made of.
+        source: the snapshot, a pickle file.
+        out: the weights' file to write, ending with .safetensors; a JSON file is written beside it.
+        network: G produced the published results; G_ema is its running average.
+        overwrite: whether to replace an existing checkpoint.
+        config: the published network's configuration.
+
+    Returns:
+        The files written, and the numbers of tensors.
 
     Raises:
-        BadInput: `source` is no published snapshot, or `out` exists or has no fitting name.
+        BadInput: `source` is not a published snapshot, or `out` exists already or cannot name a checkpoint.
         OutputError: the files cannot be written.
     """
     check_name(out)
@@ -52,11 +59,11 @@ def import_checkpoint(
     except BadInput as error:
         raise BadInput(
             f"{source} cannot be imported: {error}.\n"
-            f"Its {network} is no undamaged network of SHERF's published architecture."
+            f"Its {network} is damaged or does not have SHERF's published architecture. Download the snapshot again."
         ) from error
     with torch.device("meta"):
-        model = Sherf(config)
+        model = PaperNetwork(config)
     model.load_state_dict(tensors, assign=True)
     origin = {"file": source.name, "sha256": file_sha256(source), "network": network}
     save_checkpoint(model, out, {"source": origin})
-    return Imported(out, about_path(out), len(tensors), len(published) - len(tensors))
+    return ImportResult(out, about_path(out), len(tensors), len(published) - len(tensors))

@@ -1,7 +1,7 @@
-"""The published checkpoint's tensor names, and the way from its tensors to ours.
+"""The published checkpoint's tensor names, and the conversion of its tensors to ours.
 
-The published network holds more than it uses: a super-resolution, the heads and later stages of two image encoders,
-the coarsest sparse convolutions, and constants (filters, noise, frequencies, counters). None of that is read.
+The published network contains unused parts: a super-resolution, the heads and later stages of two image encoders,
+the coarsest sparse convolutions, and constants (filters, noise, frequencies, counters). None of these is read.
 """
 
 import re
@@ -12,12 +12,12 @@ from torch import Tensor
 
 from sherf.errors import BadInput
 from sherf.models.config import SherfConfig
-from sherf.models.paper.network import Sherf
+from sherf.models.paper.network import PaperNetwork
 
 COARSEST_PLANES = 4
-"""Side of the synthesis network's first block, which is named by it; each block doubles it."""
+"""Resolution of the synthesis network's first block. Published blocks are named after their resolutions."""
 LAYERS_PER_CONVOLUTION = 3
-"""Convolution, normalisation and ReLU follow each other in a published sparse stage."""
+"""Convolution, normalisation and ReLU alternate in a published sparse stage."""
 
 PREFIXES = (
     (r"encoder\.pixels", "encoder_2d_feature.backbone"),
@@ -44,43 +44,46 @@ PREFIXES = (
     (r"decoder\.view", "decoder.views_linear"),
     (r"decoder\.colour", "decoder.rgb_linear"),
 )
-"""How our names begin, and what stands there in the published ones."""
+"""Prefixes of our names, as patterns, and what replaces them in the published names."""
 
-INSIDE_RESNET = (
+RESNET_PARTS = (
     (r"\.stem\.", ".conv1."),
     (r"\.norm\.", ".bn1."),
     (r"\.norm(\d)\.", r".bn\1."),
     (r"\.shortcut\.", ".downsample."),
     (r"\.stages\.(\d+)\.", lambda m: f".layer{int(m[1]) + 1}."),
 )
-INSIDE_SYNTHESIS = ((r"\.up\.", ".conv0."), (r"\.conv\.", ".conv1."), (r"\.to_planes\.", ".torgb."))
+SYNTHESIS_PARTS = ((r"\.up\.", ".conv0."), (r"\.conv\.", ".conv1."), (r"\.to_planes\.", ".torgb."))
 
 
 def published_name(name: str) -> str:
-    """The published name of one of our tensors (a key of `Sherf.state_dict()`)."""
+    """Return the published name of one of our tensors, a key of `PaperNetwork.state_dict()`.
+
+    Raises:
+        KeyError: there is no tensor of that name.
+    """
     for pattern, replacement in PREFIXES:
         renamed, found = re.subn(f"^{pattern}", replacement, name)
         if found:
-            inside = {"encoder_2d": INSIDE_RESNET, "backbone.s": INSIDE_SYNTHESIS}.get(renamed[:10], ())
-            for part, with_what in inside:
-                renamed = re.sub(part, with_what, renamed)
+            parts = {"encoder_2d": RESNET_PARTS, "backbone.s": SYNTHESIS_PARTS}.get(renamed[:10], ())
+            for part, replacement_of_part in parts:
+                renamed = re.sub(part, replacement_of_part, renamed)
             return renamed
     raise KeyError(f"{name} has no published counterpart")
 
 
-def published_shapes(config: SherfConfig) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of the published tensors that a network needs."""
-    return {published: shape for published, shape in _needed(config).values()}
-
-
 def from_published(tensors: Mapping[str, Tensor], config: SherfConfig) -> dict[str, Tensor]:
-    """Published names and shapes -> a state dict for `Sherf(config)`, single precision; other names are ignored.
+    """Return the state dict for `PaperNetwork(config)` from published tensors, in single precision.
+
+    Args:
+        tensors: by published name, of published shapes; unknown names are ignored.
+        config: the network's configuration.
 
     Raises:
         BadInput: a tensor is missing, has another shape, or holds numbers that are not finite.
     """
     ours = {}
-    for name, (published, shape) in _needed(config).items():
+    for name, (published, shape) in required_tensors(config).items():
         if published not in tensors:
             raise BadInput(f"the published tensor {published} is missing (found {len(tensors)} others)")
         ours[name] = _checked(published, tensors[published], shape)
@@ -89,26 +92,26 @@ def from_published(tensors: Mapping[str, Tensor], config: SherfConfig) -> dict[s
     return ours
 
 
-def _needed(config: SherfConfig) -> dict[str, tuple[str, tuple[int, ...]]]:
-    """By our names: the published name and shape."""
+def required_tensors(config: SherfConfig) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Return published name and shape of each tensor that a network needs, by our names."""
     with torch.device("meta"):
-        state = Sherf(config).state_dict()
-    needed = {}
+        state = PaperNetwork(config).state_dict()
+    required = {}
     for name, tensor in state.items():
         published = published_name(name)
-        needed[name] = (published, (*tensor.shape, *((1,) if _is_pointwise(published) else ())))
-    return needed
+        required[name] = (published, (*tensor.shape, *((1,) if _is_pointwise(published) else ())))
+    return required
 
 
 def _is_pointwise(published: str) -> bool:
-    """Whether the weight is that of a convolution with one cell, which is a linear layer here."""
+    """Whether a weight belongs to a convolution of kernel size 1, which is a linear layer here."""
     return ("conv1d_projection" in published or "conv1d_reprojection" in published) and published.endswith(".weight")
 
 
 def _checked(name: str, tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
     if tuple(tensor.shape) != shape:
-        found, wanted = (" x ".join(map(str, s)) or "one number" for s in (tensor.shape, shape))
-        raise BadInput(f"the published tensor {name} has shape {found}, expected {wanted}")
+        found, expected = (" x ".join(map(str, s)) or "one number" for s in (tensor.shape, shape))
+        raise BadInput(f"the published tensor {name} has shape {found}, expected {expected}")
     single = tensor.detach().to(torch.float32)
     if not single.isfinite().all():
         raise BadInput(f"the published tensor {name} holds numbers that are not finite (NaN or infinite)")

@@ -1,1 +1,1 @@
-"""The feature bank's makers: image encoders, global planes, point volume, and the look-ups into them."""
+"""sherf-small: UV feature maps and photo samples on the body's surface, with a density anchored to that surface."""

@@ -1,229 +1,231 @@
-"""The radiance field of a network whose points hang on the body's surface, in one pose."""
+"""The radiance field of sherf-small in one pose: density anchored to the body's surface, deferred colour."""
 
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from sherf.body.body_model import BodyModel
 from sherf.body.lbs import vertex_normals
 from sherf.body.vertex_warp import vertex_warp
-from sherf.models.config import SIDES, SherfConfig
-from sherf.models.layers.interpolate import corners as image_corners
-from sherf.models.layers.interpolate import rows_of_image, weigh
-from sherf.models.paper.bank import FeatureBank, encode_colour
-from sherf.models.surface.atlas import atlas_of, front_share
-from sherf.models.surface.decoder import FURTHER_M, ColourHead, OffsetHead
-from sherf.models.surface.encoder import observe, plane_rows, read_planes
-from sherf.models.surface.observed import Observed, premultiplied, straight
+from sherf.camera.pinhole import camera_rays
+from sherf.models.atlas import front_share
+from sherf.models.layers.interpolate import weighted_rows
+from sherf.models.layers.positional_encoding import encode_colour
+from sherf.models.solid import Solid
+from sherf.models.surface.encoder import sample_maps
+from sherf.models.surface.tables import SurfaceTables
 from sherf.render.backend import Backend
+from sherf.render.deferred import UNREACHED_M, Shaded, follow_deferred, shade
+from sherf.render.march import MarchOptions, in_chunks, picture
 from sherf.render.sampling import OccupancyGrid
-from sherf.scene import PosedBody
+from sherf.scene import Camera, Frame, PosedBody, Rays, RaySamples
 
 VOXEL_M = 0.0125
-SPREAD_M = 0.01
-"""The density has faded to nothing so far outside of the surface."""
-NOWHERE_M = -1.0
-
-
-class SurfaceHeads(nn.Module):
-    """What reads a bank: offset, and so density, and colour."""
-
-    def __init__(self, config: SherfConfig):
-        super().__init__()
-        self.offset = OffsetHead(config.token_width, config.anchored)
-        self.colour = ColourHead(config)
-
-
-class SurfaceTables:
-    """A bank ready to be read at many points: maps as rows that hold their contribution to the heads."""
-
-    def __init__(self, bank: FeatureBank, body: BodyModel, config: SherfConfig, heads: SurfaceHeads):
-        self.bank, self.config, self.heads = bank, config, heads
-        self.atlas = atlas_of(body, *config.plane_size)
-        planes = bank.planes
-        if planes is None:
-            planes = bank.vertices.new_zeros(SIDES, config.token_width, *config.plane_size)
-        rows = plane_rows(planes, self.atlas)
-        self.offset_rows = heads.offset.rows(rows)
-        self.colour_rows = heads.colour.rows(rows)
-        self.photo_rows = None if bank.pixels is None else heads.colour.photo(rows_of_image(bank.pixels))
-        self.image_rows = rows_of_image(premultiplied(bank.subject))
-        self.body = body
-
-    @cached_property
-    def base(self) -> Float[Tensor, " vertex"]:
-        """How far the clothed surface stands off each vertex, without the correction in space, metres. No gradients."""
-        with torch.no_grad():
-            found = read_planes(self.offset_rows, self.atlas, self.atlas.vertices, front_share(self.atlas.normals))
-            return self.heads.offset.base_m(found)
-
-    @cached_property
-    def observed(self) -> Observed:
-        """The photo, and the surface that hides what lies behind it. No gradients."""
-        with torch.no_grad():
-            hiding = self.bank.vertices
-            if self.config.occlusion == "clothed":
-                hiding = self.clothed(hiding, vertex_normals(hiding, self.body.faces))
-            return observe(self.config, self.bank.subject, self.bank.vertices, self.body, self.atlas, hiding)
-
-    def clothed(
-        self, vertices: Float[Tensor, "vertex 3"], normals: Float[Tensor, "vertex 3"]
-    ) -> Float[Tensor, "vertex 3"]:
-        """The body's vertices moved out to the clothed surface."""
-        return vertices + self.base[:, None] * normals
-
-    def painted(self) -> Float[Tensor, "texel 3"]:
-        """The generated colour of the atlas's covered texels, without what single points add."""
-        return torch.sigmoid(self.colour_rows[self._covered, :3])
-
-    def stand_off(self) -> Float[Tensor, " texel"]:
-        """How far the clothed surface stands off the atlas's covered texels, likewise, metres."""
-        return self.heads.offset.base_m(self.offset_rows[self._covered])
-
-    @property
-    def _covered(self) -> Int[Tensor, " texel"]:
-        return self.atlas.row_of_texel[self.atlas.covered.flatten()]
-
-    def reach(self) -> Float[Tensor, " vertex"]:
-        """How far from each vertex matter can be, metres."""
-        most = self.config.near_body_m
-        if not self.config.anchored:
-            return torch.full_like(self.bank.vertices[:, 0], most)
-        # where weights are no numbers any more, the loss has to say so, not the grid
-        return (self.base.nan_to_num() + FURTHER_M + SPREAD_M).clamp(0, most)
-
-    def photo_at(self, pixels: Float[Tensor, "point 2"]) -> tuple[Tensor, Tensor]:
-        """The photo's colour, and its features' contribution to a token."""
-        h, w = self.bank.subject.camera.size
-        colour = straight(weigh(self.image_rows, *image_corners(_index(pixels, (h, w)), (h, w))))
-        if self.photo_rows is None or self.bank.pixels is None:
-            return colour, colour.new_zeros(len(colour), self.config.token_width)
-        size = tuple(self.bank.pixels.shape[1:])
-        places = _index(self.observed.in_crop(pixels) * (size[0] / self.observed.crop.size[0]), size)
-        return colour, weigh(self.photo_rows, *image_corners(places, size))
-
-
-def _index(pixels: Float[Tensor, "point 2"], size: tuple[int, int]) -> Float[Tensor, "point 2"]:
-    """Pixel coordinates as (row, column) indices, held within the image."""
-    limit = pixels.new_tensor(size) - 1
-    return torch.minimum((pixels.flip(-1) - 0.5).clamp_min(0), limit)
+"""Side of the occupancy grid's voxels."""
+BEYOND_M = 0.03
+"""In training, rays end this far behind the true surface, metres."""
+OPTIONS = MarchOptions(step=0.014, block=4, stop=5e-3, points_per_chunk=2**15)
+"""How frames are marched."""
 
 
 @dataclass(frozen=True)
-class Places:
-    """Points in terms of the body."""
+class BodyCoordinates:
+    """Points relative to the body: the nearest surface point and the offset from it."""
 
     corners: Int[Tensor, "point 3"]
+    """Vertices of the nearest triangle."""
     weights: Float[Tensor, "point 3"]
+    """Barycentric coordinates of the nearest surface point in that triangle."""
     distance: Float[Tensor, " point"]
+    """Signed distance from the bare body, metres, negative inside."""
     surface: Float[Tensor, "point 3"]
-    """The nearest surface point, canonical space."""
+    """The nearest surface point, canonical space, metres."""
     offset: Float[Tensor, "point 3"]
-    """From there to the point, canonical space."""
+    """From the surface point to the point, canonical space, metres."""
     normals: Float[Tensor, "point 3"]
-    """Of the surface point, canonical space."""
+    """Unit normals of the surface point, canonical space."""
     reach: Float[Tensor, " point"]
-    """How far from the surface point matter can be, metres."""
-    outwards: Float[Tensor, "point 3"]
-    """The surface's normal, world space."""
+    """Distance from the surface point within which the density can be positive, metres."""
+    world_normals: Float[Tensor, "point 3"]
+    """Unit normals of the surface point, world space."""
 
-    def __getitem__(self, some: Tensor) -> "Places":
-        return Places(*(x[some] for x in vars(self).values()))
+    def __getitem__(self, index: Tensor) -> "BodyCoordinates":
+        return BodyCoordinates(*(x[index] for x in vars(self).values()))
 
 
 class SurfaceField:
     """Radiance of an avatar in one pose, in world space."""
 
-    def __init__(self, tables: SurfaceTables, body: BodyModel, posed: PosedBody, backend: Backend):
-        """Prepare the pose. `posed` may carry a data set's own vertices in place of the body model's."""
+    def __init__(
+        self,
+        tables: SurfaceTables,
+        body: BodyModel,
+        posed: PosedBody,
+        backend: Backend,
+        options: MarchOptions = OPTIONS,
+        step_m: float = OPTIONS.step,
+    ):
+        """Prepare the pose.
+
+        Args:
+            tables: the bank.
+            body: the body model.
+            posed: the body in this pose; may carry a data set's own vertices in place of the body model's.
+            backend: the operations that differ between devices.
+            options: how frames are marched.
+            step_m: length of a sample along a ray in training, metres.
+        """
         self.tables, self.heads, self.config, self.body = tables, tables.heads, tables.config, body
+        self.posed, self.backend, self.options, self.step_m = posed, backend, options, step_m
         self.surface = backend.surface(posed.vertices, body.faces)
         atlas = tables.atlas
         to_canonical = vertex_warp(posed, atlas.posed)[:, :3, :3].flatten(start_dim=1)
         self.vertices = posed.vertices
         self.reach = tables.reach()
-        self.outwards = vertex_normals(posed.vertices, body.faces)
-        columns = [posed.vertices, to_canonical, atlas.vertices, atlas.normals, self.reach[:, None], self.outwards]
-        self.table = torch.cat(columns, dim=1)
+        normals = vertex_normals(posed.vertices, body.faces)
+        columns = [posed.vertices, to_canonical, atlas.vertices, atlas.normals, self.reach[:, None], normals]
+        self._vertex_table = torch.cat(columns, dim=1)
 
-    def places(self, points: Float[Tensor, "point 3"]) -> Places:
-        """Describe world points by the body's nearest surface points. No gradients."""
+    @cached_property
+    def grid(self) -> OccupancyGrid:
+        """The voxels that can be occupied: those within reach of the displaced surface."""
+        with torch.no_grad():
+            return OccupancyGrid.within(self.vertices, self.body.faces, self.reach, VOXEL_M)
+
+    def locate(self, points: Float[Tensor, "point 3"]) -> BodyCoordinates:
+        """Return the body coordinates of world points (metres). No gradients."""
         with torch.no_grad():
             nearest = self.surface.nearest(points)
             corners = self.body.faces[nearest.face]
-            found = weigh(self.table, corners, nearest.barycentric)
-            offset = (found[:, 3:12].unflatten(1, (3, 3)) * (points - found[:, :3])[:, None]).sum(dim=-1)
-            normals, outwards = (F.normalize(found[:, i : i + 3], dim=1) for i in (15, 19))
-            return Places(
+            rows = weighted_rows(self._vertex_table, corners, nearest.barycentric)
+            offset = (rows[:, 3:12].unflatten(1, (3, 3)) * (points - rows[:, :3])[:, None]).sum(dim=-1)
+            normals, world_normals = (F.normalize(rows[:, i : i + 3], dim=1) for i in (15, 19))
+            return BodyCoordinates(
                 corners,
                 nearest.barycentric,
                 nearest.distance,
-                found[:, 12:15],
+                rows[:, 12:15],
                 offset,
                 normals,
-                found[:, 18],
-                outwards,
+                rows[:, 18],
+                world_normals,
             )
 
-    def inside(self, places: Places, everywhere: bool = False) -> Float[Tensor, " point"]:
-        """How far points lie inside of the clothed surface, metres; `NOWHERE_M` out of its reach.
+    def inside(self, coordinates: BodyCoordinates, everywhere: bool = False) -> Float[Tensor, " point"]:
+        """Return the depth of points below the clothed surface, metres; `UNREACHED_M` out of reach.
 
         Args:
-            everywhere: ask the network out of reach too.
+            coordinates: of the points, as returned by `locate`.
+            everywhere: whether to evaluate the network out of reach too.
         """
         if not everywhere:
-            near = (places.distance < places.reach).nonzero()[:, 0]
-            nowhere = torch.full_like(places.distance, NOWHERE_M)
-            return nowhere.index_put((near,), self.inside(places[near], True)) if len(near) else nowhere
+            near = (coordinates.distance < coordinates.reach).nonzero()[:, 0]
+            unreached = torch.full_like(coordinates.distance, UNREACHED_M)
+            return unreached.index_put((near,), self.inside(coordinates[near], True)) if len(near) else unreached
         tables = self.tables
-        rows = read_planes(tables.offset_rows, tables.atlas, places.surface, front_share(places.normals))
+        rows = sample_maps(tables.offset_rows, tables.atlas, coordinates.surface, front_share(coordinates.normals))
         with torch.no_grad():
-            look = tables.observed.look("seen", places.corners, places.weights, places.offset)
-        return self.heads.offset(rows, places.surface, places.distance, look.features)
+            seen = tables.observed.sample("seen", coordinates.corners, coordinates.weights, coordinates.offset)
+        return self.heads.offset(rows, coordinates.surface, coordinates.distance, seen.features)
 
     def density(
         self,
-        places: Places,
+        coordinates: BodyCoordinates,
         inside: Float[Tensor, " point"],
         directions: Float[Tensor, "point 3"],
         before: Float[Tensor, " point"],
         after: Float[Tensor, " point"],
     ) -> Float[Tensor, " point"]:
-        """Mean density of intervals along unit directions, 1/m, that begin `before` each place and end `after` it."""
-        slope = -(places.outwards * directions).sum(dim=1)
+        """Return the mean density over intervals of rays, 1/m: `DeferredField.density`."""
+        slope = -(coordinates.world_normals * directions).sum(dim=1)
         return self.heads.offset.density(inside, slope, before, after)
 
-    def colour(self, places: Places) -> tuple[Float[Tensor, "point 3"], Float[Tensor, " point"]]:
-        """Colour of points, and how much of it the photo saw."""
+    def colour(self, coordinates: BodyCoordinates) -> tuple[Float[Tensor, "point 3"], Float[Tensor, " point"]]:
+        """Return the colour of points, sRGB in [0, 1], and the share of it that the photo saw, 0 to 1."""
         tables, head = self.tables, self.heads.colour
-        rows = read_planes(tables.colour_rows, tables.atlas, places.surface, front_share(places.normals))
-        paint, token = rows.split([3, rows.shape[1] - 3], dim=1)
+        rows = sample_maps(tables.colour_rows, tables.atlas, coordinates.surface, front_share(coordinates.normals))
+        colour_logit, token = rows.split([3, rows.shape[1] - 3], dim=1)
         tokens, colours, visible = [token], [], []
         for number, lookup in enumerate(self.config.lookups):
             with torch.no_grad():
-                look = tables.observed.look(lookup, places.corners, places.weights, places.offset)
-            colour, token = tables.photo_at(look.pixels)
-            known = torch.cat([encode_colour(colour), look.features], dim=1)
-            tokens.append(token + head.look(known) + head.kind[number])
+                seen = tables.observed.sample(lookup, coordinates.corners, coordinates.weights, coordinates.offset)
+            colour, token = tables.photo_at(seen.pixels)
+            sample = torch.cat([encode_colour(colour), seen.features], dim=1)
+            tokens.append(token + head.look(sample) + head.kind[number])
             colours.append(colour)
-            visible.append(look.visibility)
-        seen = torch.stack(visible, dim=1)
-        mixed, shares = head(
-            paint,
+            visible.append(seen.visibility)
+        visibility = torch.stack(visible, dim=1)
+        blended, weights = head(
+            colour_logit,
             torch.stack(tokens, dim=1),
-            places.surface + places.offset,
-            places.normals,
-            places.distance,
+            coordinates.surface + coordinates.offset,
+            coordinates.normals,
+            coordinates.distance,
             torch.stack(colours, dim=1),
-            seen,
+            visibility,
         )
-        return mixed, shares[:, 0] * seen[:, 0]
+        return blended, weights[:, 0] * visibility[:, 0]
 
-    def grid(self) -> OccupancyGrid:
-        """The voxels that can hold matter: nearer to the body than the clothed surface can stand off."""
-        with torch.no_grad():
-            return OccupancyGrid.within(self.vertices, self.body.faces, self.reach, VOXEL_M)
+    def rays(self, camera: Camera) -> Rays:
+        """Return the rays of a camera's pixels, row by row, world space."""
+        return camera_rays(camera)
+
+    def render(self, camera: Camera) -> Frame:
+        """Render the frame of one camera: density first, then colour where it contributes."""
+        rays = self.rays(camera)
+        parts = []
+        for chunk in in_chunks(rays, self.options):
+            samples = self.backend.sample(chunk, self.grid, self.options.step)
+            parts.append(follow_deferred(self, chunk, samples, self.backend, self.options))
+        return picture(camera, rays, parts)
+
+    def shade(
+        self, rays: Rays, distance: Float[Tensor, " ray"] | None = None, rng: np.random.Generator | None = None
+    ) -> Shaded:
+        """Render rays with gradients: `TrainableField.shade`."""
+        samples = _near_surface(self.backend.sample(rays, self.grid, self.step_m), distance)
+        return shade(self, rays, samples if rng is None else _jittered(samples, rng), self.backend)
+
+    def with_maps(self, maps: Float[Tensor, "2 channel h w"]) -> "SurfaceField":
+        """Return the field with other maps on the same surface: shape, occlusion and occupancy grid do not change."""
+        field = copy(self)
+        field.tables = self.tables.with_maps(maps)
+        field.__dict__["grid"] = self.grid
+        return field
+
+    def surface_depth(self, points: Float[Tensor, "point 3"]) -> Float[Tensor, " near_point"] | None:
+        """Return the depth below the clothed surface of points near the body, metres; None if there are none."""
+        coordinates = self.locate(points)
+        reached = (coordinates.distance < self.config.near_body_m).nonzero()[:, 0]
+        return self.inside(coordinates[reached], everywhere=True) if len(reached) else None
+
+    def solid(self) -> Solid:
+        """Return the clothed surface as a solid."""
+        return Solid(
+            self.posed,
+            self.grid,
+            lambda points: self.inside(self.locate(points)),
+            lambda points: self.colour(self.locate(points)),
+        )
+
+
+def _near_surface(samples: RaySamples, distance: Float[Tensor, " ray"] | None) -> RaySamples:
+    """Return the samples without those far behind a known surface."""
+    if distance is None:
+        return samples
+    surface = torch.where(distance > 0, distance, torch.inf)
+    keep = samples.start < (surface + BEYOND_M)[samples.ray]
+    return RaySamples(samples.ray[keep], samples.start[keep], samples.end[keep], samples.num_rays)
+
+
+def _jittered(samples: RaySamples, rng: np.random.Generator) -> RaySamples:
+    """Return the samples at random positions within their intervals."""
+    start, end = samples.start, samples.end
+    jitter = torch.from_numpy(rng.random(len(start), dtype=np.float32)).to(start)
+    return RaySamples(samples.ray, start, end, samples.num_rays, start + jitter * (end - start))

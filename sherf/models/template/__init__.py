@@ -1,1 +1,1 @@
-"""An avatar with no learned weights: a shell on the body that wears the photo. The baseline to beat."""
+"""The baseline: an avatar without learned weights, the clothed body textured with the photo."""

@@ -1,4 +1,4 @@
-"""How far clothes and hair stand off the body, as the outline of the mask tells."""
+"""Estimate the normal displacement of clothes and hair from the outline of the mask."""
 
 import numpy as np
 import scipy.sparse as sp
@@ -17,15 +17,15 @@ from sherf.camera.pinhole import project
 from sherf.render.raycast import cast
 from sherf.scene import PosedBody, Subject
 
-NOMINAL_M = 0.008  # cloth on skin where the outline tells nothing
-INWARD_M, OUTWARD_M = -0.03, 0.09  # how far the outline may move the surface
-STIFFNESS = 12.0  # of the displacement against bending, relative to the outline's pull
-RETURN = 0.0005  # towards NOMINAL_M
-BARE_M, BARE_PULL = 0.001, 5.0  # hands and faces keep to the body
-SHOE_M = 0.025  # shoes do not stand off further
-NORMAL_SMOOTHING = 12  # rounds: ears and toes must not grow into spikes
+NOMINAL_M = 0.008  # displacement where the outline gives no evidence
+INWARD_M, OUTWARD_M = -0.03, 0.09  # bounds of the displacement
+STIFFNESS = 12.0  # weight of smoothness, relative to the outline's evidence
+PRIOR = 0.0005  # weight of NOMINAL_M
+BARE_M, BARE_WEIGHT = 0.001, 5.0  # displacement of hands and faces, and its weight
+SHOE_M = 0.025  # upper bound for shoes
+NORMAL_SMOOTHING = 12  # rounds: prevents spikes at ears and toes
 
-DETAIL_M = 0.014  # cloth that stands off by this much begins to hide the body's details
+DETAIL_M = 0.014  # from this displacement on, clothes begin to hide the body's details
 DETAIL_ROUNDS = 25
 
 
@@ -35,29 +35,34 @@ def mesh_laplacian(body: BodyModel) -> sp.csr_matrix:
     return sp.eye(vertices).tocsr() - neighbour_mean(body.faces.cpu().numpy(), vertices)
 
 
-def stand_off(body: BodyModel, posed: PosedBody, subject: Subject) -> Float[Tensor, " vertex"]:
-    """Return each vertex's displacement along its normal that brings the body's outline to the mask's.
+def estimate_displacement(body: BodyModel, posed: PosedBody, subject: Subject) -> Float[Tensor, " vertex"]:
+    """Return each vertex's normal displacement that aligns the body's outline with the mask's, metres.
 
-    Vertices on the body's own outline look outwards along their projected normal for the edge of the mask;
-    the rest follows by smoothness over the mesh and left-right symmetry. Metres.
+    Vertices on the body's outline search for the edge of the mask along their projected normals; the others follow by
+    smoothness over the mesh and left-right symmetry.
+
+    Args:
+        body: the body model.
+        posed: the body in the photo.
+        subject: the observation.
     """
-    pull, displacement = _outline_pull(body, posed, subject)
-    # Both sides of a person wear the same: each observation also speaks for its mirror vertex.
+    weight, displacement = _displacement_at_outline(body, posed, subject)
+    # Clothes are assumed symmetric: each observation also counts for the mirror vertex.
     mirror = body.mirror.numpy()
-    both = pull + pull[mirror]
-    target = (pull * displacement + (pull * displacement)[mirror]) / np.maximum(both, 1e-9)
+    both = weight + weight[mirror]
+    target = (weight * displacement + (weight * displacement)[mirror]) / np.maximum(both, 1e-9)
     laplacian = mesh_laplacian(body)
     bare = _bare(body).double().cpu().numpy()
-    both, still = both * (1 - bare), RETURN + BARE_PULL * bare
-    system = sp.diags(both + still) + STIFFNESS * (laplacian.T @ laplacian)
-    solution = spsolve(system.tocsc(), both * target + still * np.where(bare > 0.5, BARE_M, NOMINAL_M))
+    both, prior = both * (1 - bare), PRIOR + BARE_WEIGHT * bare
+    system = sp.diags(both + prior) + STIFFNESS * (laplacian.T @ laplacian)
+    solution = spsolve(system.tocsc(), both * target + prior * np.where(bare > 0.5, BARE_M, NOMINAL_M))
     foot = body.weights[:, FEET].sum(1)
-    furthest = OUTWARD_M + (SHOE_M - OUTWARD_M) * foot
-    return torch.minimum(torch.from_numpy(solution).float().clamp_min(INWARD_M), furthest)
+    limit = OUTWARD_M + (SHOE_M - OUTWARD_M) * foot
+    return torch.minimum(torch.from_numpy(solution).float().clamp_min(INWARD_M), limit)
 
 
 def _bare(body: BodyModel) -> Float[Tensor, " vertex"]:
-    """Return how far each vertex belongs to what is not dressed: hands, whose fingers are too thin, and the face."""
+    """Return each vertex's weight for uncovered parts: hands, whose fingers are too thin for clothes, and the face."""
     forwards = vertex_normals(body.v_template, body.faces)[:, 2]
     face = body.weights[:, HEAD] * ((forwards - 0.2) / 0.4).clamp(0, 1)
     return (body.weights[:, HANDS].sum(1) + face).clamp(max=1)
@@ -66,7 +71,13 @@ def _bare(body: BodyModel) -> Float[Tensor, " vertex"]:
 def smooth_normals(
     vertices: Float[Tensor, "vertex 3"], faces: Int[Tensor, "face 3"], laplacian: sp.spmatrix
 ) -> Float[Tensor, "vertex 3"]:
-    """Return unit normals averaged over a few rings of neighbours: directions in which a whole region can grow."""
+    """Return unit normals smoothed over neighbouring vertices: directions in which whole regions can be displaced.
+
+    Args:
+        vertices: metres.
+        faces: vertex indices of the triangles.
+        laplacian: `mesh_laplacian` of the mesh.
+    """
     normals = vertex_normals(vertices, faces).double().cpu().numpy()
     return F.normalize(torch.from_numpy(_averaged(normals, laplacian, NORMAL_SMOOTHING)).to(vertices), dim=-1)
 
@@ -74,7 +85,12 @@ def smooth_normals(
 def clothed(body: BodyModel, posed: PosedBody, distance: Float[Tensor, " vertex"]) -> Float[Tensor, "vertex 3"]:
     """Return the posed surface displaced along the rest pose's smoothed normals, world space, metres.
 
-    Where it stands far off, it loses the body's details: no ears under a hat, no toes in a shoe.
+    Large displacements smooth away the body's details, such as ears under a hat or toes in a shoe.
+
+    Args:
+        body: the body model.
+        posed: the body in the wanted pose.
+        distance: normal displacement, metres.
     """
     rest = body.v_template + posed.offsets
     laplacian = mesh_laplacian(body)
@@ -82,7 +98,7 @@ def clothed(body: BodyModel, posed: PosedBody, distance: Float[Tensor, " vertex"
     moved = (rest + distance[:, None] * normals).double().cpu().numpy()
     loose = ((distance - DETAIL_M) / DETAIL_M).clamp(0, 1).double().cpu().numpy()
     smoothed = _averaged(moved, sp.diags(loose) @ laplacian, DETAIL_ROUNDS)
-    # Averaging shrinks limbs as well: what whole regions lost along their normals is given back.
+    # Averaging also shrinks limbs: restore the mean loss along the normals.
     directions = normals.double().cpu().numpy()
     loss = _averaged(((smoothed - moved) * directions).sum(1), laplacian, DETAIL_ROUNDS)
     moved = smoothed - loss[:, None] * directions
@@ -90,14 +106,14 @@ def clothed(body: BodyModel, posed: PosedBody, distance: Float[Tensor, " vertex"
 
 
 def _averaged(values: np.ndarray, laplacian: sp.spmatrix, rounds: int) -> np.ndarray:
-    """Replace each vertex's value by its neighbours' mean, mostly, many times."""
+    """Return values after rounds of Laplacian smoothing."""
     for _ in range(rounds):
         values = values - 0.7 * (laplacian @ values)
     return values
 
 
-def _outline_pull(body: BodyModel, posed: PosedBody, subject: Subject) -> tuple[np.ndarray, np.ndarray]:
-    """Return weights and displacements (metres) of the vertices that lie on the body's outline."""
+def _displacement_at_outline(body: BodyModel, posed: PosedBody, subject: Subject) -> tuple[np.ndarray, np.ndarray]:
+    """Return weight (1 on the body's outline where the mask's edge was found, else 0) and displacement (metres)."""
     camera, vertices = subject.camera, posed.vertices
     normals = vertex_normals(vertices, body.faces)
     pixels, depth = project(camera, vertices)
@@ -107,16 +123,16 @@ def _outline_pull(body: BodyModel, posed: PosedBody, subject: Subject) -> tuple[
     grazing = (normals * to_camera).sum(-1).abs() < 0.35
     silhouette = cast(vertices, body.faces, camera).hit.float()
 
-    # Walk outwards from 3 cm inside to 9 cm outside the bare body.
+    # Sample from 3 cm inside to 9 cm outside the bare body.
     steps = torch.arange(INWARD_M, OUTWARD_M + 0.02, 0.0025)
-    walk = pixels[:, None] + away[:, None] * (steps[None, :, None] / metres_per_pixel[:, None, None])
-    in_mask, on_body = (sample_image(torch.stack([subject.mask, silhouette]), walk, "zeros") > 0.5).unbind(dim=-1)
+    positions = pixels[:, None] + away[:, None] * (steps[None, :, None] / metres_per_pixel[:, None, None])
+    in_mask, on_body = (sample_image(torch.stack([subject.mask, silhouette]), positions, "zeros") > 0.5).unbind(dim=-1)
     inner = steps <= -0.008
-    # On the outline: body just inside, and no body further out (an arm before the trunk is no outline).
+    # On the outline: body just inside, and none further out (an arm in front of the trunk is not on it).
     outline = grazing & on_body[:, inner].float().mean(1).gt(0.6) & ~on_body[:, steps > 0.01].any(1)
-    # The first step outside the mask, counted from inside; none within reach means a neighbour or a long skirt.
-    leaves = (~in_mask).float()
-    first = leaves.argmax(dim=1)
-    found = leaves.any(dim=1) & in_mask[:, 0]
-    pull = (outline & found & in_frame(pixels, camera.size, margin=3.0)).float()
-    return pull.double().numpy(), (steps[first] - 0.00125).double().numpy()
+    # The first step outside the mask; if there is none within reach, this is another person or a long skirt.
+    is_outside = (~in_mask).float()
+    first = is_outside.argmax(dim=1)
+    found = is_outside.any(dim=1) & in_mask[:, 0]
+    weight = (outline & found & in_frame(pixels, camera.size, margin=3.0)).float()
+    return weight.double().numpy(), (steps[first] - 0.00125).double().numpy()

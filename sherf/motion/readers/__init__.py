@@ -1,1 +1,1 @@
-"""Readers of motion files, recognised by content; everything becomes SMPL's 24 joints, y up, metres."""
+"""Readers of motion files, recognised by content; all convert to SMPL's 24 joints, y up, in metres."""

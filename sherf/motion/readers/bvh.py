@@ -1,4 +1,8 @@
-"""BVH files (Biovision hierarchy): a skeleton in words, then one line of numbers a frame."""
+"""Read BVH files (Biovision Hierarchy): a skeleton in words, then one line of numbers per frame.
+
+The format has no published standard; its usual description is Meredith and Maddock, "Motion Capture File Formats
+Explained", University of Sheffield, 2001.
+"""
 
 import re
 import warnings
@@ -10,14 +14,14 @@ from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
 from sherf.errors import BadInput
-from sherf.motion.npz import MAX_FRAMES, frame_rate
-from sherf.motion.readers.retarget import MOST_PLACES, SkeletonClip
+from sherf.motion.checked_arrays import MAX_FRAMES, check_frame_rate
+from sherf.motion.readers.retarget import MAX_JOINT_FRAMES, SkeletonClip
 
-MOST_JOINTS = 500
-MOST_WORDS = 60 * MOST_JOINTS
-"""Before the frames."""
-LONGEST_NAME = 200
-WORD = re.compile(r"\S+")
+MAX_JOINTS = 500
+MAX_HEADER_TOKENS = 60 * MAX_JOINTS
+"""Words and numbers before the frames."""
+MAX_NAME_LENGTH = 200
+TOKEN = re.compile(r"\S+")
 CHANNELS = {f"{axis}{kind}" for axis in "XYZ" for kind in ("position", "rotation")}
 
 
@@ -29,168 +33,229 @@ class _Joint:
     channels: list[str] = field(default_factory=list)
 
 
-class _Words:
-    """The file, word by word."""
+class _Tokens:
+    """The file's text, read token by token; all methods raise BadInput on what does not belong."""
 
     def __init__(self, path: Path, text: str) -> None:
-        self.path, self.text, self.at, self.passed = path, text, 0, 0
+        self.path, self.text, self.position, self.count = path, text, 0, 0
 
     def next(self) -> str:
-        found = WORD.search(self.text, self.at)
-        if found is None:
-            raise BadInput(f"{self.path} ends too early. Is it complete? Export it again as BVH.")
-        if self.passed >= MOST_WORDS:
-            raise BadInput(f"{self.path} has more than {MOST_WORDS} words before its frames: that is no person.")
-        self.at, self.passed = found.end(), self.passed + 1
-        return found[0]
+        """Return the next token.
 
-    def rest(self) -> Float[np.ndarray, " number"]:
-        """All that follows, as numbers."""
+        Raises:
+            BadInput: the file ends, or its header is too long.
+        """
+        match = TOKEN.search(self.text, self.position)
+        if match is None:
+            raise BadInput(f"{self.path} ends too early. Is it complete? Export it again as BVH.")
+        if self.count >= MAX_HEADER_TOKENS:
+            raise BadInput(
+                f"{self.path} has more than {MAX_HEADER_TOKENS} words before its frames: not the skeleton of a person."
+            )
+        self.position, self.count = match.end(), self.count + 1
+        return match[0]
+
+    def remaining_numbers(self) -> Float[np.ndarray, " number"]:
+        """Return the rest of the file, parsed as numbers.
+
+        Raises:
+            BadInput: it holds anything else.
+        """
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("error")  # numpy stops at the first word that is no number, and only warns
-                return np.fromstring(self.text[self.at :], sep=" ")
+                warnings.simplefilter("error")  # numpy stops at the first word, and only warns
+                return np.fromstring(self.text[self.position :], sep=" ")
         except (ValueError, Warning) as error:
-            raise BadInput(f"{self.path}: a word stands where a number belongs ({error}).") from error
-
-    def expect(self, *wanted: str) -> str:
-        word = self.next()
-        if word.upper().rstrip(":") not in wanted:
             raise BadInput(
-                f"{self.path}: {word[:40]!r} stands where {' or '.join(wanted)} belongs (word {self.passed}).\n"
+                f"{self.path}: expected only numbers after the frame time ({error}). Export it again as BVH."
+            ) from error
+
+    def expect(self, *keywords: str) -> str:
+        """Return the next token, in capitals, which has to be one of the keywords.
+
+        Raises:
+            BadInput: it is another.
+        """
+        token = self.next()
+        if token.upper().rstrip(":") not in keywords:
+            raise BadInput(
+                f"{self.path}: expected {' or '.join(keywords)}, found {token[:40]!r} (word {self.count}).\n"
                 "Export it again as BVH."
             )
-        return word.upper().rstrip(":")
+        return token.upper().rstrip(":")
 
     def number(self) -> float:
-        word = self.next()
+        """Return the next token as a finite number.
+
+        Raises:
+            BadInput: it is not one.
+        """
+        token = self.next()
         try:
-            value = float(word)
+            value = float(token)
         except ValueError:
             value = float("nan")
         if not np.isfinite(value):
-            raise BadInput(f"{self.path}: {word[:40]!r} stands where a number belongs (word {self.passed}).")
+            raise BadInput(
+                f"{self.path}: expected a number, found {token[:40]!r} (word {self.count}).\nExport it again as BVH."
+            )
         return value
 
-    def count(self, most: int, what: str) -> int:
+    def whole_number(self, most: int, what: str) -> int:
+        """Return the next token as a whole number from 0 to `most`.
+
+        Raises:
+            BadInput: it is not one.
+        """
         value = self.number()
         if value != int(value) or not 0 <= value <= most:
-            raise BadInput(f"{self.path}: {value:g} {what}; 0 to {most} are possible.")
+            raise BadInput(f"{self.path}: {value:g} {what}; expected 0 to {most}.")
         return int(value)
 
 
 def is_bvh(head: bytes) -> bool:
-    """Whether a file begins as BVH does."""
+    """Return whether a file's first bytes are those of BVH."""
     return head.lstrip()[:9].upper() == b"HIERARCHY"
 
 
 def read_bvh(path: Path, text: str) -> SkeletonClip:
-    """The skeleton and its movement.
+    """Parse a BVH file.
 
-    Rotations are intrinsic, in the order of their channels, degrees. Places of joints other than the root stay as the
-    hierarchy says.
+    Rotations are intrinsic, in the order of their channels, in degrees. Position channels are used for the root only.
+
+    Args:
+        path: the file, for messages.
+        text: its content.
+
+    Returns:
+        The skeleton and its movement, in the file's axes and unit; the rest pose has all rotations zero.
 
     Raises:
-        BadInput: the hierarchy is broken, or numbers are missing or are none.
+        BadInput: the hierarchy is malformed or too large, or numbers are missing or not finite.
     """
-    words = _Words(path, text)
-    words.expect("HIERARCHY")
-    joints = _hierarchy(words)
-    words.expect("MOTION")
-    words.expect("FRAMES")
-    frames = words.count(MAX_FRAMES, "frames")
+    tokens = _Tokens(path, text)
+    tokens.expect("HIERARCHY")
+    joints = _parse_hierarchy(tokens)
+    tokens.expect("MOTION")
+    tokens.expect("FRAMES")
+    frames = tokens.whole_number(MAX_FRAMES, "frames")
     if frames == 0:
         raise BadInput(f"{path} has no frames. Export it again.")
-    words.expect("FRAME")
-    words.expect("TIME")
-    seconds = words.number()
-    width = sum(len(joint.channels) for joint in joints)
-    if frames * len(joints) > MOST_PLACES:
+    tokens.expect("FRAME")
+    tokens.expect("TIME")
+    frame_time = tokens.number()
+    channels = sum(len(joint.channels) for joint in joints)
+    if frames * len(joints) > MAX_JOINT_FRAMES:
         raise BadInput(f"{path} has {frames} frames of {len(joints)} joints: too many. Cut it into shorter pieces.")
-    numbers = words.rest()
-    if len(numbers) != frames * width:
+    numbers = tokens.remaining_numbers()
+    if len(numbers) != frames * channels:
         raise BadInput(
-            f"{path}: {frames} frames of {width} channels are {frames * width} numbers, and there are {len(numbers)}.\n"
+            f"{path}: {frames} frames of {channels} channels need {frames * channels} numbers, found {len(numbers)}.\n"
             "Is it complete? Export it again as BVH."
         )
-    numbers = numbers.reshape(frames, width)
+    numbers = numbers.reshape(frames, channels)
     if not np.isfinite(numbers).all():
         raise BadInput(f"{path}: some numbers are not finite. Export it again.")
-    return _clip(joints, numbers, frame_rate(path, 1 / seconds if seconds > 0 else float("nan")))
+    return _pose_skeleton(joints, numbers, check_frame_rate(path, 1 / frame_time if frame_time > 0 else float("nan")))
 
 
-def _hierarchy(words: _Words) -> list[_Joint]:
+def _parse_hierarchy(tokens: _Tokens) -> list[_Joint]:
+    """Return the joints, parents first.
+
+    Raises:
+        BadInput: the hierarchy is malformed or has too many joints.
+    """
     joints: list[_Joint] = []
     open_joints: list[int] = []
-    words.expect("ROOT")
+    tokens.expect("ROOT")
     while True:
-        joints.append(_Joint(_name(words), open_joints[-1] if open_joints else -1))
-        if len(joints) > MOST_JOINTS:
-            raise BadInput(f"{words.path} has more than {MOST_JOINTS} joints: that is no person.")
+        joints.append(_Joint(_parse_name(tokens), open_joints[-1] if open_joints else -1))
+        if len(joints) > MAX_JOINTS:
+            raise BadInput(f"{tokens.path} has more than {MAX_JOINTS} joints: not the skeleton of a person.")
         open_joints.append(len(joints) - 1)
         while open_joints:
-            word = words.expect("{", "OFFSET", "CHANNELS", "JOINT", "END", "}")
+            keyword = tokens.expect("{", "OFFSET", "CHANNELS", "JOINT", "END", "}")
             joint = joints[open_joints[-1]]
-            if word == "OFFSET":
-                joint.offset = (words.number(), words.number(), words.number())
-            elif word == "CHANNELS":
-                joint.channels = [_channel(words) for _ in range(words.count(6, "channels"))]
-            elif word == "END":
-                while words.next() != "}":
+            if keyword == "OFFSET":
+                joint.offset = (tokens.number(), tokens.number(), tokens.number())
+            elif keyword == "CHANNELS":
+                joint.channels = [_parse_channel(tokens) for _ in range(tokens.whole_number(6, "channels"))]
+            elif keyword == "END":
+                while tokens.next() != "}":
                     pass
-            elif word == "}":
+            elif keyword == "}":
                 open_joints.pop()
-            elif word == "JOINT":
+            elif keyword == "JOINT":
                 break
         if not open_joints:
             return joints
 
 
-def _name(words: _Words) -> str:
-    """All words up to the brace: names may hold blanks."""
+def _parse_name(tokens: _Tokens) -> str:
+    """Return all tokens up to the brace: names may contain spaces.
+
+    Raises:
+        BadInput: the name is too long.
+    """
     name = ""
-    while (word := words.next()) != "{":
-        name += f" {word}"
-        if len(name) > LONGEST_NAME:
-            raise BadInput(f"{words.path}: a joint has a name of more than {LONGEST_NAME} letters.")
+    while (token := tokens.next()) != "{":
+        name += f" {token}"
+        if len(name) > MAX_NAME_LENGTH:
+            raise BadInput(f"{tokens.path}: a joint's name has more than {MAX_NAME_LENGTH} characters. Shorten it.")
     return name.strip()
 
 
-def _channel(words: _Words) -> str:
-    word = words.next()
-    plain = word[:1].upper() + word[1:].lower()
-    if plain not in CHANNELS:
-        raise BadInput(f"{words.path}: there is no channel {word[:40]!r}, only Xposition ... Zrotation.")
-    return plain
+def _parse_channel(tokens: _Tokens) -> str:
+    """Return a channel's name in its usual capitalisation.
+
+    Raises:
+        BadInput: there is no such channel.
+    """
+    token = tokens.next()
+    channel = token[:1].upper() + token[1:].lower()
+    if channel not in CHANNELS:
+        raise BadInput(
+            f"{tokens.path}: unknown channel {token[:40]!r}; expected Xposition ... Zrotation. Export it again as BVH."
+        )
+    return channel
 
 
-def _clip(joints: list[_Joint], numbers: Float[np.ndarray, "frame channel"], fps: float) -> SkeletonClip:
+def _pose_skeleton(joints: list[_Joint], numbers: Float[np.ndarray, "frame channel"], fps: float) -> SkeletonClip:
+    """Return world positions and rotations by forward kinematics."""
     frames, count = len(numbers), len(joints)
-    turns, places = np.zeros((frames, count, 3, 3)), np.zeros((frames, count, 3))
+    rotations, positions = np.zeros((frames, count, 3, 3)), np.zeros((frames, count, 3))
     rest = np.zeros((count, 3))
     first = 0
     for i, joint in enumerate(joints):
-        own = {name: numbers[:, first + k] for k, name in enumerate(joint.channels)}
+        channels = {name: numbers[:, first + k] for k, name in enumerate(joint.channels)}
         first += len(joint.channels)
-        order = [name[0] for name in joint.channels if name.endswith("rotation")]
-        local = np.broadcast_to(np.eye(3), (frames, 3, 3))
-        for axis in order:
-            local = local @ Rotation.from_euler(axis.lower(), own[f"{axis}rotation"][:, None], degrees=True).as_matrix()
+        local = _local_rotation(joint, channels, frames)
         offset = np.broadcast_to(joint.offset, (frames, 3))
-        if joint.parent < 0:
-            moved = [own.get(f"{axis}position", np.zeros(frames)) for axis in "XYZ"]
-            turns[:, i], places[:, i], rest[i] = local, offset + np.stack(moved, axis=1), joint.offset
+        parent = joint.parent
+        if parent < 0:
+            moved = np.stack([channels.get(f"{axis}position", np.zeros(frames)) for axis in "XYZ"], axis=1)
+            rotations[:, i], positions[:, i], rest[i] = local, offset + moved, joint.offset
             continue
-        above = joint.parent
-        turns[:, i] = turns[:, above] @ local
-        places[:, i] = places[:, above] + np.einsum("fij,fj->fi", turns[:, above], offset)
-        rest[i] = rest[above] + joint.offset
+        rotations[:, i] = rotations[:, parent] @ local
+        positions[:, i] = positions[:, parent] + np.einsum("fij,fj->fi", rotations[:, parent], offset)
+        rest[i] = rest[parent] + joint.offset
     return SkeletonClip(
         names=tuple(joint.name for joint in joints),
         parents=tuple(joint.parent for joint in joints),
-        rest_places=rest,
-        rest_turns=np.broadcast_to(np.eye(3), (count, 3, 3)).copy(),
-        places=places,
-        turns=turns,
+        rest_positions=rest,
+        rest_rotations=np.broadcast_to(np.eye(3), (count, 3, 3)).copy(),
+        positions=positions,
+        rotations=rotations,
         fps=fps,
     )
+
+
+def _local_rotation(
+    joint: _Joint, channels: dict[str, Float[np.ndarray, " frame"]], frames: int
+) -> Float[np.ndarray, "frame 3 3"]:
+    """Return parent-relative rotations: one factor per rotation channel, in the channels' order."""
+    local = np.broadcast_to(np.eye(3), (frames, 3, 3))
+    for axis in [name[0] for name in joint.channels if name.endswith("rotation")]:
+        angles = channels[f"{axis}rotation"][:, None]
+        local = local @ Rotation.from_euler(axis.lower(), angles, degrees=True).as_matrix()
+    return local

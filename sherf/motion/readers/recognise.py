@@ -1,53 +1,50 @@
-"""Any motion file, recognised by its content."""
+"""Recognise a motion file's format by its content, and read it."""
 
-import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from jaxtyping import Float
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from sherf.body.files import load_body_model
-from sherf.body.skeleton import NUM_JOINTS
 from sherf.errors import BadInput
-from sherf.files.versions import check_version
-from sherf.motion.motion import FORMAT_VERSION, Motion, as_tensor, started_at_origin
-from sherf.motion.npz import MAX_DISTANCE_M, frame_rate, frames_of, numbers, path_of, read_npy, read_npz
+from sherf.motion.checked_arrays import MAX_DISTANCE_M, read_npy, read_npz
+from sherf.motion.motion import Motion, move_to_origin
+from sherf.motion.motion_file import MAX_NAME_LENGTH, has_own_layout, parse_own_layout, safe_file_name
 from sherf.motion.readers.bvh import is_bvh, read_bvh
-from sherf.motion.readers.gltf_clip import MOST_DOCUMENT_BYTES, MOST_NAMED, is_gltf, read_gltf
+from sherf.motion.readers.gltf_clip import MAX_LISTED_CLIPS, read_gltf
+from sherf.motion.readers.gltf_document import MAX_DOCUMENT_BYTES, is_gltf
 from sherf.motion.readers.retarget import SkeletonClip, retarget
-from sherf.motion.readers.smpl_arrays import arrays_of_json, arrays_of_pickle, smpl_arrays
+from sherf.motion.readers.smpl_arrays import parse_json_arrays, parse_pickle_arrays, parse_smpl_arrays
 
-MOST_BYTES = 128 * 2**20
+MAX_BYTES = 128 * 2**20
 HEAD_BYTES = 4096
-LONGEST_TEXT = 200
-LONGEST_NAME = 60
-"""Letters: of four bytes each they are a name that every disk takes."""
-MOST_UNITS = 1e9
-"""Of any length in a skeleton."""
-PICKLES = (b"\x80", b"(", b"}", b"c")
-"""What pickles begin with, those of today first."""
-Kind = Literal["glTF", ".npz", ".npy", "BVH", "JSON", "pickle"]
-KNOWN = (
-    "Known are SMPL's parameters (AMASS, AIST++, SMPL-H, SMPL-X) as .npz, .npy, .json or .pkl, BVH, rigged glTF "
-    "animations (.glb), and videos of a person."
+MAX_SKELETON_VALUE = 1e9
+"""Of any position in a skeleton, in its own unit."""
+PICKLE_STARTS = (b"\x80", b"(", b"}", b"c")
+"""First bytes of pickles; that of protocol 2 and later comes first, the others are plain characters."""
+Format = Literal["glTF", ".npz", ".npy", "BVH", "JSON", "pickle"]
+SUPPORTED = (
+    "Supported are SMPL parameters (AMASS, AIST++, SMPL-H, SMPL-X) as .npz, .npy, .json or .pkl, BVH, animations of "
+    "rigged glTF files (.glb), and videos of a person."
 )
 
 
 def is_motion_file(path: Path) -> bool:
-    """Whether a file begins as one of the known kinds does, whatever it is called; videos begin otherwise."""
+    """Return whether a file's first bytes are those of a supported format, whatever its name; videos' are not."""
     try:
         with path.open("rb") as file:
             head = file.read(HEAD_BYTES)
     except OSError:
         return False
-    return _kind(head) not in (None, "pickle") or head.startswith(PICKLES[0])  # the others are plain letters
+    return _detect_format(head) not in (None, "pickle") or head.startswith(PICKLE_STARTS[0])
 
 
-def _kind(head: bytes) -> Kind | None:
-    """Which of the known kinds a file's first bytes are of."""
+def _detect_format(head: bytes) -> Format | None:
+    """Return the format to which a file's first bytes belong; None if unknown."""
     if is_gltf(head):
         return "glTF"
     if head.startswith(b"PK"):
@@ -58,20 +55,24 @@ def _kind(head: bytes) -> Kind | None:
         return "BVH"
     if head.lstrip().startswith(b"{"):
         return "JSON"
-    return "pickle" if head.startswith(PICKLES) else None
+    return "pickle" if head.startswith(PICKLE_STARTS) else None
 
 
 def read_motion_file(path: Path, clip: str = "") -> Motion:
-    """Read a file of any known kind; `source` of the motion says what it was.
+    """Read a motion file of any supported format.
 
     Args:
-        clip: of a glTF file: the animation's name, or its number, counted from 1; the first if empty.
+        path: the file.
+        clip: of a glTF file: the animation's name or number, counted from 1; the first if empty.
+
+    Returns:
+        The motion in motion space; its `source` describes what was recognised.
 
     Raises:
-        BadInput: it is of no known kind, damaged, or holds no usable motion, or not this clip.
+        BadInput: the format is unknown, the file is damaged or too large, it holds no usable motion, or not this clip.
     """
     try:
-        with np.errstate(all="ignore"):  # numbers beyond all measure are looked for at the end
+        with np.errstate(all="ignore"):  # overflow is detected below
             motion = _read(path, clip)
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {error.strerror or error}.") from error
@@ -82,96 +83,98 @@ def read_motion_file(path: Path, clip: str = "") -> Motion:
 
 
 def _read(path: Path, clip: str) -> Motion:
+    """Return the motion of a file, read with the reader of its format.
+
+    Raises:
+        BadInput: as `read_motion_file`.
+    """
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
     if not head:
-        raise BadInput(f"{path} is empty.\n{KNOWN}")
-    if size > MOST_BYTES:
+        raise BadInput(f"{path} is empty.\n{SUPPORTED}")
+    if size > MAX_BYTES:
         raise BadInput(
-            f"{path} has {size / 2**20:.0f} MB; a motion has at most {MOST_BYTES >> 20}. Cut it into pieces."
+            f"{path} has {size / 2**20:.0f} MB, more than the maximum of {MAX_BYTES >> 20}. Cut it into pieces."
         )
-    kind = _kind(head)
-    if clip and kind != "glTF":
-        raise BadInput(f"{path} is no glTF file: it has no clip {clip!r} to choose. Leave out #{clip}.")
-    match kind:
+    file_format = _detect_format(head)
+    if clip and file_format != "glTF":
+        raise BadInput(f"{path} is not a glTF file and has no clip {clip!r}. Leave out #{clip}.")
+    match file_format:
         case ".npz":
-            return _from_arrays(path, read_npz(path), kind)
+            return _from_arrays(path, read_npz(path), file_format)
         case ".npy":
-            return _from_arrays(path, {"pose": read_npy(path)}, kind)
+            return _from_arrays(path, {"pose": read_npy(path)}, file_format)
         case "BVH":
-            return _from_skeleton(path, read_bvh(path, path.read_bytes().decode("utf-8", "replace")), kind)
+            return _from_skeleton(path, read_bvh(path, path.read_bytes().decode("utf-8", "replace")), file_format)
         case "glTF":
-            return _from_skeleton(path, read_gltf(path, path.read_bytes(), clip or None), kind, clip)
+            return _from_skeleton(path, read_gltf(path, path.read_bytes(), clip or None), file_format, clip)
         case "JSON":
-            if size > MOST_DOCUMENT_BYTES:
-                raise BadInput(f"{path} has {size >> 20} MB of JSON. Give a motion of this length as .npz.")
-            return _from_arrays(path, arrays_of_json(path, path.read_bytes()), kind)
+            if size > MAX_DOCUMENT_BYTES:
+                raise BadInput(f"{path} has {size >> 20} MB of JSON. Store a motion of this length as .npz.")
+            return _from_arrays(path, parse_json_arrays(path, path.read_bytes()), file_format)
         case "pickle":
-            return _from_arrays(path, arrays_of_pickle(path, path.read_bytes()), kind)
-    raise BadInput(f"cannot read motion {path}: it is of no known kind (it begins with {head[:12]!r}).\n{KNOWN}")
+            return _from_arrays(path, parse_pickle_arrays(path, path.read_bytes()), file_format)
+    raise BadInput(
+        f"{path} is not a supported motion file: unknown format (it begins with {head[:12]!r}).\n{SUPPORTED}"
+    )
 
 
-def _from_arrays(path: Path, arrays: dict[str, NDArray], how: str) -> Motion:
-    if {"joints", "translation", "fps"} <= arrays.keys():
-        check_version(path, arrays["version"].tolist() if "version" in arrays else 1, FORMAT_VERSION)
-        return _from_own_layout(path, arrays)
-    clip = smpl_arrays(path, arrays)
-    joints, way = _to_y_up(clip.joints, clip.way) if clip.up == "z" else (clip.joints, clip.way)
-    motion = Motion(path.stem, **started_at_origin(joints, way), fps=clip.fps)
-    return _described(motion, f"{clip.kind}, {how}", f"{clip.up} up ({clip.up_known})", clip.unit)
+def _from_arrays(path: Path, arrays: dict[str, NDArray], file_format: Format) -> Motion:
+    if has_own_layout(arrays):
+        return parse_own_layout(path, arrays)
+    clip = parse_smpl_arrays(path, arrays)
+    joints, trajectory = clip.joints, clip.root_trajectory
+    if clip.up == "z":
+        joints, trajectory = _to_y_up(joints, trajectory)
+    motion = Motion(path.stem, *move_to_origin(joints, trajectory), fps=clip.fps)
+    return _describe(motion, f"{clip.kind}, {file_format}", f"{clip.up} up ({clip.up_reason})", clip.unit)
 
 
-def _from_own_layout(path: Path, arrays: dict[str, NDArray]) -> Motion:
-    joints = frames_of(path, arrays, "joints", (NUM_JOINTS, 3))
-    translation = path_of(path, arrays, "translation", len(joints))
-    rate = frame_rate(path, numbers(path, arrays, "fps"))
-    name, licence = (str(arrays[key])[:LONGEST_TEXT] if key in arrays else "" for key in ("name", "licence"))
-    name = _plain(name) or path.stem
-    return Motion(name, as_tensor(joints), as_tensor(translation - translation[0]), rate, licence)
+def _from_skeleton(path: Path, clip: SkeletonClip, file_format: Format, wanted: str = "") -> Motion:
+    """Return a clip retargeted to SMPL's skeleton.
 
-
-def _plain(name: str) -> str:
-    """A name that stays within its folder, wherever a file is called so; nothing if no letter or digit is in it."""
-    kept = re.sub(r"[^\w .-]", "", name)[:LONGEST_NAME].strip(" .")
-    return kept if re.search(r"[^\W_]", kept) else ""
-
-
-def _from_skeleton(path: Path, clip: SkeletonClip, kind: str, wanted: str = "") -> Motion:
-    if not all(
-        np.abs(x).max(initial=0) < MOST_UNITS for x in (clip.rest_places, clip.rest_turns, clip.places, clip.turns)
-    ):
+    Raises:
+        BadInput: its numbers are too large, or it cannot be retargeted.
+    """
+    arrays = (clip.rest_positions, clip.rest_rotations, clip.positions, clip.rotations)
+    if not all(np.abs(x).max(initial=0) < MAX_SKELETON_VALUE for x in arrays):
         raise BadInput(f"{path}: its skeleton's numbers are too large. Export it again.")
     rest = load_body_model("openbody").J_template.double().numpy()
-    found = retarget(str(path), clip, rest)
-    name = _plain(wanted)
+    retargeted = retarget(str(path), clip, rest)
+    name = safe_file_name(wanted)
     motion = Motion(
-        f"{path.stem}-{name}" if name else path.stem, **started_at_origin(found.joints, found.way), fps=clip.fps
+        f"{path.stem}-{name}" if name else path.stem,
+        *move_to_origin(retargeted.joints, retargeted.root_trajectory),
+        fps=clip.fps,
     )
-    choice = _choice(path, clip) if len(clip.clips) > 1 else ""
-    return _described(motion, f"{kind}, {len(clip.names)} joints", f"{found.up} up", found.unit, found.unmapped, choice)
+    choice = _describe_choice(path, clip) if len(clip.clips) > 1 else ""
+    kind = f"{file_format}, {len(clip.names)} joints"
+    return _describe(motion, kind, f"{retargeted.up} up", retargeted.unit, retargeted.unmapped, choice)
 
 
-def _choice(path: Path, clip: SkeletonClip) -> str:
-    """Which of a file's clips was read, and how to have another."""
-    names = ", ".join(name[:LONGEST_NAME] for name in clip.clips[:MOST_NAMED])
-    more = f" and {len(clip.clips) - MOST_NAMED} more" if len(clip.clips) > MOST_NAMED else ""
-    return f"; clip {clip.clip[:LONGEST_NAME]} of {names}{more}: {path.name}#NAME or #2 takes another"
+def _describe_choice(path: Path, clip: SkeletonClip) -> str:
+    """Return which of a file's clips was read, and how to select another."""
+    names = ", ".join(name[:MAX_NAME_LENGTH] for name in clip.clips[:MAX_LISTED_CLIPS])
+    more = f" and {len(clip.clips) - MAX_LISTED_CLIPS} more" if len(clip.clips) > MAX_LISTED_CLIPS else ""
+    return f"; clip {clip.clip[:MAX_NAME_LENGTH]} of {names}{more}: {path.name}#NAME or #2 selects another"
 
 
-def _described(
+def _describe(
     motion: Motion, kind: str, up: str, unit: str, unmapped: tuple[str, ...] = (), choice: str = ""
 ) -> Motion:
-    """With what was recognised, in a sentence."""
-    words = f"{kind}, {up}, {unit}, {motion.fps:g} frames a second, {motion.seconds:.1f} s{choice}"
+    """Return the motion with a summary of what was recognised as its source."""
+    summary = f"{kind}, {up}, {unit}, {motion.fps:g} frames per second, {motion.seconds:.1f} s{choice}"
     if unmapped:
-        words += f"; not in it: {', '.join(unmapped)}"
-    return replace(motion, source=words)
+        summary += f"; joints not in the file: {', '.join(unmapped)}"
+    return replace(motion, source=summary)
 
 
-def _to_y_up(joints: NDArray, translation: NDArray) -> tuple[NDArray, NDArray]:
-    """From axes with z up."""
-    y_from_z = Rotation.from_rotvec([-np.pi / 2, 0.0, 0.0])
+def _to_y_up(
+    joints: Float[np.ndarray, "frame 24 3"], trajectory: Float[np.ndarray, "frame 3"]
+) -> tuple[Float[np.ndarray, "frame 24 3"], Float[np.ndarray, "frame 3"]]:
+    """Rotate a z-up motion to y up."""
+    R_y_z = Rotation.from_rotvec([-np.pi / 2, 0.0, 0.0])
     joints = joints.copy()
-    joints[:, 0] = (y_from_z * Rotation.from_rotvec(joints[:, 0])).as_rotvec()
-    return joints, y_from_z.apply(translation)
+    joints[:, 0] = (R_y_z * Rotation.from_rotvec(joints[:, 0])).as_rotvec()
+    return joints, R_y_z.apply(trajectory)

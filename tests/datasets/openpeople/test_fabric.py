@@ -1,17 +1,17 @@
-"""Fabrics, and the panels that lay them out on people."""
+"""Fabrics, and the panels that map them onto garments."""
 
 from functools import cache
 
 import numpy as np
 import pytest
 
-from sherf.datasets.openpeople.body import figure
+from sherf.datasets.openpeople.body import make_figure
 from sherf.datasets.openpeople.colours import colour, contrast, palette
 from sherf.datasets.openpeople.fabric import FAMILIES, Fabric, make_fabric
 from sherf.datasets.openpeople.noise import CELLS, fbm, periodic_noise, value_noise
 from sherf.datasets.openpeople.panels import BACK_PIECE_M, Panels
 
-JOINTS = figure(np.zeros(10)).joints
+JOINTS = make_figure(np.zeros(10)).joints
 
 
 @cache
@@ -19,19 +19,19 @@ def fabric(family: str, seed: int = 0) -> Fabric:
     return make_fabric(family, np.random.default_rng([seed, FAMILIES.index(family)]))
 
 
-def places(count: int = 500) -> np.ndarray:
+def coordinates(count: int = 500) -> np.ndarray:
     return np.random.default_rng(1).uniform(-0.6, 0.6, (count, 2)).astype(np.float32)
 
 
-def test_there_are_enough_families_and_no_other() -> None:
+def test_families_are_many_and_unknown_ones_are_refused() -> None:
     assert len(FAMILIES) == len(set(FAMILIES)) >= 24
-    with pytest.raises(KeyError, match=r"no fabric family 'tin'.*denim"):
+    with pytest.raises(KeyError, match=r"unknown fabric family 'tin'.*denim"):
         make_fabric("tin", np.random.default_rng(0))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_fabric_is_a_colour_everywhere_and_the_same_again(family: str) -> None:
-    uv = places()
+def test_a_fabric_is_a_valid_colour_everywhere_and_repeatable(family: str) -> None:
+    uv = coordinates()
     first, again = fabric(family), make_fabric(family, np.random.default_rng([0, FAMILIES.index(family)]))
     assert first.family == family
     for footprint in (0.0005, 0.004, 0.1):
@@ -40,14 +40,14 @@ def test_a_fabric_is_a_colour_everywhere_and_the_same_again(family: str) -> None
         assert found.shape == (500, 3)
         assert 0 <= found.min() <= found.max() <= 1
         np.testing.assert_array_equal(found, again.colour(uv, footprint))
-    assert np.abs(found - fabric(family, 1).colour(uv, footprint)).max() > 0.01, "another seed is another bolt"
+    assert np.abs(found - fabric(family, 1).colour(uv, footprint)).max() > 0.01, "another seed is another fabric"
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_pattern_repeats_after_its_period(family: str) -> None:
-    """Around the body always; along it too, unless it runs from shoulder to hem once."""
+    """Around the body always; along it too, unless the pattern spans shoulder to hem once."""
     pattern = fabric(family).pattern
-    uv = places()
+    uv = coordinates()
     here = pattern.sample(uv, 0.002)
     np.testing.assert_allclose(pattern.sample(uv + np.array([pattern.size[0], 0]), 0.002), here, atol=0.02)
     if pattern.repeats_along:
@@ -59,7 +59,7 @@ def test_a_pattern_repeats_after_its_period(family: str) -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_from_far_off_a_fabric_looks_as_it_does_on_average(family: str) -> None:
+def test_a_distant_fabric_is_its_average(family: str) -> None:
     pattern = fabric(family).pattern
     for level in pattern.levels:
         np.testing.assert_allclose(level.mean((0, 1), float), pattern.levels[0].mean((0, 1), float), atol=1e-3)
@@ -69,7 +69,7 @@ def test_from_far_off_a_fabric_looks_as_it_does_on_average(family: str) -> None:
 
 @pytest.mark.parametrize("family", [f for f in FAMILIES if f not in ("colour_block", "gradient")])
 def test_tiles_have_no_seam(family: str) -> None:
-    """Across the tile's edge colours change no more than they do within."""
+    """Across the tile's edge colours change no more than inside it."""
     for tile in (fabric(family).pattern, fabric(family).weave):
         picture = tile.levels[0]
         for axis in (0, 1):
@@ -79,7 +79,7 @@ def test_tiles_have_no_seam(family: str) -> None:
 
 
 def test_families_look_different() -> None:
-    """In the same base colour, no two families paint nearly the same picture at the scale of a person's photo."""
+    """In the same base colour, no two families look nearly the same at the scale of a person's photo."""
     base = colour(0.3, 0.4, 0.6)
     y, x = np.mgrid[:64, :64] * 0.004
     uv = np.stack([x, y], axis=-1).reshape(-1, 2).astype(np.float32)
@@ -94,9 +94,9 @@ def test_families_look_different() -> None:
 
 
 @pytest.mark.parametrize("family", ["plain", "denim", "corduroy", "heather", "satin", "rib_knit"])
-def test_a_given_base_colour_is_the_cloth_that_results(family: str) -> None:
+def test_a_given_base_colour_is_the_colour_of_the_cloth(family: str) -> None:
     base = colour(0.7, 0.2, 0.15)
-    found = make_fabric(family, np.random.default_rng(0), base).colour(places(), 0.05).mean(axis=0)
+    found = make_fabric(family, np.random.default_rng(0), base).colour(coordinates(), 0.05).mean(axis=0)
     np.testing.assert_allclose(found, base, atol=0.15)
 
 
@@ -122,7 +122,7 @@ def test_noise_is_smooth_periodic_and_in_range() -> None:
 
 
 def test_noise_matches_its_definition() -> None:
-    """Trilinear, with smoothstep weights, between the values at whole numbers."""
+    """Trilinear interpolation with smoothstep weights between the values at integer coordinates."""
     seed = 0  # no shift: the lattice's nodes lie on whole numbers
     p = np.array([[3.25, 30.5, 31.75], [-0.5, 7.9, 12.0]], np.float32)
     cell = np.floor(p).astype(int)
@@ -135,7 +135,7 @@ def test_noise_matches_its_definition() -> None:
     np.testing.assert_allclose(value_noise(p, seed), expected, atol=1e-5)
 
 
-def test_periodic_noise_goes_on_at_the_other_edge() -> None:
+def test_periodic_noise_continues_across_its_edges() -> None:
     picture = periodic_noise(np.random.default_rng(0), 128, (4, 8), 3)
     for axis in (0, 1):
         inside = np.abs(np.diff(picture, axis=axis)).max()
@@ -143,7 +143,7 @@ def test_periodic_noise_goes_on_at_the_other_edge() -> None:
 
 
 def barrel(a: float, b: float, y: float, centre_z: float, count: int = 4001) -> tuple[np.ndarray, np.ndarray]:
-    """Points around an upright elliptic cylinder, from the middle of the back; and the arc lengths between them."""
+    """Return points around a vertical elliptic cylinder, from the middle of the back, and the arc lengths between."""
     t = np.linspace(-np.pi, np.pi, count)
     p = np.stack([a * np.sin(t), np.full(count, y), centre_z + b * np.cos(t)], axis=1).astype(np.float32)
     return p, np.linalg.norm(np.diff(p.astype(float), axis=0), axis=1)
@@ -169,7 +169,7 @@ def test_fabric_is_not_stretched_around_the_body(kind: str, girth: float) -> Non
 @pytest.mark.parametrize("kind", ["top", "bottom", "skirt"])
 @pytest.mark.parametrize("side", [1.0, -1.0])
 def test_the_middle_of_front_and_back_has_no_seam(kind: str, side: float) -> None:
-    """Print runs through, from the body's left to its right on the front and the other way on the back."""
+    """u is continuous and grows towards +x on the front and towards -x on the back."""
     heights = np.linspace(JOINTS[0, 1] + 0.02, JOINTS[9, 1], 50)
     step = 0.004
     for x in np.arange(-0.05, 0.05, step):
@@ -182,8 +182,8 @@ def test_the_middle_of_front_and_back_has_no_seam(kind: str, side: float) -> Non
         assert np.abs(delta[:, 1]).max() < 1e-5
 
 
-def test_print_reads_rightly_on_both_sides_and_sleeves() -> None:
-    """u to the onlooker's right, v down: the pair and the outward normal are right-handed with v turned up."""
+def test_prints_are_not_mirrored_on_any_side() -> None:
+    """u to the viewer's right, v down: u, upward v and the outward normal are right-handed."""
     xs = float(JOINTS[16, 0])
     spots = {
         "front": ([0.02, 0.05, 0.13], [0, 0, 1]), "back": ([0.02, 0.05, -0.07], [0, 0, -1]),
@@ -200,7 +200,7 @@ def test_print_reads_rightly_on_both_sides_and_sleeves() -> None:
         assert np.cross(full[0], full[1]) @ normal < -0.5, name
 
 
-def test_stripes_around_run_down_from_the_shoulder_and_out_along_the_sleeve() -> None:
+def test_v_runs_down_from_the_shoulder_and_out_along_the_sleeve() -> None:
     top = Panels(JOINTS, "top")
     chest = np.array([[0.0, y, 0.13] for y in (0.1, 0.0, -0.1)], np.float32)
     np.testing.assert_allclose(np.diff(top(chest)[:, 1]), 0.1, atol=0.01)
@@ -209,8 +209,8 @@ def test_stripes_around_run_down_from_the_shoulder_and_out_along_the_sleeve() ->
     np.testing.assert_allclose(np.diff(top(arm * np.array([-1, 1, 1], np.float32))[:, 1]), 0.1, atol=0.01)
 
 
-def test_each_leg_is_wrapped_about_itself() -> None:
-    """Around the shin u follows the leg's own arc, with seams inside and outside."""
+def test_each_leg_has_its_own_arc_length() -> None:
+    """Around the shin u is the leg's own arc length, with seams inside and outside."""
     knee, ankle = JOINTS[4], JOINTS[7]
     middle = (knee + ankle) / 2
     t = np.linspace(-np.pi, np.pi, 2001)
@@ -220,5 +220,5 @@ def test_each_leg_is_wrapped_about_itself() -> None:
     seams = step > 0.02
     assert seams.sum() == 2
     np.testing.assert_allclose(step[~seams], 0.05 * np.diff(t)[~seams], rtol=0.15)
-    assert abs(u[1000] - middle[0]) < 0.01, "the leg's front goes on from the hips'"
+    assert abs(u[1000] - middle[0]) < 0.01, "the leg's front continues the hips'"
     assert abs(u[0] - (BACK_PIECE_M - middle[0])) < 0.01, "and so does its back"

@@ -1,4 +1,4 @@
-"""`sherf generate openpeople`: whole people only, resumed, verified; and what the adapter reads back."""
+"""`sherf generate openpeople` writes complete people, resumes and verifies; the adapter reads them back."""
 
 import json
 import os
@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from running import Done, here
+from round_trips import unproject
+from running import Done, run_in_process
 
 from sherf.benchmark.protocols import PROTOCOLS
 from sherf.body.body_model import BodyModel
-from sherf.camera.pinhole import project, unproject
+from sherf.camera.pinhole import project
 from sherf.datasets.multiview import MultiviewData
 from sherf.datasets.openpeople.generate import generate_openpeople
 from sherf.datasets.openpeople.options import GenerateOptions
@@ -34,7 +35,7 @@ OPTIONS = ("--views", "3", "--poses", "2", "--size", "64")
 
 
 def generate(*arguments: str | Path) -> Done:
-    return here("generate", "openpeople", *arguments)
+    return run_in_process("generate", "openpeople", *arguments)
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def state(folder: Path) -> dict[str, int]:
     }
 
 
-def test_what_lies_in_the_folder(people: Path) -> None:
+def test_the_folder_holds_the_documented_files(people: Path) -> None:
     manifest = json.loads((people / MANIFEST).read_text())
     assert {name: person["split"] for name, person in manifest["people"].items()} == {
         "000008": "validation", "000009": "test",
@@ -64,8 +65,8 @@ def test_what_lies_in_the_folder(people: Path) -> None:
     assert record["person"]["seed"] == 8 and len(record["poses"][1]["cameras"]) == 3
 
 
-def test_the_adapter_shows_the_body_inside_the_picture(people: Path, body: BodyModel) -> None:
-    """Camera, pose and picture agree: the naked body's outline lies in the mask, its surface near the depth."""
+def test_the_adapters_body_lies_inside_the_mask(people: Path, body: BodyModel) -> None:
+    """Camera, pose and image agree: the naked body projects into the mask, and its surface is near the depth."""
     data = OpenPeople(people)
     assert isinstance(data, MultiviewData)
     assert data.subjects == ("000008", "000009")
@@ -98,30 +99,30 @@ def test_splits_are_chosen(people: Path) -> None:
         OpenPeople(people, "train")
 
 
-def test_the_protocol_observes_the_photo_and_asks_for_all_else(people: Path) -> None:
+def test_the_protocol_observes_the_photo_and_evaluates_all_other_views(people: Path) -> None:
     import random
 
-    items, missing = PROTOCOLS["openpeople"].items(OpenPeople(people), "000009", random.Random(0))
+    pairs, missing = PROTOCOLS["openpeople"].pairs(OpenPeople(people), "000009", random.Random(0))
     assert not missing
-    assert [i.kind for i in items] == ["novel_view"] * 2 + ["novel_pose"] * 3
-    assert all(i.observation == ("000009", 0, 0) for i in items)
+    assert [pair.kind for pair in pairs] == ["novel_view"] * 2 + ["novel_pose"] * 3
+    assert all(pair.observation == ("000009", 0, 0) for pair in pairs)
 
 
-def test_again_changes_nothing_and_says_so(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_second_run_changes_nothing_and_reports_it(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = state(copy)
     seeds = generate_openpeople(GenerateOptions(copy, 2, 8, 3, 2, 64, photos=True))
-    assert seeds == [8, 9] and "2 of 2 people are there already" in capsys.readouterr().err
+    assert seeds == [8, 9] and "2 of 2 people already exist" in capsys.readouterr().err
     after = state(copy)
     assert {k: v for k, v in after.items() if k != MANIFEST} == {k: v for k, v in before.items() if k != MANIFEST}
 
 
-def test_a_damaged_picture_is_found_and_its_person_made_anew_the_same(copy: Path) -> None:
+def test_a_damaged_image_is_found_and_its_person_regenerated_identically(copy: Path) -> None:
     target = copy / "000008/p01_v02.png"
     whole = target.read_bytes()
     target.write_bytes(whole[:-20])
     untouched = (copy / "000009" / RECORD).stat().st_mtime_ns
     done = generate("--people", "2", "--seed-start", "8", *OPTIONS, "--photos", "--out", copy)
-    assert done.returncode == 0 and "is not as it was written" in done.stderr
+    assert done.returncode == 0 and "has changed since it was written" in done.stderr
     assert target.read_bytes() == whole
     assert (copy / "000009" / RECORD).stat().st_mtime_ns == untouched
 
@@ -132,19 +133,19 @@ def test_other_options_are_refused(copy: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
-        ({"people": 0}, "--people is at least 1"), ({"size": 8}, "--size is at least 16"),
-        ({"seed_start": -1}, "--seed-start is at least 0"), ({"views": 1000}, "--views is at most 99"),
+        ({"people": 0}, "--people must be at least 1"), ({"size": 8}, "--size must be at least 16"),
+        ({"seed_start": -1}, "--seed-start must be at least 0"), ({"views": 1000}, "--views must be at most 99"),
     ],
 )  # fmt: skip
-def test_senseless_options_are_refused(tmp_path: Path, options: dict[str, int], said: str) -> None:
-    with pytest.raises(BadInput, match=said):
+def test_options_out_of_range_are_refused(tmp_path: Path, options: dict[str, int], message: str) -> None:
+    with pytest.raises(BadInput, match=message):
         generate_openpeople(GenerateOptions(tmp_path / "out", **options))  # type: ignore[arg-type]
     assert not (tmp_path / "out").exists()
 
 
-def test_an_interrupt_leaves_whole_people_and_the_next_run_goes_on(tmp_path: Path) -> None:
+def test_an_interrupt_leaves_complete_people_and_the_next_run_resumes(tmp_path: Path) -> None:
     out = tmp_path / "people"
     command = [
         sys.executable,
@@ -167,17 +168,17 @@ def test_an_interrupt_leaves_whole_people_and_the_next_run_goes_on(tmp_path: Pat
     os.killpg(running.pid, signal.SIGINT)
     _, errors = running.communicate(timeout=60)
     assert running.returncode == 130 and "run the same command again" in errors and "Traceback" not in errors
-    there = sorted(p.name for p in out.iterdir() if p.name != LOCK)
-    assert 1 <= len(there) < 6 and not any(name.startswith(PARTIAL_PREFIX) for name in there)
-    assert all((out / name / RECORD).exists() for name in there)
-    kept = {name: (out / name / RECORD).stat().st_mtime_ns for name in there}
+    finished = sorted(p.name for p in out.iterdir() if p.name != LOCK)
+    assert 1 <= len(finished) < 6 and not any(name.startswith(PARTIAL_PREFIX) for name in finished)
+    assert all((out / name / RECORD).exists() for name in finished)
+    kept = {name: (out / name / RECORD).stat().st_mtime_ns for name in finished}
     done = generate("--people", "3", *OPTIONS, "--out", out)
     assert done.returncode == 0
-    assert {name: (out / name / RECORD).stat().st_mtime_ns for name in there} == kept
+    assert {name: (out / name / RECORD).stat().st_mtime_ns for name in finished} == kept
 
 
 @pytest.mark.parametrize(
-    ("file", "content", "said"),
+    ("file", "content", "message"),
     [
         (MANIFEST, b"{", MANIFEST),
         (MANIFEST, b"[]", MANIFEST),
@@ -186,16 +187,16 @@ def test_an_interrupt_leaves_whole_people_and_the_next_run_goes_on(tmp_path: Pat
         ("000009/p00_v00_depth.png", None, "p00_v00_depth"),
     ],
 )
-def test_bad_files_are_named(copy: Path, file: str, content: bytes | None, said: str) -> None:
+def test_error_messages_name_the_bad_file(copy: Path, file: str, content: bytes | None, message: str) -> None:
     if content is None:
         (copy / file).unlink()
     else:
         (copy / file).write_bytes(content)
-    with pytest.raises(BadInput, match=said):
+    with pytest.raises(BadInput, match=message):
         OpenPeople(copy).view("000009", 0, 0)
 
 
-def test_numbers_that_are_none_are_refused(copy: Path) -> None:
+def test_values_that_are_not_numbers_are_refused(copy: Path) -> None:
     path = copy / "000009" / RECORD
     record = json.loads(path.read_text())
     record["poses"][0]["joints"][3] = [0.0, "x", 0.0]

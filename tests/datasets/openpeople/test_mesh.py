@@ -6,13 +6,12 @@ import trimesh
 
 from sherf.datasets.openpeople.mesh import (
     Draft,
+    add_rim,
     border_edges,
-    cut,
-    keep_faces,
+    cut_mesh,
     loop_matrix,
-    neighbours,
+    neighbour_average,
     vertex_normals,
-    with_rim,
 )  # fmt: skip
 
 
@@ -36,22 +35,22 @@ def area(draft: Draft) -> float:
 @pytest.mark.parametrize("where", [0.3, 0.5, 0.91])
 def test_cutting_leaves_the_exact_part(where: float) -> None:
     whole = sheet()
-    left = cut(whole, whole.chart[:, 0] - where)
+    left = cut_mesh(whole, whole.reference[:, 0] - where)
     assert area(left) == pytest.approx(where)
-    assert left.chart[:, 0].max() == pytest.approx(where)
-    np.testing.assert_allclose(left.weights[:, 1], left.chart[:, 0], atol=1e-12)
-    np.testing.assert_allclose(left.arm, left.chart[:, 1], atol=1e-12)
+    assert left.reference[:, 0].max() == pytest.approx(where)
+    np.testing.assert_allclose(left.weights[:, 1], left.reference[:, 0], atol=1e-12)
+    np.testing.assert_allclose(left.arm, left.reference[:, 1], atol=1e-12)
 
 
 def test_both_sides_of_a_cut_make_the_whole() -> None:
     whole = sheet()
-    side = whole.chart[:, 0] + 0.7 * whole.chart[:, 1] - 0.6
-    assert area(cut(whole, side)) + area(cut(whole, -side)) == pytest.approx(1.0)
+    side = whole.reference[:, 0] + 0.7 * whole.reference[:, 1] - 0.6
+    assert area(cut_mesh(whole, side)) + area(cut_mesh(whole, -side)) == pytest.approx(1.0)
 
 
-def test_a_cut_that_meets_nothing_changes_nothing() -> None:
+def test_a_cut_outside_the_mesh_changes_nothing() -> None:
     whole = sheet()
-    assert area(cut(whole, np.full(len(whole.chart), -1.0))) == pytest.approx(1.0)
+    assert area(cut_mesh(whole, np.full(len(whole.reference), -1.0))) == pytest.approx(1.0)
 
 
 def test_borders_of_sheets_and_closed_surfaces() -> None:
@@ -62,19 +61,12 @@ def test_borders_of_sheets_and_closed_surfaces() -> None:
     assert len(border_edges(np.array(trimesh.creation.icosphere(subdivisions=1).faces))) == 0
 
 
-def test_a_rim_hangs_inwards_and_shares_the_border() -> None:
-    rimmed = with_rim(sheet(), 0.05)
-    added = rimmed.vertices[len(sheet().chart) :]
+def test_a_rim_points_inwards_and_shares_the_border() -> None:
+    rimmed = add_rim(sheet(), 0.05)
+    added = rimmed.vertices[len(sheet().reference) :]
     assert len(added) == 32
     np.testing.assert_allclose(added[:, 2], -0.05, atol=1e-12)
     assert len(border_edges(rimmed.faces)) == 32
-
-
-def test_keeping_faces_drops_what_they_do_not_use() -> None:
-    whole = sheet()
-    some = keep_faces(whole, whole.chart[whole.faces].mean(axis=1)[:, 0] < 0.5)
-    assert area(some) == pytest.approx(0.5)
-    assert len(np.unique(some.faces)) == len(some.chart)
 
 
 def test_normals_of_a_sphere_point_outwards() -> None:
@@ -85,8 +77,8 @@ def test_normals_of_a_sphere_point_outwards() -> None:
 
 def test_loop_subdivision_reproduces_planes_and_shrinks_spheres_evenly() -> None:
     flat = sheet(4)
-    matrix, faces = loop_matrix(flat.faces, len(flat.chart))
-    fine = matrix @ flat.chart
+    matrix, faces = loop_matrix(flat.faces, len(flat.reference))
+    fine = matrix @ flat.reference
     np.testing.assert_allclose(np.asarray(matrix.sum(axis=1)).ravel(), 1, atol=1e-12)
     assert len(faces) == 4 * len(flat.faces) and np.abs(fine[:, 2]).max() == 0
     np.testing.assert_allclose(fine[:, :2].mean(axis=0), 0.5, atol=1e-12)
@@ -99,4 +91,4 @@ def test_loop_subdivision_reproduces_planes_and_shrinks_spheres_evenly() -> None
 
 def test_the_mean_over_neighbours_keeps_constants() -> None:
     whole = sheet()
-    np.testing.assert_allclose(neighbours(whole.faces, len(whole.chart)) @ np.ones(len(whole.chart)), 1)
+    np.testing.assert_allclose(neighbour_average(whole.faces, len(whole.reference)) @ np.ones(len(whole.reference)), 1)

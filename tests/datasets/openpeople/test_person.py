@@ -1,4 +1,4 @@
-"""People from seeds: the same to the bit, of the shipped body, and each split in its own wardrobe."""
+"""People from seeds are reproducible, match the shipped body, and each split has its own wardrobe."""
 
 import hashlib
 import subprocess
@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from sherf.body.body_model import BodyModel
-from sherf.datasets.openpeople.body import base_mesh, figure
+from sherf.datasets.openpeople.body import base_mesh, make_figure
 from sherf.datasets.openpeople.cuts_bottoms import DRESSES, LEGS, SHOES, SKIRTS
 from sherf.datasets.openpeople.cuts_tops import OUTERS, TOPS
 from sherf.datasets.openpeople.part import SurfaceSamples
 from sherf.datasets.openpeople.person import Person, make_person, split_of, stream
 from sherf.datasets.openpeople.poses import random_pose
-from sherf.datasets.openpeople.posing import skinned, skinned_joints, transforms
+from sherf.datasets.openpeople.posing import pose_joints, pose_transforms, skin_vertices
 from sherf.datasets.openpeople.wardrobe import FABRICS, TEST_FAMILIES, families
 from sherf.scene import BodyPose
 
@@ -23,13 +23,13 @@ CUTS = {**TOPS, **OUTERS, **LEGS, **SKIRTS, **DRESSES, **SHOES}
 
 
 def fingerprint(person: Person) -> str:
-    """A hash of all meshes and of every material's colours."""
+    """Return a hash of all meshes and of every material's colours."""
     total = hashlib.sha256()
     for part in person.parts:
-        for array in (part.vertices, part.faces, part.weights, part.chart):
+        for array in (part.vertices, part.faces, part.weights, part.reference):
             total.update(np.ascontiguousarray(array).tobytes())
         uv = part.uv if part.uv is not None else np.zeros((len(part.vertices), 2))
-        samples = SurfaceSamples(part.chart.astype(np.float32), uv.astype(np.float32), 0.003)
+        samples = SurfaceSamples(part.reference.astype(np.float32), uv.astype(np.float32), 0.003)
         total.update(part.material.albedo(samples).tobytes())
     return total.hexdigest()
 
@@ -78,13 +78,13 @@ def test_every_group_of_fabrics_has_some_for_both_splits() -> None:
     assert len({name for names in FABRICS.values() for name in names}) >= 35
 
 
-def test_what_issue_and_users_expect_is_in_the_wardrobe() -> None:
-    """Drawn from many seeds: nothing in the tables is out of reach."""
+def test_every_cut_and_accessory_is_drawn() -> None:
+    """Over many seeds, everything in the tables occurs."""
     worn, extras = set(), set()
     for seed in range(900):
-        rng_person = _decisions(seed)
-        worn |= rng_person[0]
-        extras |= rng_person[1]
+        cuts, accessories = _decisions(seed)
+        worn |= cuts
+        extras |= accessories
     assert worn >= set(CUTS), set(CUTS) - worn
     assert extras >= {"full", "goatee", "moustache", "stubble", "short", "glasses", "backpack", "shoulder bag", "cap",
                       "beanie", "brimmed hat", "bucket hat", "belt bag"}  # fmt: skip
@@ -109,15 +109,15 @@ def test_bodies_differ_in_height_weight_and_build() -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_skin_and_joints_are_the_shipped_bodys(body: BodyModel, seed: int) -> None:
-    """The same betas and rotations put both in the same place, to less than a tenth of a millimetre."""
+def test_skin_and_joints_match_the_shipped_body(body: BodyModel, seed: int) -> None:
+    """The same betas and rotations give the same positions, to less than a tenth of a millimetre."""
     rng = np.random.default_rng(seed)
     betas, joints = rng.normal(0, 1.3, 10), random_pose(rng)[1]
-    shape = figure(betas)
-    T = transforms(shape, joints)
+    shape = make_figure(betas)
+    T = pose_transforms(shape, joints)
     ids = base_mesh().joint_vertices
-    ours = skinned(shape.vertices[ids], base_mesh().weights[ids], T)
+    ours = skin_vertices(shape.vertices[ids], base_mesh().weights[ids], T)
     tensors = (torch.from_numpy(x).float() for x in (betas, joints, np.eye(3), np.zeros(3)))
     shipped = body.pose(BodyPose(*tensors))
     assert np.abs(ours - shipped.vertices.numpy()).max() < 1e-4
-    assert np.abs(skinned_joints(shape, T) - shipped.joints.numpy()).max() < 1e-4
+    assert np.abs(pose_joints(shape, T) - shipped.joints.numpy()).max() < 1e-4

@@ -1,4 +1,4 @@
-"""The stage against what can be computed by hand: spheres, plates, shadows, creases."""
+"""The renderer against closed forms: spheres, plates, shadows, creases."""
 
 import dataclasses
 
@@ -8,8 +8,8 @@ import torch
 import trimesh
 
 from sherf.camera.pinhole import intrinsics, look_at, project
-from sherf.datasets.openpeople.casting import lens
-from sherf.datasets.openpeople.lighting import Lamp, Lighting, random_lighting, shine, white
+from sherf.datasets.openpeople.casting import to_numpy_camera
+from sherf.datasets.openpeople.lighting import Lamp, Lighting, blackbody_colour, random_lighting, shade_samples
 from sherf.datasets.openpeople.part import Part, PosedPerson, SurfaceSamples
 from sherf.datasets.openpeople.stage import Stage
 from sherf.scene import Camera
@@ -18,20 +18,20 @@ NO_LAMPS = Lighting((0.8, 0.8, 0.8), (0.8, 0.8, 0.8), ())
 
 
 class Paint:
-    """One colour, or a function of the rest-space place."""
+    """One colour, or a function of the rest-space position."""
 
-    def __init__(self, colour=(0.6, 0.5, 0.4), gloss: float = 0.0, by_place=None) -> None:
+    def __init__(self, colour=(0.6, 0.5, 0.4), gloss: float = 0.0, by_position=None) -> None:
         self.gloss, self.sharpness = gloss, 20.0
-        self.colour, self.by_place = np.array(colour, np.float32), by_place
+        self.colour, self.by_position = np.array(colour, np.float32), by_position
 
     def albedo(self, samples: SurfaceSamples) -> np.ndarray:
-        if self.by_place is not None:
-            return self.by_place(samples.rest).astype(np.float32)
+        if self.by_position is not None:
+            return self.by_position(samples.rest).astype(np.float32)
         return np.tile(self.colour, (len(samples.rest), 1))
 
 
 def scene(*meshes: tuple[trimesh.Trimesh, Paint]) -> PosedPerson:
-    """A "person" made of plain meshes."""
+    """Return a "person" made of plain meshes."""
     parts, counts = [], np.cumsum([0, *(len(m.vertices) for m, _ in meshes)])
     for number, (mesh, paint) in enumerate(meshes):
         v = np.array(mesh.vertices)
@@ -43,7 +43,7 @@ def scene(*meshes: tuple[trimesh.Trimesh, Paint]) -> PosedPerson:
         normals=np.concatenate([m.vertex_normals for m, _ in meshes]).astype(np.float32),
         faces=np.concatenate([m.faces + start for (m, _), start in zip(meshes, counts[:-1], strict=True)]),
         part_of_face=np.concatenate([np.full(len(m.faces), k) for k, (m, _) in enumerate(meshes)]),
-        chart=vertices,
+        reference=vertices,
         uv=np.zeros((len(vertices), 2), np.float32),
         joints=np.zeros((24, 3)),
     )
@@ -56,7 +56,7 @@ def sphere(radius: float = 0.5, centre=(0.0, 1.0, 0.0), detail: int = 5) -> trim
 
 
 def plate(z: float, half: float, centre=(0.0, 1.0), cells: int = 16) -> trimesh.Trimesh:
-    """A square that faces +z."""
+    """Return a square that faces +z."""
     steps = np.linspace(-half, half, cells + 1)
     x, y = np.meshgrid(steps, steps)
     vertices = np.stack([x.ravel() + centre[0], y.ravel() + centre[1], np.full(x.size, z)], axis=1)
@@ -88,7 +88,7 @@ def test_depth_is_along_the_axis_and_exact(ball: Stage) -> None:
     """At the centre, and all over: every pixel's depth puts its centre's ray on the sphere."""
     view = camera(eye=(0.5, 1.2, 2.9))
     depth = ball.render(view).depth
-    eye = lens(view)
+    eye = to_numpy_camera(view)
     y, x = np.nonzero(depth)
     pixels = np.stack([x, y], axis=1).astype(np.float32) + 0.5
     points = eye.position + eye.directions(pixels) * depth[y, x, None]
@@ -99,7 +99,7 @@ def test_depth_is_along_the_axis_and_exact(ball: Stage) -> None:
     assert middle == pytest.approx(2.5, abs=0.001)
 
 
-def test_pictures_are_premultiplied_on_black(ball: Stage) -> None:
+def test_images_are_premultiplied_on_black(ball: Stage) -> None:
     picture = ball.render(camera())
     assert picture.image.dtype == np.uint8
     assert picture.mask.min() == 0
@@ -122,8 +122,8 @@ def test_rendering_again_gives_the_same_bits() -> None:
 
 
 @pytest.mark.parametrize("size", [(160, 128), (96, 200)])
-def test_pixels_lie_where_the_camera_projects_them(size: tuple[int, int]) -> None:
-    """Small red balls on a big grey one appear at `sherf.camera.pinhole.project` of their places, from any side."""
+def test_pixels_agree_with_the_cameras_projection(size: tuple[int, int]) -> None:
+    """Small red balls on a big grey one appear at `sherf.camera.pinhole.project` of their positions."""
     spots = torch.tensor([[0.35, 1.35, 0.1], [-0.3, 0.7, 0.25], [0.1, 1.1, 0.48]])
     balls = [(sphere(0.03, tuple(p.tolist()), 2), Paint((0.9, 0.05, 0.05))) for p in spots]
     stage = Stage(scene((sphere(0.3, detail=3), Paint((0.1, 0.1, 0.1))), *balls))
@@ -144,14 +144,14 @@ def test_a_camera_with_a_view_axis_is_refused(ball: Stage) -> None:
         ball.render(views)
 
 
-def test_nothing_in_view_is_an_empty_picture(ball: Stage) -> None:
+def test_nothing_in_view_is_an_empty_image(ball: Stage) -> None:
     picture = ball.render(camera(target=(9.0, 1.0, 3.0)))
     assert not picture.image.any()
     assert not picture.mask.any()
 
 
 @pytest.mark.parametrize("supersampling", [1, 2, 3])
-def test_smooth_shading_does_not_depend_on_how_closely_one_looks(ball: Stage, supersampling: int) -> None:
+def test_smooth_shading_does_not_depend_on_supersampling(ball: Stage, supersampling: int) -> None:
     picture, fine = ball.render(camera(), supersampling), ball.render(camera(), 6)
     inside = (picture.mask == 1) & (fine.mask == 1)
     assert np.abs(picture.image[inside].astype(int) - fine.image[inside]).max() <= 2
@@ -159,8 +159,8 @@ def test_smooth_shading_does_not_depend_on_how_closely_one_looks(ball: Stage, su
 
 
 def test_fine_print_is_averaged_not_aliased() -> None:
-    """Stripes of 3.3 mm under pixels of 15 mm: with four times four looks a pixel they come near their mean."""
-    stripes = Paint(by_place=lambda p: np.repeat((np.floor(p[:, :1] / 0.0033) % 2) * 0.8 + 0.1, 3, axis=1))
+    """Stripes of 3.3 mm under pixels of 15 mm: with 4 x 4 samples per pixel they approach their mean."""
+    stripes = Paint(by_position=lambda p: np.repeat((np.floor(p[:, :1] / 0.0033) % 2) * 0.8 + 0.1, 3, axis=1))
     image = Stage(scene((plate(0.0, 0.5), stripes)), NO_LAMPS).render(camera(), supersampling=4).image
     inner = image[60:100, 44:84, 0].astype(float)
     single = (
@@ -193,7 +193,7 @@ def test_both_sides_of_cloth_are_lit() -> None:
 
 
 def test_creases_are_darker() -> None:
-    """Where two balls touch, less of the sky is open."""
+    """Where two balls touch, less of the sky is visible."""
     pair = [(sphere(0.3, (x, 1.0, 0.0), 4), Paint()) for x in (-0.29, 0.29)]
     image = Stage(scene(*pair), NO_LAMPS).render(camera()).image.astype(float).mean(axis=-1)
     crease, open_ = image[80, 62:66].mean(), image[80, 84]
@@ -203,7 +203,7 @@ def test_creases_are_darker() -> None:
 
 
 def test_shadows_fall_away_from_the_lamp() -> None:
-    """A small ball before a wall darkens it behind, seen from the lamp, and nowhere else."""
+    """A small ball in front of a wall darkens it behind the ball, seen from the lamp, and nowhere else."""
     light = Lighting((0.2, 0.2, 0.2), (0.2, 0.2, 0.2), (Lamp((1.0, 0.0, 1.0), (0.6, 0.6, 0.6), 0.02, True),))
     wall = (plate(0.0, 0.6, cells=80), Paint())
     clear = Stage(scene(wall), light).render(camera()).image.astype(float).mean(axis=-1)
@@ -215,7 +215,7 @@ def test_shadows_fall_away_from_the_lamp() -> None:
     assert ratio[50, x] == pytest.approx(1, abs=0.05)
 
 
-def test_glossy_things_have_a_highlight_where_the_mirror_would() -> None:
+def test_glossy_surfaces_have_a_highlight_in_the_mirror_direction() -> None:
     light = Lighting((0.3, 0.3, 0.3), (0.3, 0.3, 0.3), (Lamp((1.0, 0.0, 1.0), (0.8, 0.8, 0.8), 0.1),))
     dull, shiny = (
         Stage(scene((sphere(detail=5), Paint((0.3, 0.3, 0.3), gloss))), light).render(camera()).image.astype(float)
@@ -238,8 +238,8 @@ def test_visibility_is_one_from_the_same_camera(ball: Stage) -> None:
     assert not seen[mask == 0].any()
 
 
-def test_visibility_knows_the_far_side() -> None:
-    """From the side a ball shows the half that the front camera sees, and the half that it does not."""
+def test_the_far_side_is_not_visible() -> None:
+    """From the side, one half of a ball is visible to the front camera and the other is not."""
     stage = Stage(scene((sphere(), Paint())))
     seen = stage.visibility(camera((3.0, 1.0, 0.0)), camera())
     _, x = np.mgrid[:160, :128]
@@ -250,13 +250,13 @@ def test_visibility_knows_the_far_side() -> None:
     assert seen[right].max() == 0
 
 
-def test_visibility_knows_what_stands_in_between_and_the_frame() -> None:
+def test_occluded_and_out_of_frame_points_are_not_visible() -> None:
     wall, ball_ = (plate(0.0, 0.6), Paint()), (sphere(0.15, (0.0, 1.0, 1.0), 4), Paint())
     stage, above = Stage(scene(wall, ball_)), camera((0.0, 3.0, 3.0))
     depth = stage.render(above).depth
     seen = stage.visibility(above, camera())
-    # World places of the pixels on the wall, by their depth.
-    eye = lens(above)
+    # World positions of the pixels on the wall, from their depth.
+    eye = to_numpy_camera(above)
     y, x = np.nonzero(depth)
     pixels = np.stack([x, y], axis=1).astype(np.float32) + 0.5
     points = eye.position + eye.directions(pixels) * depth[y, x, None]
@@ -271,21 +271,21 @@ def test_visibility_knows_what_stands_in_between_and_the_frame() -> None:
     assert narrow[on_wall & (np.abs(points[:, 1] - 1) > 0.17)].max() < 0.01, "outside the observer's frame"
 
 
-def test_light_is_mild_whatever_the_draw() -> None:
-    """Nothing burns out and nothing drowns: a grey ball's middle stays between dark and light grey, seen from +z."""
+def test_random_lighting_is_well_exposed() -> None:
+    """The middle of a grey ball, seen from +z, is neither over- nor underexposed."""
     normals = np.array([[0, 0, 1], [0.5, 0.3, 0.8], [-0.5, 0.3, 0.8]], np.float32)
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
     one = np.ones(3, np.float32)
     for seed in range(60):
         light = random_lighting(np.random.default_rng(seed))
         eye = np.tile(np.array([0, 0, 1], np.float32), (3, 1))
-        found = shine(light, np.full((3, 3), 0.5, np.float32), normals, eye, one, one, 0 * one, one)
+        found = shade_samples(light, np.full((3, 3), 0.5, np.float32), normals, eye, one, one, 0 * one, one)
         assert 0.25 < found.mean() < 0.75
         assert found.std(axis=1).max() < 0.12, "colour casts are mild"
     assert random_lighting(np.random.default_rng(1)) == random_lighting(np.random.default_rng(1))
 
 
-def test_lamps_have_the_colour_of_their_temperature() -> None:
-    np.testing.assert_allclose(white(6500.0), (1.0, 1.0, 1.0))
-    assert white(3000.0)[0] > white(3000.0)[1] > white(3000.0)[2]
-    assert white(10000.0)[0] < white(10000.0)[2]
+def test_black_bodies_have_the_colour_of_their_temperature() -> None:
+    np.testing.assert_allclose(blackbody_colour(6500.0), (1.0, 1.0, 1.0))
+    assert blackbody_colour(3000.0)[0] > blackbody_colour(3000.0)[1] > blackbody_colour(3000.0)[2]
+    assert blackbody_colour(10000.0)[0] < blackbody_colour(10000.0)[2]

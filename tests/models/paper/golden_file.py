@@ -1,8 +1,8 @@
-"""A golden file: what the published network received, and what it computed from it, stage by stage.
+"""Golden files: the published network's inputs and the outputs of each of its stages.
 
 Keys: `in/…` inputs, `mid/…` stages, `out/…` results; shared/golden/README.md of the project lists them. A compact file,
-which shrink.py wrote, leaves out the inputs that a file beside it holds (`inputs_from`), and keeps of each large stage
-some numbers only: `at/…` are their places in the flattened stage, `shape/…` is the stage's shape.
+written by shrink.py, refers to a file beside it for the inputs (`inputs_from`) and contains only some numbers of each
+large stage: `at/…` are their indices in the flattened stage, `shape/…` is the stage's shape.
 """
 
 import zipfile
@@ -15,13 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sherf.benchmark.published_inputs import PublishedCamera, house_camera
+from sherf.benchmark.published_inputs import PublishedCamera, camera_from_published
 from sherf.errors import BadInput
 from sherf.scene import BodyPose, Subject
 
 
 class Golden:
-    """One file, read as it is asked for."""
+    """One golden file."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -34,13 +34,13 @@ class Golden:
         return name in self.arrays
 
     def array(self, name: str) -> np.ndarray:
-        """What is stored; the sites of a sparse stage in ascending order, as the published order is arbitrary.
+        """Return a stored array; sites of sparse stages in ascending order, as the published order is arbitrary.
 
         Raises:
-            BadInput: the file does not hold it.
+            BadInput: the file does not contain it.
         """
         if name not in self.arrays:
-            raise BadInput(f"{self.path.name} holds no {name}")
+            raise BadInput(f"{self.path.name} does not contain {name}")
         values = self.arrays[name]
         if name.startswith("mid/sp.") and "conv0" not in name and f"at/{name}" not in self:
             sites = self.arrays[name.replace("_feat", "_ind")]
@@ -48,19 +48,19 @@ class Golden:
         return values
 
     def __getitem__(self, name: str) -> Tensor:
-        """A whole array: floats in single precision."""
+        """Return a complete array, floats in single precision."""
         values = torch.from_numpy(self.array(name))
         if f"at/{name}" in self:
-            raise BadInput(f"{self.path.name} holds only some of {name}")
+            raise BadInput(f"{self.path.name} contains only part of {name}")
         return values.float() if values.dtype == torch.float64 else values
 
     def shape(self, name: str) -> tuple[int, ...]:
-        """Of the whole stage, without axes of one."""
+        """Return the shape of the complete stage, without axes of length 1."""
         shape = self.arrays[f"shape/{name}"] if f"at/{name}" in self else self.array(name).shape
         return tuple(int(n) for n in shape if n != 1)
 
     def pair(self, name: str, ours: Tensor) -> tuple[Tensor, Tensor]:
-        """The golden numbers and ours at the same places, flat. `ours` has the stage's shape, but for axes of one."""
+        """Return golden numbers and ours at the same indices, flat. `ours` has the stage's shape."""
         golden, ours = torch.from_numpy(self.array(name)).flatten(), ours.detach().flatten()
         return golden, ours[torch.from_numpy(self.arrays[f"at/{name}"]).long()] if f"at/{name}" in self else ours
 
@@ -75,7 +75,7 @@ class Golden:
             subject=Subject(
                 image=image,
                 mask=torch.ones(size),
-                camera=house_camera(PublishedCamera(K, R, T[:, 0]), size),
+                camera=camera_from_published(PublishedCamera(K, R, T[:, 0]), size),
                 pose=self._pose("obs_params"),
                 body_model="stand-in",
             ),
@@ -95,7 +95,7 @@ class Golden:
 
 @dataclass(frozen=True)
 class GoldenInputs:
-    """What the published network received, in our types. Rays are not of unit length."""
+    """Inputs of the published network, in our types. Ray directions are not of unit length."""
 
     subject: Subject
     observed_vertices: Tensor

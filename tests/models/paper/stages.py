@@ -1,7 +1,7 @@
-"""Our network beside the published one: each stage from the golden inputs of that stage, then the whole.
+"""Compare our network with the published one: each stage on golden inputs of that stage, then end to end.
 
-A stage agrees where no number is further off than its tolerance. Choices (a nearest vertex, a voxel, whether a sample
-is kept) are counted where they differ for more than a rounding of their inputs.
+A stage agrees where all differences are within its tolerance. Discrete choices (a nearest vertex, a voxel, whether a
+sample is kept) count as differing unless rounding of their inputs explains it.
 """
 
 import math
@@ -11,33 +11,38 @@ from typing import Literal
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from golden_file import Golden, GoldenInputs
+from jaxtyping import Float
 from published_compositing import EMPTY_DENSITY, PublishedColours, composite_published, published_depths
+from round_trips import warp_directions, warp_points
 from scipy.spatial import cKDTree
 from torch import Tensor, nn
 
-from sherf.avatar.renderer import NetworkRenderer
 from sherf.body.body_model import BodyModel
 from sherf.body.published_canonical import published_canonical
-from sherf.body.vertex_warp import vertex_warp, warp_directions, warp_points
+from sherf.body.vertex_warp import vertex_warp
 from sherf.models.config import TOKENS, SherfConfig
 from sherf.models.layers.frame_norm import FrameNorm
-from sherf.models.paper.bank import CanonicalSpace, FeatureBank, faces_camera, published_pixels, vertex_features
-from sherf.models.paper.network import COLOUR_TOKEN, DENSITY_TOKEN, Sherf, SherfField
-from sherf.models.paper.point_features import Reprojection, Tables
-from sherf.models.paper.volume import look_up, voxel_grid, voxelise
+from sherf.models.paper.bank import CanonicalSpace, FeatureBank
+from sherf.models.paper.encoder import faces_camera, vertex_features
+from sherf.models.paper.field import PaperField
+from sherf.models.paper.network import COLOUR_TOKEN, DENSITY_TOKEN, PaperNetwork
+from sherf.models.paper.point_features import Reprojection, TokenTables
+from sherf.models.paper.projection import published_pixels
+from sherf.models.paper.volume import VOXEL_M, voxel_grid, voxelise
 from sherf.render.devices import cpu_backend
 from sherf.render.vertex_tree import VertexTree
 from sherf.scene import Rays
 
 OF_SCALE = 1e-4
-"""Tolerance of a stage, of the largest golden number."""
+"""Tolerance of a stage, relative to the largest golden number."""
 LARGEST, MEAN = 2e-3, 1e-4
-"""Tolerances of the results: anywhere, and on average."""
+"""Tolerances of the results: maximum and mean."""
 RENDERED = 1e-3
-"""Tolerance of the pictures of the program's own renderer, in [0, 1]: it leaves out what hardly counts."""
+"""Tolerance of images of our own renderer, in [0, 1]: it skips negligible contributions."""
 SOLID = 0.5
-"""Opacity from which a pixel's depth is compared: the program has none where nothing is, the published one has."""
+"""Opacity above which depths are compared: only the published renderer has a depth in the background."""
 ROUNDING_M = 1e-6
 """Distances that differ by less are equal: single precision at a metre or two."""
 POINTS_PER_CHUNK = 2**14
@@ -50,23 +55,22 @@ class Check:
     stage: str
     difference: float
     tolerance: float
-    """The difference that is still right."""
+    """The largest acceptable difference."""
     note: str = ""
 
     @property
     def agrees(self) -> bool:
-        """Also false where the difference is not a number."""
+        """False too if the difference is NaN."""
         return self.difference <= self.tolerance
 
 
 @torch.no_grad()
-def all_checks(golden: Golden, model: Sherf, body: BodyModel) -> Iterator[Check]:
-    """Every stage that the file holds, then the results."""
+def all_checks(golden: Golden, model: PaperNetwork, body: BodyModel) -> Iterator[Check]:
+    """Compare every stage in the file, then the results."""
     parity = Parity(golden, model, body)
     for part in (parity.canonical_space, parity.images, parity.vertices, parity.volume, parity.points):
         yield from part()
-    # nothing golden from here on but the inputs
-    # (published: the big pose's vertices belong to them)
+    # from here on only the inputs are golden; as published, they include the big pose's vertices
     parity.space = CanonicalSpace.around(golden["in/t_vertices"][0])
     bank = parity.encoder([parity.inputs.subject], body, parity.inputs.observed_vertices[None], parity.space)[0]
     yield from parity.results(bank)
@@ -76,7 +80,7 @@ def all_checks(golden: Golden, model: Sherf, body: BodyModel) -> Iterator[Check]
 class Parity:
     """One golden file, one network."""
 
-    def __init__(self, golden: Golden, model: Sherf, body: BodyModel):
+    def __init__(self, golden: Golden, model: PaperNetwork, body: BodyModel):
         self.golden, self.model, self.body, self.inputs = golden, model, body, golden.inputs
         self.space = CanonicalSpace.of(body)
         self.encoder = model.encoder
@@ -104,7 +108,7 @@ class Parity:
         return Check(_short(name), math.inf, 0, f"shape {tuple(ours.shape)}, golden {self.golden.shape(name)}")
 
     def canonical_space(self) -> Iterator[Check]:
-        """The big pose and its boxes, made from the body alone."""
+        """The big pose and its boxes, computed from the body alone."""
         yield from self._close("in/t_vertices", self.space.vertices)
         yield from self._close("in/t_world_bounds", self.space.plane_bounds)
         yield from self._close("mid/sp_bounds", self.space.volume_bounds)
@@ -122,7 +126,7 @@ class Parity:
         yield from self._close("mid/obs_input_feature", self.pixels[::4])
 
     def vertices(self) -> Iterator[Check]:
-        """What the photo shows at the body's vertices, and where they are in canonical space."""
+        """The photo sampled at the body's vertices, and their canonical positions."""
         subject, vertices = self.inputs.subject, self.inputs.observed_vertices
         yield from self._close("mid/obs_uv", published_pixels(subject.camera, vertices))
         facing = faces_camera(vertices, self.body.faces, subject.camera)
@@ -184,27 +188,27 @@ class Parity:
         yield from self._close("mid/sigma", density)
 
     def _nearest(self, name: str, points: Tensor, vertices: Tensor, golden: Tensor) -> Check:
-        """Where our vertex is not the golden one, nor as near as that one."""
+        """Count the points whose vertex is neither the golden one nor equally near."""
         ours = VertexTree(vertices)(points)
         difference = (points - vertices[ours]).norm(dim=1) - (points - vertices[golden]).norm(dim=1)
         differ = int(((ours != golden) & (difference.abs() > ROUNDING_M)).sum())
         return Check(name, differ, 0, f"of {len(points)} differ, besides {int((ours != golden).sum()) - differ} ties")
 
-    def _tables(self, reprojection: Reprojection) -> Tables:
-        """Of maps that were made from golden inputs."""
+    def _tables(self, reprojection: Reprojection) -> TokenTables:
+        """Return the tables of maps computed from golden inputs."""
         planes = self.planes[0].unflatten(0, (TOKENS, -1))
         vertices = self.inputs.observed_vertices
         bank = FeatureBank(self.inputs.subject, vertices, planes, tuple(self.volumes), self.pixels)
-        return Tables(bank, self.space, reprojection)
+        return TokenTables(bank, self.space, reprojection)
 
-    def _features(self, tables: Tables, canonical: Tensor, pixels: Tensor) -> Iterator[Check]:
-        """Each level's own features, then all together as tokens.
+    def _features(self, tables: TokenTables, canonical: Tensor, pixels: Tensor) -> Iterator[Check]:
+        """The features of each level, then all together as tokens.
 
-        The program never makes a level's own: it reads them from maps that hold their part of the tokens already. With
-        identities in place of the map to tokens, these are the levels' own.
+        Our network never computes a level's features separately: its tables already contain their contributions to the
+        tokens. Identity matrices in place of the linear layers yield the features themselves.
         """
         dense = tuple(volume.dense() for volume in self.volumes)
-        found = look_up(dense, canonical[None], self.golden["mid/sp_bounds"][0])
+        found = sample_volumes(dense, canonical[None], self.golden["mid/sp_bounds"][0])
         yield from self._close("mid/point_3d_feature_192", found)
         reprojection = self.model.reprojection
         assert reprojection.point is not None
@@ -220,11 +224,12 @@ class Parity:
         yield from self._close("mid/fused_reprojected", tables.tokens(canonical, pixels).permute(1, 2, 0))
 
     def renderer(self, bank: FeatureBank) -> Iterator[Check]:
-        """The picture as the program renders it: another sampler, and rays end behind solid matter."""
+        """The image of our own renderer, which samples differently and terminates rays behind opaque surfaces."""
         inputs = self.inputs
         far = torch.where(inputs.near > 0, inputs.far, 0)  # published: a ray that misses has near 0 and far 1
         rays = Rays(inputs.origins, inputs.directions, inputs.near, far)
-        seen = NetworkRenderer(bank, self.model, self.body, cpu_backend()).colours(rays, inputs.pose, inputs.vertices)
+        posed = replace(self.body.pose(inputs.pose), vertices=inputs.vertices)
+        seen = self.model.reader(bank, self.body, cpu_backend()).field(posed).colours(rays)
         picture = (self.golden["out/image"][0] + 1) / 2
         for ours, name, published in (
             (seen.rgb.T, "rgb", picture.flatten(start_dim=1)), (seen.opacity, "opacity", self._result("weights")),
@@ -238,11 +243,11 @@ class Parity:
         return self.golden[name].flatten()
 
     def results(self, bank: FeatureBank) -> Iterator[Check]:
-        """The picture, the plain way."""
+        """The image, rendered by the published algorithm."""
         inputs = self.inputs
         tables = self.model.tables(bank, self.space)
         posed = replace(self.body.pose(inputs.pose), vertices=inputs.vertices)
-        field = SherfField(self.model, tables, self.body, posed, VertexTree)
+        field = PaperField(self.model, tables, self.body, posed, cpu_backend())
         seen = march(field, inputs, self.model.config)
         yield from self._kept(seen)
         height, width = inputs.subject.camera.size
@@ -271,12 +276,27 @@ class Parity:
         yield self._nearest("inmask_vertex_id", seen.points[both], self.inputs.vertices, vertex)
 
 
+def sample_volumes(
+    volumes: tuple[Float[Tensor, "batch _ _ _ _"], ...],
+    points: Float[Tensor, "batch point 3"],
+    bounds: Float[Tensor, "2 3"],
+) -> Float[Tensor, "batch point channel"]:
+    """Return trilinear features at canonical points, all scales in one row.
+
+    The published grid coordinates: all scales are normalised by the finest grid's size, corners aligned.
+    """
+    size = points.new_tensor(voxel_grid(bounds)[::-1])
+    grid = ((points - bounds[0]) / VOXEL_M / size * 2 - 1)[:, None, None]
+    found = [F.grid_sample(volume, grid, align_corners=True)[:, :, 0, 0] for volume in volumes]
+    return torch.cat(found, dim=1).transpose(1, 2)
+
+
 def _short(name: str) -> str:
     return name.removeprefix("mid/")
 
 
-def _picking(model: Sherf, level: int) -> Reprojection:
-    """A map to tokens that takes one level's channels as they are."""
+def _picking(model: PaperNetwork, level: int) -> Reprojection:
+    """Return a reprojection that passes one level's channels through unchanged."""
     picking = Reprojection(model.config)
     assert len(set(picking.shares)) == 1
     picking.point = model.reprojection.point
@@ -288,7 +308,7 @@ def _picking(model: Sherf, level: int) -> Reprojection:
 
 @dataclass(frozen=True)
 class Marched:
-    """A picture's rays, and which samples counted."""
+    """The rays of an image, and which samples contributed."""
 
     colours: PublishedColours
     points: Tensor
@@ -299,8 +319,8 @@ class Marched:
     """(ray, sample): from the nearest vertex, metres; infinite where clearly far."""
 
 
-def march(field: SherfField, inputs: GoldenInputs, config: SherfConfig) -> Marched:
-    """All rays, the plain way: every sample looks for its nearest vertex."""
+def march(field: PaperField, inputs: GoldenInputs, config: SherfConfig) -> Marched:
+    """March all rays by the published algorithm: find the nearest vertex of every sample."""
     depths = published_depths(inputs.near, inputs.far, config.samples)
     points = inputs.origins[:, None] + depths[..., None] * inputs.directions[:, None]
     # published: measured in the body's frame and in single precision, to the last bit
@@ -318,8 +338,8 @@ def march(field: SherfField, inputs: GoldenInputs, config: SherfConfig) -> March
     return Marched(composite_published(density, colour, depths, inputs.directions), points, kept, distance)
 
 
-def fitting_statistics(golden: Golden, model: Sherf) -> Literal["frame", "running"]:
-    """Whose statistics normalised the image, as the image's code tells."""
+def fitting_statistics(golden: Golden, model: PaperNetwork) -> Literal["frame", "running"]:
+    """Return which statistics normalised the image, judged by the image code."""
     off = {}
     for statistics in ("frame", "running"):
         use_statistics(model, statistics)
@@ -328,8 +348,8 @@ def fitting_statistics(golden: Golden, model: Sherf) -> Literal["frame", "runnin
     return min(off, key=off.get)
 
 
-def use_statistics(model: Sherf, statistics: Literal["frame", "running"]) -> None:
-    """Whose statistics normalise from now on."""
+def use_statistics(model: PaperNetwork, statistics: Literal["frame", "running"]) -> None:
+    """Set the statistics of all normalisation layers."""
     for module in model.modules():
         if isinstance(module, FrameNorm):
             module.statistics = statistics

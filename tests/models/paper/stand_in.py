@@ -1,6 +1,6 @@
-"""Weights that stand in for the published ones: made from a tensor's name, so that there is no file to ship.
+"""Stand-ins for the published weights, generated from the tensors' names so that no file has to be shipped.
 
-The recipe is that with which the golden numbers were computed by the published code.
+The published code computed the golden numbers with these weights.
 """
 
 import zlib
@@ -10,8 +10,13 @@ import torch
 from torch import Tensor
 
 from sherf.models.config import SherfConfig
-from sherf.models.paper.network import Sherf
-from sherf.models.published.names import from_published, published_shapes
+from sherf.models.paper.network import PaperNetwork
+from sherf.models.published.names import from_published, required_tensors
+
+
+def published_shapes(config: SherfConfig) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of the published tensors that a network needs."""
+    return {published: shape for published, shape in required_tensors(config).values()}
 
 
 def stand_in(name: str, shape: tuple[int, ...], salt: str = "") -> Tensor:
@@ -49,13 +54,13 @@ def _of_synthesis(name: str, normal) -> np.ndarray:
 
 
 def stand_in_tensors(config: SherfConfig, salt: str = "") -> dict[str, Tensor]:
-    """All that a network needs, by published name."""
+    """All tensors that a network needs, by published name."""
     return {name: stand_in(name, shape, salt) for name, shape in published_shapes(config).items()}
 
 
-def stand_in_model(config: SherfConfig, salt: str = "") -> Sherf:
+def stand_in_model(config: SherfConfig, salt: str = "") -> PaperNetwork:
     """The network, ready for evaluation."""
     with torch.device("meta"):
-        model = Sherf(config)
+        model = PaperNetwork(config)
     model.load_state_dict(from_published(stand_in_tensors(config, salt), config), assign=True)
     return model.eval()

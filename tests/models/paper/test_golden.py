@@ -1,4 +1,4 @@
-"""The published network, number for number, on compact golden files; and that this could fail."""
+"""The network reproduces the published one on compact golden files, and the comparison detects errors."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ from golden_file import Golden
 from stages import all_checks, fitting_statistics, use_statistics
 
 from sherf.body.body_model import BodyModel
-from sherf.models.paper.network import Sherf
+from sherf.models.paper.network import PaperNetwork
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 PROGRAM = GOLDEN.with_suffix(".py")
@@ -24,15 +24,15 @@ STAGES = {
     "vert_ids_can", "world_src_pts", "src_uv", "point_2d_feature", "point_3d_feature_192", "point_3d_feature",
     "planes_feature", "fused_reprojected", "fused_transformer", "rgb", "sigma",
 }  # fmt: skip
-"""What has to be compared, whatever else is."""
+"""The stages that have to be compared at least."""
 RESULTS = {
     f"out/{name}, {measure}" for name in ("image", "image_depth", "weights_image") for measure in ("largest", "mean")
 }
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_every_stage_and_the_picture_equal_the_published_ones(
-    name: str, network: Sherf, stand_in_body: BodyModel
+def test_every_stage_and_the_image_equal_the_published_ones(
+    name: str, network: PaperNetwork, stand_in_body: BodyModel
 ) -> None:
     use_statistics(network, "frame" if name.endswith("_frame") else "running")
     checks = list(all_checks(Golden(GOLDEN / f"{name}.npz"), network, stand_in_body))
@@ -41,7 +41,7 @@ def test_every_stage_and_the_picture_equal_the_published_ones(
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_whose_statistics_were_used_shows_in_the_first_stage(name: str, network: Sherf) -> None:
+def test_the_first_stage_reveals_which_statistics_were_used(name: str, network: PaperNetwork) -> None:
     assert fitting_statistics(Golden(GOLDEN / f"{name}.npz"), network) == name.rsplit("_")[-1]
 
 
@@ -54,12 +54,12 @@ def test_whose_statistics_were_used_shows_in_the_first_stage(name: str, network:
         ("decoder.density.weight", "sigma"),
     ],
 )
-def test_one_wrong_weight_shows_first_in_its_stage(
-    weight: str, stage: str, network: Sherf, stand_in_body: BodyModel
+def test_one_wrong_weight_is_detected_first_in_its_stage(
+    weight: str, stage: str, network: PaperNetwork, stand_in_body: BodyModel
 ) -> None:
     use_statistics(network, "running")
     parameter = network.get_parameter(weight)
-    right = parameter.detach().clone()
+    original = parameter.detach().clone()
     with torch.no_grad():
         parameter.mul_(1.01)
     try:
@@ -67,7 +67,7 @@ def test_one_wrong_weight_shows_first_in_its_stage(
         assert next(check.stage for check in checks if not check.agrees) == stage
     finally:
         with torch.no_grad():
-            parameter.copy_(right)
+            parameter.copy_(original)
 
 
 def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -75,20 +75,20 @@ def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
 
 
-def test_the_program_accepts_right_weights() -> None:
+def test_the_program_accepts_correct_weights() -> None:
     done = _run(str(GOLDEN / "novel_pose_frame.npz"))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "all within tolerance" in done.stdout
 
 
 def test_the_program_refuses_other_weights() -> None:
-    """Another salt makes all weights others."""
+    """Another salt changes all weights."""
     done = _run(str(GOLDEN / "same_pose_running.npz"), "--salt", "other")
     assert done.returncode == 1
     assert "TOO LARGE" in done.stdout and not done.stderr
 
 
-def test_the_program_names_a_file_that_it_cannot_read(tmp_path: Path) -> None:
+def test_the_program_names_an_unreadable_file(tmp_path: Path) -> None:
     (tmp_path / "broken.npz").write_bytes(b"PK\x03\x04 and no more")
     for name in ("broken.npz", "none.npz"):
         done = _run(str(tmp_path / name))

@@ -1,16 +1,16 @@
-"""Published names to ours: complete, one to one, and strict about what is inside."""
+"""The mapping from published names to ours is complete, one to one, and strict about contents."""
 
 from pathlib import Path
 
 import pytest
 import torch
-from stand_in import stand_in_tensors
+from stand_in import published_shapes, stand_in_tensors
 from torch import Tensor
 
 from sherf.errors import BadInput
 from sherf.models.config import PAPER, SherfConfig
-from sherf.models.paper.network import Sherf
-from sherf.models.published.names import from_published, published_name, published_shapes
+from sherf.models.paper.network import PaperNetwork
+from sherf.models.published.names import from_published, published_name
 
 LISTED = Path(__file__).parents[2] / "golden" / "published_tensors.txt"
 UNUSED = (
@@ -31,7 +31,7 @@ def tensors() -> dict[str, Tensor]:
     return stand_in_tensors(TINY)
 
 
-def test_all_published_tensors_but_the_unused_ones_are_taken() -> None:
+def test_all_published_tensors_except_the_unused_ones_are_imported() -> None:
     listed = {}
     for line in LISTED.read_text().splitlines():
         if not line.startswith("#"):
@@ -41,20 +41,20 @@ def test_all_published_tensors_but_the_unused_ones_are_taken() -> None:
     assert published_shapes(PAPER) == used
 
 
-def test_every_tensor_of_ours_is_filled_with_its_own(tensors: dict[str, Tensor]) -> None:
-    model = Sherf(TINY)
+def test_each_tensor_receives_its_published_counterpart(tensors: dict[str, Tensor]) -> None:
+    model = PaperNetwork(TINY)
     model.load_state_dict(from_published(tensors, TINY))
     for name, values in model.state_dict().items():
         assert torch.equal(values.flatten(), tensors[published_name(name)].flatten())
 
 
-def test_other_tensors_are_ignored_and_half_precision_is_raised(tensors: dict[str, Tensor]) -> None:
+def test_unknown_tensors_are_ignored_and_half_precision_is_converted(tensors: dict[str, Tensor]) -> None:
     halved = {name: values.half() for name, values in tensors.items()} | {"superresolution.x": torch.tensor(torch.nan)}
     assert {values.dtype for values in from_published(halved, TINY).values()} == {torch.float32}
 
 
 @pytest.mark.parametrize("name", ["conv1d_projection.weight", "renderer.encoder_3d.down1.1.running_var"])
-def test_a_wrong_tensor_is_named(name: str, tensors: dict[str, Tensor]) -> None:
+def test_errors_name_the_invalid_tensor(name: str, tensors: dict[str, Tensor]) -> None:
     right = tensors.pop(name)
     with pytest.raises(BadInput, match=f"{name} is missing"):
         from_published(tensors, TINY)

@@ -1,4 +1,4 @@
-"""Files that mean harm, or are damaged in the same ways: how they are built."""
+"""Build malicious and damaged snapshots."""
 
 import io
 import os
@@ -19,7 +19,7 @@ from sherf.models.published.import_checkpoint import import_checkpoint
 
 
 class Calls:
-    """Pickles as a call of `function`, which a careless reader makes, and what `more` of __reduce__ says."""
+    """Pickles as a call of `function`, which a naive reader executes; `more` extends the result of __reduce__."""
 
     def __init__(self, function: Any, *arguments: Any, more: tuple = ()) -> None:
         self.call = (function, arguments, *more)
@@ -29,7 +29,7 @@ class Calls:
 
 
 def hostile_snapshots(canary: Path) -> dict[str, bytes]:
-    """Each would create the file `canary` in pickle.load, or means to."""
+    """Snapshots that create, or try to create, the file `canary` in pickle.load."""
     make, shell = f"open({str(canary)!r}, 'w').close()", f"touch {canary}"
     inside, empty = Calls(os.system, shell), OrderedDict()
     rebuild, parameter = torch._utils._rebuild_tensor_v2, torch._utils._rebuild_parameter
@@ -74,7 +74,7 @@ def of_storage(storage: Any, offset: int = 0, size: Any = (2,), stride: Any = (1
 
 
 def packed_storage(count: int = 2) -> Any:
-    """A storage as pickle writes it."""
+    """Return a storage as pickle writes it."""
     return torch.zeros(count)._typed_storage()
 
 
@@ -87,7 +87,7 @@ def zip_archive(members: dict[str, bytes], compression: int) -> bytes:
 
 
 def bombs() -> dict[str, bytes]:
-    """Small files that mean to fill the memory, or to keep the reader busy for ever."""
+    """Small files that would exhaust memory or never finish reading."""
     big = zip_archive({"a/data.pkl": pickle.dumps({}), "a/data/0": bytes(2**29)}, zipfile.ZIP_DEFLATED)
     doubled = b"".join(b"h" + bytes([i]) + b"h" + bytes([i]) + b"\x86q" + bytes([i + 1]) for i in range(100))
     nested = b"\x80\x04)q\x00" + doubled + b"."
@@ -129,14 +129,14 @@ def bombs() -> dict[str, bytes]:
         "a long integer": b"\x80\x04\x8b" + struct.pack("<I", 10**6) + b"\x01" * 10**6 + b".",
         "lists in lists": b"\x80\x04" + b"]" * 300_000 + b"a" * 299_999 + b".",
         "marks": b"\x80\x04" + b"(" * 300_000 + b".",
-        "endless steps": b"\x80\x04" + b"N0" * 1_100_000 + b"}.",
+        "too many steps": b"\x80\x04" + b"N0" * 1_100_000 + b"}.",
     }
 
 
-def assert_refused(path: Path, said: str) -> None:
-    """No weights come of it, and nothing is left in the folder."""
+def assert_rejected(path: Path, message: str) -> None:
+    """Check that the import fails with a message and leaves no files behind."""
     before, out = sorted(path.parent.iterdir()), path.parent / "out.safetensors"
-    with pytest.raises(BadInput, match=said) as caught:
+    with pytest.raises(BadInput, match=message) as caught:
         import_checkpoint(path, out, config=TINY)
     assert str(path) in str(caught.value) and len(str(caught.value)) < 1000
     assert sorted(path.parent.iterdir()) == before

@@ -1,4 +1,4 @@
-"""Snapshots as the published training code writes them, made without it: by classes of the same names."""
+"""Write snapshots like the published training code, without it: with classes of the same names."""
 
 import enum
 import pickle
@@ -17,10 +17,10 @@ import pytest
 import scipy.sparse
 import torch
 import torchvision
+from stand_in import published_shapes
 from torch import Tensor, nn
 
 from sherf.models.config import SherfConfig
-from sherf.models.published.names import published_shapes
 
 TINY = SherfConfig(
     encoder_width=4,
@@ -43,7 +43,7 @@ SOURCE = "raise SystemExit('the source in a snapshot was run')"
 
 
 def tiny_tensors(seed: int = 0) -> dict[str, Tensor]:
-    """By published names, all that a tiny network needs and some that it does not."""
+    """Tensors by published name: all that a tiny network needs, and some unused ones."""
     random = torch.Generator().manual_seed(seed)
     return {name: torch.randn(shape, generator=random) for name, shape in {**_tiny_shapes(), **UNUSED}.items()}
 
@@ -54,7 +54,7 @@ def _tiny_shapes() -> dict[str, tuple[int, ...]]:
 
 
 def full_tensors() -> dict[str, Tensor]:
-    """Stand-ins for all tensors of the published network."""
+    """Random stand-ins for all tensors of the published network."""
     random, tensors = torch.Generator().manual_seed(0), {}
     for line in LISTED.read_text().splitlines()[1:]:
         name, shape, dtype, _ = line.split("\t")
@@ -64,11 +64,11 @@ def full_tensors() -> dict[str, Tensor]:
 
 
 class Published:
-    """The classes that a snapshot names, as long as they can be found under their names."""
+    """The classes that a snapshot refers to, importable under their published names."""
 
     def __init__(self) -> None:
         def reconstruct(meta: dict) -> None:
-            raise AssertionError("a snapshot's object was made")
+            raise AssertionError("an object of a snapshot was created")
 
         self.reconstruct = self._named("torch_utils.persistence", "_reconstruct_persistent_obj", reconstruct)
         self.EasyDict = self._class("dnnlib.util", "EasyDict", dict)
@@ -81,7 +81,7 @@ class Published:
         self.Synthesis = self._persistent("training.networks_stylegan2", "SynthesisNetwork")
 
     def module_class(self, path: str) -> type[nn.Module]:
-        """Which class the published network has at a path."""
+        """The class that the published network has at a path."""
         if path.startswith("renderer.encoder_3d."):
             return self.Convolution if path.endswith((".0", ".3", ".6")) else nn.BatchNorm1d
         if path.startswith(("backbone", "superresolution")):
@@ -91,7 +91,7 @@ class Published:
         )
 
     def _persistent(self, module: str, name: str) -> type:
-        """A class that brings its own source, as torch_utils.persistence pickles it."""
+        """A class pickled with its source code, as torch_utils.persistence does."""
 
         def reduce(instance: nn.Module) -> tuple:
             state = {**instance.__dict__, "_init_args": (), "_init_kwargs": self.EasyDict(depth=2)}
@@ -114,7 +114,7 @@ class Published:
 
 @contextmanager
 def published_classes() -> Iterator[Published]:
-    """Let the published program's classes be found; afterwards none of them is."""
+    """Make the published program's classes importable, and remove them afterwards."""
     before = set(sys.modules)
     try:
         yield Published()
@@ -125,7 +125,7 @@ def published_classes() -> Iterator[Published]:
 
 
 def build(published: Published, tensors: Mapping[str, Tensor]) -> nn.Module:
-    """A tree of modules that holds the tensors under their names."""
+    """Build a tree of modules that contains the tensors under their names."""
 
     def new(path: str) -> nn.Module:
         cls = published.module_class(path)
@@ -173,13 +173,15 @@ def snapshot(
     device: str = "cpu",
     whole: Literal["pickle", "zip", "legacy"] = "pickle",
 ) -> bytes:
-    """A snapshot's bytes.
+    """Return a snapshot's bytes.
 
     Args:
-        average: G_ema's tensors, G's if not given.
+        tensors: G's tensors.
+        average: G_ema's tensors; None: G's.
+        protocol: of pickle.
         storages: the layout of the archives inside.
-        device: where the storages say that they come from.
-        whole: how the file itself was written: by pickle, or by torch.save in one of its layouts.
+        device: the device that the storages name.
+        whole: how the file itself is written: by pickle, or by torch.save in one of its layouts.
     """
     with published_classes() as published, pytest.MonkeyPatch.context() as patch:
         patch.setattr(torch.serialization, "location_tag", lambda _: device)

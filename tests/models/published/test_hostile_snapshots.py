@@ -1,4 +1,4 @@
-"""Hostile snapshots: refused, by name where a name is asked for, and without running or allocating anything."""
+"""Malicious snapshots are rejected with a specific error, without executing code or exhausting memory."""
 
 import pickle
 import struct
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hostile import Calls, assert_refused, bombs, hostile_snapshots, module_of, of_storage, packed_storage
+from hostile import Calls, assert_rejected, bombs, hostile_snapshots, module_of, of_storage, packed_storage
 from published_file import snapshot, tiny_tensors
 
 from sherf.models.published.snapshot import read_network
@@ -17,16 +17,16 @@ from sherf.models.published.snapshot import read_network
 ROOT = Path(__file__).parents[3]
 
 
-def test_hostile_snapshots_are_refused_and_nothing_runs(tmp_path: Path) -> None:
+def test_hostile_snapshots_are_rejected_without_executing_code(tmp_path: Path) -> None:
     canary, path = tmp_path / "canary", tmp_path / "network.pkl"
     for case, content in hostile_snapshots(canary).items():
         path.write_bytes(content)
-        assert_refused(path, "cannot be imported")
+        assert_rejected(path, "cannot be imported")
         assert not canary.exists(), case
 
 
-def test_the_canary_sings_for_a_careless_reader(tmp_path: Path) -> None:
-    """The test above can fail: the same bytes do run in pickle.load."""
+def test_pickle_load_would_execute_the_hostile_code(tmp_path: Path) -> None:
+    """The test above is meaningful: pickle.load executes the same bytes."""
     canary = tmp_path / "canary"
     for case in ("os.system", "exec", "in a module", "in a tensor", "in an archive", "in a zip archive"):
         try:
@@ -45,26 +45,26 @@ def test_the_canary_sings_for_a_careless_reader(tmp_path: Path) -> None:
         *("trainingx.f", "collections.abc.f", "functools.partial", "operator.attrgetter", "importlib.import_module"),
     ],
 )
-def test_a_refused_name_is_told(tmp_path: Path, name: str) -> None:
+def test_the_error_names_the_forbidden_name(tmp_path: Path, name: str) -> None:
     module, _, function = name.rpartition(".")
     path = tmp_path / "network.pkl"
     path.write_bytes(f"(S'G'\nc{module}\n{function}\nd.".encode())
-    assert_refused(path, f"asks to run {name},")
+    assert_rejected(path, f"refers to {name},")
 
 
-def test_state_that_means_to_change_a_stand_in_changes_nothing(tmp_path: Path) -> None:
-    """BUILD with __class__, __dict__ or __setstate__ leaves the next file's reading as it was."""
+def test_pickled_state_cannot_modify_stand_ins(tmp_path: Path) -> None:
+    """BUILD with __class__, __dict__ or __setstate__ does not affect how the next file is read."""
     path = tmp_path / "network.pkl"
     for state in ({"__class__": 1, "__dict__": {}}, {"make": 1}, (None, {"__class__": set, "state": 2}), "text"):
         path.write_bytes(pickle.dumps({"G": Calls(torch.nn.Identity, more=(state,))}))
-        assert_refused(path, "the network is no module")
+        assert_rejected(path, "the network is not a module")
     path.write_bytes(b"\x80\x04ctorch.nn\nLinear\n}X\x05\x00\x00\x00stateK\x01sb.")
-    assert_refused(path, "sets attributes of a Name")
+    assert_rejected(path, "sets attributes of a Name")
     path.write_bytes(snapshot(tiny_tensors()))
     assert len(read_network(path, "G")) == len(tiny_tensors())
 
 
-def test_tensors_that_reach_beyond_their_numbers_are_refused(tmp_path: Path) -> None:
+def test_tensors_that_exceed_their_storage_are_rejected(tmp_path: Path) -> None:
     path, storage = tmp_path / "network.pkl", packed_storage()
     for offset, size, stride in (
         *((0, (3,), (1,)), (1, (2,), (1,)), (-1, (2,), (1,)), (0, (2,), (2,)), (0, (2,), (-1,))),
@@ -73,16 +73,16 @@ def test_tensors_that_reach_beyond_their_numbers_are_refused(tmp_path: Path) -> 
         (0, (1,) * 1000, (1,) * 1000),
     ):
         path.write_bytes(pickle.dumps({"G": module_of(of_storage(storage, offset, size, stride))}))
-        assert_refused(path, "the tensor x cannot be read")
+        assert_rejected(path, "the tensor x cannot be read")
 
 
 def archive(changed: Callable[[bytes], bytes]) -> Calls:
-    """A tensor whose storage's archive was changed."""
+    """Return a tensor whose storage's archive was changed."""
     _, (content,) = packed_storage().__reduce__()
     return of_storage(Calls(torch.storage._load_from_bytes, changed(content)))
 
 
-def test_archives_of_numbers_that_lie_are_refused(tmp_path: Path) -> None:
+def test_inconsistent_storage_archives_are_rejected(tmp_path: Path) -> None:
     path = tmp_path / "network.pkl"
     count, raw = struct.pack("<q", 2), struct.pack("<2f", 0, 0)
     for change in (
@@ -99,15 +99,15 @@ def test_archives_of_numbers_that_lie_are_refused(tmp_path: Path) -> None:
         lambda c: c.replace(b"M\xe9\x03.", b"M\xea\x03."),
     ):
         path.write_bytes(pickle.dumps({"G": module_of(archive(change))}))
-        assert_refused(path, "the tensor x cannot be read")
+        assert_rejected(path, "the tensor x cannot be read")
     path.write_bytes(pickle.dumps({"G": module_of(archive(lambda c: c))}))
     assert torch.equal(read_network(path, "G")["x"], torch.zeros(2)), "unchanged, it is read"
 
 
-def test_a_reference_out_of_a_plain_pickle_is_refused(tmp_path: Path) -> None:
+def test_persistent_ids_in_a_plain_pickle_are_rejected(tmp_path: Path) -> None:
     path = tmp_path / "network.pkl"
     path.write_bytes(b"\x80\x04X\x01\x00\x00\x00aQ.")
-    assert_refused(path, "refers to objects outside")
+    assert_rejected(path, "refers to objects outside")
 
 
 LIMITED = """
@@ -127,8 +127,8 @@ for path in sorted(Path(sys.argv[1]).glob("*.pkl")):
 """
 
 
-def test_bombs_are_refused_in_little_memory_and_time(tmp_path: Path) -> None:
-    """A process that may not take 400 MB more refuses them all, and none for want of memory."""
+def test_bombs_are_rejected_in_little_memory_and_time(tmp_path: Path) -> None:
+    """A process limited to 400 MB of additional memory rejects all of them, and none for lack of memory."""
     cases = bombs()
     for case, content in cases.items():
         (tmp_path / f"{case}.pkl").write_bytes(content)

@@ -1,4 +1,4 @@
-"""Importing the published snapshot: what comes out, what is refused, and that nothing is executed."""
+"""Importing the published snapshot: correct results, rejection of bad files, and no code execution."""
 
 import hashlib
 import io
@@ -12,15 +12,15 @@ from typing import Any
 
 import pytest
 import torch
-from hostile import assert_refused, hostile_snapshots
+from hostile import assert_rejected, hostile_snapshots
 from published_file import SOURCE, TINY, UNUSED, full_tensors, snapshot, tiny_tensors
-from running import here, process
+from running import run_in_process, run_process
 from torch import Tensor
 
 from sherf.errors import BadInput, OutputError
 from sherf.models.checkpoint import load_checkpoint
 from sherf.models.config import PAPER
-from sherf.models.paper.network import Sherf
+from sherf.models.paper.network import PaperNetwork
 from sherf.models.published.import_checkpoint import import_checkpoint
 from sherf.models.published.names import from_published
 from sherf.models.published.snapshot import read_network
@@ -29,12 +29,12 @@ ROOT = Path(__file__).parents[3]
 STAND_IN_PACKAGES = ("training", "torch_utils", "dnnlib", "spconv", "chumpy")
 
 
-def assert_holds(model: Sherf, published: dict[str, Tensor]) -> None:
-    """Every weight is the published one, bit by bit."""
-    wanted = from_published(published, model.config)
+def assert_holds(model: PaperNetwork, published: dict[str, Tensor]) -> None:
+    """Check that every weight equals the published one exactly."""
+    expected = from_published(published, model.config)
     state = model.state_dict()
-    assert state.keys() == wanted.keys()
-    for name, tensor in wanted.items():
+    assert state.keys() == expected.keys()
+    for name, tensor in expected.items():
         torch.testing.assert_close(state[name], tensor, rtol=0, atol=0)
 
 
@@ -61,7 +61,7 @@ def file(tmp_path: Path) -> Path:
     ],
     ids=str,
 )
-def test_every_way_of_writing_a_snapshot_gives_its_tensors(tmp_path: Path, written: dict[str, Any]) -> None:
+def test_all_snapshot_layouts_are_read(tmp_path: Path, written: dict[str, Any]) -> None:
     path, tensors = tmp_path / "network.pkl", tiny_tensors()
     content = snapshot(tensors, **written)
     path.write_bytes(content)
@@ -74,7 +74,7 @@ def test_every_way_of_writing_a_snapshot_gives_its_tensors(tmp_path: Path, writt
     assert not {name.split(".")[0] for name in sys.modules} & set(STAND_IN_PACKAGES)
 
 
-def test_ema_takes_the_other_network_and_the_json_says_which(tmp_path: Path) -> None:
+def test_the_network_is_selectable_and_recorded_in_the_json(tmp_path: Path) -> None:
     path, average = tmp_path / "network.pkl", tiny_tensors(seed=1)
     path.write_bytes(snapshot(tiny_tensors(), average))
     for network, tensors in (("G", tiny_tensors()), ("G_ema", average)):
@@ -89,8 +89,8 @@ def test_ema_takes_the_other_network_and_the_json_says_which(tmp_path: Path) -> 
         assert str(tmp_path) not in json.dumps(about)
 
 
-def test_views_of_a_shared_storage_are_cut_out(tmp_path: Path) -> None:
-    """A transposed and an offset view come out as they look, with memory of their own."""
+def test_views_of_a_shared_storage_are_copied(tmp_path: Path) -> None:
+    """A transposed and an offset view are read correctly, each with its own memory."""
     tensors, name = tiny_tensors(), "decoder.feature_linear.weight"
     storage = torch.randn(200)
     tensors[name] = storage[8:72].view(8, 8).T
@@ -104,18 +104,18 @@ def test_views_of_a_shared_storage_are_cut_out(tmp_path: Path) -> None:
 
 
 def test_the_published_size_is_imported_by_the_command(tmp_path: Path) -> None:
-    """All 563 tensors, 56 million numbers, as a real process."""
+    """All 563 tensors, 56 million numbers, in a separate process."""
     path, out, tensors = tmp_path / "network.pkl", tmp_path / "new" / "x.safetensors", full_tensors()
     path.write_bytes(snapshot(tensors, {}, device="cuda:0"))
-    done = process("import-checkpoint", path, "--out", out)
+    done = run_process("import-checkpoint", path, "--out", out)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == ["316 tensors taken, 247 ignored", str(out), str(out.with_suffix(".json"))]
+    assert done.stdout.splitlines() == ["316 tensors imported, 247 ignored", str(out), str(out.with_suffix(".json"))]
     model = load_checkpoint(out)
     assert model.config == PAPER
     assert_holds(model, tensors)
 
 
-def test_files_that_are_no_snapshot_are_refused(tmp_path: Path, file: Path) -> None:
+def test_files_that_are_not_snapshots_are_rejected(tmp_path: Path, file: Path) -> None:
     whole = file.read_bytes()
     cuts = [whole[:n] for n in (1, 10, 1000, len(whole) // 2, len(whole) - 1)]
     save = io.BytesIO()
@@ -124,21 +124,21 @@ def test_files_that_are_no_snapshot_are_refused(tmp_path: Path, file: Path) -> N
     other = [b"\x89PNG\r\n\x1a\n", b"no snapshot", pickle.dumps([1, 2]), save.getvalue(), save.getvalue()[:100]]
     for content in [*cuts, *other, b"PK\x05\x06" + 18 * b"\0", b"PK\x03\x04", state_dict]:
         file.write_bytes(content)
-        assert_refused(file, "cannot be imported")
+        assert_rejected(file, "cannot be imported")
     file.write_bytes(b"")
-    assert_refused(file, "empty")
+    assert_rejected(file, "empty")
     with pytest.raises(BadInput, match="No such file"):
         import_checkpoint(tmp_path / "none.pkl", tmp_path / "out.safetensors")
     with pytest.raises(BadInput, match="not a file"):
         import_checkpoint(tmp_path, tmp_path / "out.safetensors")
 
 
-def test_a_snapshot_without_the_network_names_what_it_holds(tmp_path: Path) -> None:
+def test_the_error_for_a_missing_network_lists_the_contents(tmp_path: Path) -> None:
     path = tmp_path / "network.pkl"
     path.write_bytes(pickle.dumps({"D": None, "G_ema": None}))
-    assert_refused(path, "holds no network 'G' .found: D, G_ema")
+    assert_rejected(path, "does not contain the network 'G' .found: D, G_ema")
     path.write_bytes(pickle.dumps({"G": None}))
-    assert_refused(path, "the network is no module")
+    assert_rejected(path, "the network is not a module")
 
 
 BAD_TENSORS: dict[str, tuple[Callable[[dict], Any], str]] = {
@@ -151,35 +151,35 @@ BAD_TENSORS: dict[str, tuple[Callable[[dict], Any], str]] = {
 
 
 @pytest.mark.parametrize("case", BAD_TENSORS)
-def test_networks_that_are_not_the_published_one_are_refused_by_name(tmp_path: Path, case: str) -> None:
-    spoil, said = BAD_TENSORS[case]
+def test_networks_of_another_architecture_are_rejected_by_tensor_name(tmp_path: Path, case: str) -> None:
+    damage, message = BAD_TENSORS[case]
     tensors, path = tiny_tensors(), tmp_path / "network.pkl"
-    spoil(tensors)
+    damage(tensors)
     path.write_bytes(snapshot(tensors))
-    assert_refused(path, said)
+    assert_rejected(path, message)
 
 
-def test_results_are_not_replaced_unasked(tmp_path: Path, file: Path) -> None:
+def test_existing_files_are_replaced_only_with_overwrite(tmp_path: Path, file: Path) -> None:
     out = tmp_path / "x.safetensors"
-    for there in (out, out.with_suffix(".json")):
-        there.write_text("mine")
+    for existing in (out, out.with_suffix(".json")):
+        existing.write_text("mine")
         with pytest.raises(BadInput, match="--overwrite"):
             import_checkpoint(file, out, config=TINY)
-        assert there.read_text() == "mine"
-        there.unlink()
+        assert existing.read_text() == "mine"
+        existing.unlink()
     out.write_text("old")
     import_checkpoint(file, out, overwrite=True, config=TINY)
     load_checkpoint(out)
     import_checkpoint(file, out, overwrite=True, config=TINY)
     before = out.read_bytes()
-    file.write_bytes(b"spoilt")
+    file.write_bytes(b"damaged")
     with pytest.raises(BadInput):
         import_checkpoint(file, out, overwrite=True, config=TINY)
-    assert out.read_bytes() == before, "what was there stays when the import fails"
+    assert out.read_bytes() == before, "a failed import keeps the existing file"
     load_checkpoint(out)
 
 
-def test_places_that_cannot_be_written_are_told(tmp_path: Path, file: Path) -> None:
+def test_unwritable_paths_are_reported(tmp_path: Path, file: Path) -> None:
     with pytest.raises(BadInput, match="has to end with"):
         import_checkpoint(file, tmp_path / "x.pt", config=TINY)
     with pytest.raises(OutputError):
@@ -195,20 +195,20 @@ def test_places_that_cannot_be_written_are_told(tmp_path: Path, file: Path) -> N
         assert not list(locked.iterdir())
 
 
-def test_a_missing_folder_is_made_only_for_a_result(tmp_path: Path, file: Path) -> None:
+def test_missing_folders_are_created_only_on_success(tmp_path: Path, file: Path) -> None:
     import_checkpoint(file, tmp_path / "a" / "b" / "x.safetensors", config=TINY)
-    file.write_bytes(b"spoilt")
+    file.write_bytes(b"damaged")
     with pytest.raises(BadInput):
         import_checkpoint(file, tmp_path / "c" / "x.safetensors", config=TINY)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "network.pkl"]
 
 
 @pytest.mark.parametrize("case", ["in an archive", "a network of another size"])
-def test_the_command_says_what_is_wrong_without_a_traceback(tmp_path: Path, case: str) -> None:
+def test_the_command_reports_errors_without_a_traceback(tmp_path: Path, case: str) -> None:
     canary, path, out = tmp_path / "canary", tmp_path / "network.pkl", tmp_path / "x.safetensors"
     content = {**hostile_snapshots(canary), "a network of another size": snapshot(tiny_tensors())}[case]
     path.write_bytes(content)
-    done = here("import-checkpoint", path, "--out", out)
+    done = run_in_process("import-checkpoint", path, "--out", out)
     assert done.returncode == 1 and done.stdout == ""
     assert done.stderr.startswith(f"error: {path} cannot be imported") and "Traceback" not in done.stderr
     assert sorted(p.name for p in tmp_path.iterdir()) == ["network.pkl"]

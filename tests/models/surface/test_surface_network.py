@@ -1,4 +1,4 @@
-"""The surface-anchored network: the atlas, what the photo saw, density and colour along rays, avatars in files."""
+"""The surface-anchored network: atlas, samples of the photo, density and colour along rays, avatar files."""
 
 import dataclasses
 from pathlib import Path
@@ -7,23 +7,24 @@ import pytest
 import torch
 from stage import camera_in_front, photograph, standing
 
-from sherf.avatar.avatar_file import Avatar, load_avatar, save_avatar
-from sherf.avatar.renderer import make_renderer
+from sherf.avatar.avatar_file import load_avatar, save_avatar
+from sherf.avatar.encoder import EncodedAvatar, ModelEncoder
+from sherf.avatar.renderer import FieldRenderer
 from sherf.body.body_model import BodyModel
-from sherf.camera.pinhole import project, rays
+from sherf.camera.pinhole import camera_rays, project
+from sherf.models.atlas import atlas_of, front_share
 from sherf.models.config import SMALL, SherfConfig
-from sherf.models.load import NetworkModel
-from sherf.models.paper.network import Sherf
-from sherf.models.surface.atlas import atlas_of, front_share
 from sherf.models.surface.decoder import OffsetHead
-from sherf.models.surface.encoder import plane_rows, read_planes
+from sherf.models.surface.encoder import map_rows, sample_maps
 from sherf.models.surface.field import SurfaceField
-from sherf.models.surface.observed import FAR_M, Observed, crop_camera, cropped, first_depth, lookup_tables
-from sherf.models.surface.unwrap import filled, harmonics
+from sherf.models.surface.network import SurfaceNetwork
+from sherf.models.surface.observed import FAR_M, RIM_PX, Observed, build_lookup_tables, crop_camera, crop_image
+from sherf.models.surface.uv_maps import fill_colours, spherical_harmonics
 from sherf.render import deferred
 from sherf.render.deferred import follow_deferred, shade
 from sherf.render.devices import choose_backend
 from sherf.render.march import MarchOptions
+from sherf.render.raycast import occluder_depth
 from sherf.render.sampling import OccupancyGrid
 from sherf.render.torch_backend import BruteForceSurface
 from sherf.scene import Frame, Subject
@@ -36,104 +37,106 @@ TINY = dataclasses.replace(
 )  # fmt: skip
 
 
-def network(config: SherfConfig = TINY) -> Sherf:
+def network(config: SherfConfig = TINY) -> SurfaceNetwork:
     torch.manual_seed(0)
-    return Sherf(config).eval()
+    return SurfaceNetwork(config).eval()
 
 
 @pytest.fixture(scope="module")
-def avatar(subject: Subject, body: BodyModel) -> Avatar:
+def avatar(subject: Subject, body: BodyModel) -> EncodedAvatar:
     in_bytes = dataclasses.replace(subject, image=(subject.image * 255).round() / 255)
-    return NetworkModel(network(), choose_backend("cpu"), "x").encode(in_bytes, body, {"verdict": "good"})
+    return ModelEncoder(network(), choose_backend("cpu"), "x").encode(in_bytes, body, {"verdict": "good"})
 
 
 @pytest.fixture(scope="module")
 def observed(subject: Subject, body: BodyModel) -> Observed:
     vertices = body.pose(subject.pose).vertices
     crop = crop_camera(subject.camera, vertices, 256)
-    depth = first_depth(vertices, body.faces, crop)
-    return Observed(subject, crop, depth, lookup_tables(SMALL, body, atlas_of(body, 64, 32), subject, vertices))
+    depth = occluder_depth(vertices, body.faces, crop, RIM_PX, FAR_M)
+    return Observed(subject, crop, depth, build_lookup_tables(SMALL, body, atlas_of(body, 64, 32), subject, vertices))
 
 
 def _vertices(body: BodyModel) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Every vertex as a point of the surface."""
+    """Return every vertex as a point of the surface: corners, weights, offsets of zero."""
     corners = torch.arange(len(body.v_template))[:, None].expand(-1, 3)
     weights = torch.tensor([1.0, 0.0, 0.0]).expand(len(corners), 3)
     return corners, weights, torch.zeros(len(corners), 3)
 
 
-def test_texels_show_the_canonical_body_where_they_lie(body: BodyModel) -> None:
+def test_texels_lie_where_their_surface_points_are(body: BodyModel) -> None:
     atlas = atlas_of(body, 64, 32)
-    points = atlas.surface.of(atlas.vertices)[atlas.covered]
+    points = atlas.surface.interpolate(atlas.vertices)[atlas.covered]
     side, row, column = atlas.covered.nonzero().unbind(dim=1)
-    places = atlas.places(points)
-    torch.testing.assert_close(places, torch.stack([row, column], dim=1).float(), rtol=0, atol=1e-3)
-    normals = atlas.surface.of(atlas.normals)[atlas.covered]
+    positions = atlas.positions(points)
+    torch.testing.assert_close(positions, torch.stack([row, column], dim=1).float(), rtol=0, atol=1e-3)
+    normals = atlas.surface.interpolate(atlas.normals)[atlas.covered]
     assert (front_share(normals)[side == 0] > 0.3).float().mean() > 0.95
     assert (front_share(normals)[side == 1] < 0.7).float().mean() > 0.95
     assert 0.25 < atlas.covered.float().mean() < 0.5
 
 
-def test_the_maps_own_mirror_image_is_the_mirrored_body(body: BodyModel) -> None:
+def test_flipping_a_map_mirrors_the_body(body: BodyModel) -> None:
     covered = atlas_of(body, 64, 32).covered
     assert (covered ^ covered.flip(2)).float().mean() < 0.01
 
 
-def test_opposite_points_lie_at_the_same_place_seen_from_the_front(body: BodyModel) -> None:
+def test_opposite_points_have_the_same_position_seen_from_the_front(body: BodyModel) -> None:
     atlas = atlas_of(body, 64, 32)
-    across = atlas.opposite.of(atlas.vertices)
-    torch.testing.assert_close(across[:, :2], atlas.vertices[:, :2], rtol=0, atol=1e-4)
-    behind = (across - atlas.vertices)[:, 2] * torch.where(atlas.normals[:, 2] >= 0, -1.0, 1.0)
+    opposite = atlas.opposite.interpolate(atlas.vertices)
+    torch.testing.assert_close(opposite[:, :2], atlas.vertices[:, :2], rtol=0, atol=1e-4)
+    behind = (opposite - atlas.vertices)[:, 2] * torch.where(atlas.normals[:, 2] >= 0, -1.0, 1.0)
     assert (behind > -1e-4).float().mean() > 0.99 and (behind > 0.02).float().mean() > 0.75
 
 
-def test_planes_are_read_at_their_texels(body: BodyModel) -> None:
+def test_maps_are_sampled_at_their_texels(body: BodyModel) -> None:
     atlas = atlas_of(body, 64, 32)
     planes = torch.rand(2, 5, 64, 32)
-    points = atlas.surface.of(atlas.vertices)[atlas.covered]
+    points = atlas.surface.interpolate(atlas.vertices)[atlas.covered]
     side, row, column = atlas.covered.nonzero().unbind(dim=1)
-    found = read_planes(plane_rows(planes, atlas), atlas, points, (side == 0).float())
+    found = sample_maps(map_rows(planes, atlas), atlas, points, (side == 0).float())
     torch.testing.assert_close(found, planes[side, :, row, column], rtol=0, atol=1e-3)
 
 
-def test_a_point_is_seen_where_the_camera_shows_it(observed: Observed, subject: Subject, body: BodyModel) -> None:
-    """Offsets are carried as the body turns: a point that stands off in canonical space stands off in the photo."""
-    corners, weights, nothing = _vertices(body)
+def test_points_are_sampled_at_their_projections(observed: Observed, subject: Subject, body: BodyModel) -> None:
+    """Offsets rotate with the body: a point above the surface in canonical space is above it in the photo."""
+    corners, weights, no_offset = _vertices(body)
     posed = body.pose(subject.pose)
     pixels, _ = project(subject.camera, posed.vertices)
-    look = observed.look("seen", corners, weights, nothing)
-    torch.testing.assert_close(look.pixels, pixels, rtol=0, atol=1e-2)
-    mirrored = observed.look("mirrored", corners, weights, nothing)
+    sample = observed.sample("seen", corners, weights, no_offset)
+    torch.testing.assert_close(sample.pixels, pixels, rtol=0, atol=1e-2)
+    mirrored = observed.sample("mirrored", corners, weights, no_offset)
     torch.testing.assert_close(mirrored.pixels, pixels[body.mirror], rtol=0, atol=1e-2)
     head = body.weights[:, 15] > 0.99
-    lifted = observed.look("seen", corners[head], weights[head], torch.tensor([[0.0, 0.1, 0.0]]).expand(head.sum(), 3))
+    lifted = observed.sample(
+        "seen", corners[head], weights[head], torch.tensor([[0.0, 0.1, 0.0]]).expand(head.sum(), 3)
+    )
     assert ((pixels[head] - lifted.pixels)[:, 1] > 5).all(), "10 cm up in canonical space is up in the photo"
 
 
-def test_visible_is_what_faces_the_camera_unhidden_within_mask_and_photo(
+def test_visible_points_face_the_camera_unoccluded_within_mask_and_photo(
     observed: Observed, subject: Subject, body: BodyModel
 ) -> None:
-    corners, weights, nothing = _vertices(body)
-    look = observed.look("seen", corners, weights, nothing)
-    facing = look.features[:, 3]
-    assert look.visibility[facing > 0.6].median() > 0.8
-    assert look.visibility[facing < -0.1].max() < 0.05
+    corners, weights, no_offset = _vertices(body)
+    sample = observed.sample("seen", corners, weights, no_offset)
+    facing = sample.features[:, 3]
+    assert sample.visibility[facing > 0.6].median() > 0.8
+    assert sample.visibility[facing < -0.1].max() < 0.05
     empty = dataclasses.replace(observed, subject=dataclasses.replace(subject, mask=torch.zeros_like(subject.mask)))
-    assert empty.look("seen", corners, weights, nothing).visibility.max() == 0
+    assert empty.sample("seen", corners, weights, no_offset).visibility.max() == 0
     wall = dataclasses.replace(observed, depth=torch.full_like(observed.depth, 0.1))
-    assert wall.look("seen", corners, weights, nothing).visibility.max() < 0.01
+    assert wall.sample("seen", corners, weights, no_offset).visibility.max() < 0.01
     assert observed.depth.max() == FAR_M
 
 
-def test_the_fill_keeps_what_was_seen_and_takes_the_rest_from_mirror_other_side_and_surroundings() -> None:
+def test_the_fill_keeps_visible_colours_and_uses_mirror_image_other_side_and_surroundings() -> None:
     visibility = torch.zeros(2, 1, 64, 64)
-    visibility[0, :, :32, :24] = 1  # of the front, the upper left
+    visibility[0, :, :32, :24] = 1  # upper left of the front
     colour = torch.zeros(2, 3, 64, 64)
     colour[0, 0, :16] = 1.0  # red above, blue below
     colour[0, 2, 16:] = 1.0
-    alike = torch.ones(2, 1, 64, 64)
-    alike[:, :, :8] = 0  # a head
-    fill = filled(colour * visibility, visibility, alike)
+    similarity = torch.ones(2, 1, 64, 64)
+    similarity[:, :, :8] = 0  # a head
+    fill = fill_colours(colour * visibility, visibility, similarity)
     seen = visibility[0, 0] > 0
     assert (fill[0] - colour[0])[:, seen].abs().max() < 0.02
     mirrored = seen.flip(1)
@@ -141,8 +144,8 @@ def test_the_fill_keeps_what_was_seen_and_takes_the_rest_from_mirror_other_side_
     behind = (fill[1] - colour[0])[:, seen]
     assert behind.abs().mean() < 0.2 and (fill[1] - colour[0])[:, 9:32, 1:23].abs().max() < 0.3, "the other side"
     below = fill[0, :, 40:]
-    assert (below[2] > below[0]).all(), "the rest is like what is near: blue"
-    assert fill.isfinite().all() and filled(colour * 0, visibility * 0, alike).isfinite().all()
+    assert (below[2] > below[0]).all(), "the rest resembles its surroundings: blue"
+    assert fill.isfinite().all() and fill_colours(colour * 0, visibility * 0, similarity).isfinite().all()
 
 
 def test_the_crop_shows_the_photo(subject: Subject, body: BodyModel) -> None:
@@ -150,26 +153,26 @@ def test_the_crop_shows_the_photo(subject: Subject, body: BodyModel) -> None:
     crop = crop_camera(subject.camera, vertices, 128)
     pixels, _ = project(crop, vertices)
     assert pixels.min() > 5 and pixels.max() < 123
-    picture = cropped(subject.image * subject.mask, subject.camera, crop)
+    cropped = crop_image(subject.image * subject.mask, subject.camera, crop)
     again = photograph(body, subject.pose, crop)
-    difference = (picture - again.image * again.mask).abs().mean()
+    difference = (cropped - again.image * again.mask).abs().mean()
     assert difference < 0.03, "the same scene through both cameras"
 
 
-def test_density_first_and_colour_where_it_counts_is_nearly_what_all_samples_give(
-    avatar: Avatar, body: BodyModel, monkeypatch: pytest.MonkeyPatch
+def test_deferred_colour_approximates_colour_at_all_samples(
+    avatar: EncodedAvatar, body: BodyModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     backend = choose_backend("cpu")
     subject = avatar.bank.subject
-    assert avatar.network is not None
+    assert isinstance(avatar.model, SurfaceNetwork)
     with torch.no_grad():
-        field = SurfaceField(avatar.network.surface_tables(avatar.bank, body), body, body.pose(subject.pose), backend)
-        bundle = rays(subject.camera)
-        samples = backend.sample(bundle, field.grid(), 0.01)
+        field = SurfaceField(avatar.model.tables(avatar.bank, body), body, body.pose(subject.pose), backend)
+        bundle = camera_rays(subject.camera)
+        samples = backend.sample(bundle, field.grid, 0.01)
         whole = shade(field, bundle, samples, backend).colours
         options = MarchOptions(step=0.01, block=5, stop=1e-4)
         blocks = follow_deferred(field, bundle, samples, backend, options)
-        monkeypatch.setattr(deferred, "TOGETHER_M", 0.0)  # every sample that counts has its own colour
+        monkeypatch.setattr(deferred, "TOGETHER_M", 0.0)  # every contributing sample has its own colour
         each = follow_deferred(field, bundle, samples, backend, options)
     torch.testing.assert_close(blocks.opacity, whole.opacity, rtol=0, atol=2e-3)
     difference = (blocks.rgb - whole.rgb).abs()
@@ -178,26 +181,26 @@ def test_density_first_and_colour_where_it_counts_is_nearly_what_all_samples_giv
     assert whole.opacity.max() > 0.8
     covered = whole.opacity.reshape(subject.camera.size)
     overlap = ((covered > 0.5) & (subject.mask > 0.5)).sum() / ((covered > 0.5) | (subject.mask > 0.5)).sum()
-    assert overlap > 0.6, "untrained, the density keeps to the body"
+    assert overlap > 0.6, "the initial density follows the body"
 
 
-def test_the_grid_holds_all_density(avatar: Avatar, body: BodyModel) -> None:
-    assert avatar.network is not None
+def test_the_grid_contains_all_density(avatar: EncodedAvatar, body: BodyModel) -> None:
+    assert isinstance(avatar.model, SurfaceNetwork)
     posed = body.pose(avatar.bank.subject.pose)
     with torch.no_grad():
-        field = SurfaceField(avatar.network.surface_tables(avatar.bank, body), body, posed, choose_backend("cpu"))
+        field = SurfaceField(avatar.model.tables(avatar.bank, body), body, posed, choose_backend("cpu"))
         low, high = posed.vertices.amin(dim=0) - 0.2, posed.vertices.amax(dim=0) + 0.2
         points = low + torch.rand(20_000, 3) * (high - low)
-        places = field.places(points)
-        # deeper inside no ray comes
-        dense = (field.inside(places) > -0.01) & (places.distance > -0.02)
-        assert dense.sum() > 100 and field.grid().contains(points[dense]).all()
+        coordinates = field.locate(points)
+        # rays do not reach deeper
+        dense = (field.inside(coordinates) > -0.01) & (coordinates.distance > -0.02)
+        assert dense.sum() > 100 and field.grid.contains(points[dense]).all()
 
 
 @pytest.mark.parametrize("step", [0.002, 0.01, 0.02])
 @pytest.mark.parametrize("slope", [0.2, 0.7, 1.0])
-def test_half_of_the_light_is_left_at_the_surface_whatever_the_steps(step: float, slope: float) -> None:
-    """NeuS: along a ray into a half space light falls as sigmoid(-inside / softness); out of it none is lost."""
+def test_transmittance_is_one_half_at_the_surface_for_all_steps(step: float, slope: float) -> None:
+    """NeuS: transmittance into a half space is sigmoid(-inside / softness); rays that leave it lose none."""
     head = OffsetHead(4)
     softness = float(head.log_softness.detach().exp())
     edges = torch.arange(-0.3, 0.3 + step / 2, step)
@@ -210,34 +213,36 @@ def test_half_of_the_light_is_left_at_the_surface_whatever_the_steps(step: float
     assert head.density(inside, -slopes, before, length - before).max() == 0
 
 
-def test_reaches_of_ones_own_are_kept(body: BodyModel) -> None:
+def test_the_grid_respects_each_vertexs_reach(body: BodyModel) -> None:
     vertices = body.pose(body.rest_pose()).vertices
     reach = torch.where(vertices[:, 1] > vertices[:, 1].median(), 0.09, 0.02)
     grid = OccupancyGrid.within(vertices, body.faces, reach, 0.02)
-    some = torch.randperm(len(vertices))[:200]
+    chosen = torch.randperm(len(vertices))[:200]
     for share in (0.0, 0.6, 1.0):
-        points = vertices[some] + share * reach[some, None] * torch.nn.functional.normalize(torch.randn(200, 3), dim=1)
+        points = vertices[chosen] + share * reach[chosen, None] * torch.nn.functional.normalize(
+            torch.randn(200, 3), dim=1
+        )
         assert grid.contains(points).all()
     centres = grid.low + grid.voxel * (grid.occupied.nonzero()[::200] + 0.5)
     distance = BruteForceSurface(vertices, body.faces).nearest(centres).distance
-    low_down = centres[:, 1] < vertices[:, 1].median() - 0.15
-    assert distance.max() < 0.09 + 2 * 0.04 + 0.07 and distance[low_down].max() < 0.02 + 2 * 0.04 + 0.07
+    is_low = centres[:, 1] < vertices[:, 1].median() - 0.15
+    assert distance.max() < 0.09 + 2 * 0.04 + 0.07 and distance[is_low].max() < 0.02 + 2 * 0.04 + 0.07
 
 
 def test_a_saved_avatar_renders_the_same_frame(
-    avatar: Avatar, body: BodyModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    avatar: EncodedAvatar, body: BodyModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save_avatar(avatar, tmp_path / "avatar.safetensors")
     again = load_avatar(tmp_path / "avatar.safetensors", body)
-    assert again.network is not None and again.network.encoder is None
+    assert isinstance(again.model, SurfaceNetwork) and again.model.encoder is None
     subject = avatar.bank.subject
     backend = choose_backend("cpu")
-    first, second = (make_renderer(a, body, backend).frame(subject.camera, subject.pose) for a in (avatar, again))
+    first, second = (FieldRenderer(a, body, backend).frame(subject.camera, subject.pose) for a in (avatar, again))
     assert first.opacity.max() > 0.8
     difference = (first.rgb - second.rgb).abs()
     assert difference.mean() < 1e-3 and (difference > 5e-3).float().mean() < 1e-3
     monkeypatch.setattr(deferred, "TOGETHER_M", 0.0)
-    first, second = (make_renderer(a, body, backend).frame(subject.camera, subject.pose) for a in (avatar, again))
+    first, second = (FieldRenderer(a, body, backend).frame(subject.camera, subject.pose) for a in (avatar, again))
     torch.testing.assert_close(first.rgb, second.rgb, rtol=0, atol=5e-3)
     assert 0.2 < float((first.visibility * first.opacity).sum() / first.opacity.sum()) <= 1
 
@@ -256,14 +261,14 @@ def test_a_saved_avatar_renders_the_same_frame(
         {"unwrap_depth": 1},
     ],
 )
-def test_each_improvement_may_be_off(subject: Subject, body: BodyModel, changes: dict) -> None:
-    """In single precision, and as training computes in half precision."""
+def test_each_option_can_be_disabled(subject: Subject, body: BodyModel, changes: dict) -> None:
+    """In single precision, and in half precision as in training."""
     model = network(dataclasses.replace(TINY, **changes))
     backend = choose_backend("cpu")
-    made = NetworkModel(model, backend, "x").encode(subject, body, {})
+    encoded = ModelEncoder(model, backend, "x").encode(subject, body, {})
 
     def frame() -> Frame:
-        return make_renderer(made, body, backend).frame(camera_in_front((64, 64)), standing())
+        return FieldRenderer(encoded, body, backend).frame(camera_in_front((64, 64)), standing())
 
     exact = frame()
     assert exact.rgb.isfinite().all() and exact.opacity.max() > 0.8
@@ -271,34 +276,34 @@ def test_each_improvement_may_be_off(subject: Subject, body: BodyModel, changes:
     assert 0 < (frame().rgb - exact.rgb).abs().mean() < 0.01
 
 
-def test_added_blocks_begin_as_the_identity(subject: Subject, body: BodyModel) -> None:
-    """So a trained network can grow and go on."""
+def test_added_blocks_are_initially_the_identity(subject: Subject, body: BodyModel) -> None:
+    """A trained network can be extended and trained further."""
     shallow, deep = network(dataclasses.replace(TINY, unwrap_depth=1)), network()
     grown = deep.load_state_dict(shallow.state_dict(), strict=False)
     assert grown.missing_keys and not grown.unexpected_keys
     vertices = body.pose(subject.pose).vertices
     with torch.no_grad():
-        before, after = (model.encode(subject, body, vertices).planes for model in (shallow, deep))
+        before, after = (model.encode(subject, body, vertices).maps for model in (shallow, deep))
     torch.testing.assert_close(after, before)
 
 
-def test_gradients_reach_every_weight(avatar: Avatar, subject: Subject, body: BodyModel) -> None:
+def test_gradients_reach_every_weight(avatar: EncodedAvatar, subject: Subject, body: BodyModel) -> None:
     model, backend = network().train(), choose_backend("cpu")
-    tables = model.surface_tables(model.encode(subject, body), body)
+    tables = model.tables(model.encode(subject, body), body)
     field = SurfaceField(tables, body, body.pose(subject.pose), backend)
-    bundle = rays(camera_in_front((48, 48)))
-    shaded = shade(field, bundle, backend.sample(bundle, field.grid(), 0.01), backend)
+    bundle = camera_rays(camera_in_front((48, 48)))
+    shaded = shade(field, bundle, backend.sample(bundle, field.grid, 0.01), backend)
     (shaded.colours.rgb.sum() + shaded.colours.opacity.sum()).backward()
     without = [name for name, p in model.named_parameters() if p.grad is None]
     assert without == []
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA card")
-def test_cuda_shows_what_the_cpu_shows(avatar: Avatar, body: BodyModel) -> None:
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+def test_cuda_and_cpu_render_the_same_frame(avatar: EncodedAvatar, body: BodyModel) -> None:
     subject = avatar.bank.subject
     frames = [
-        make_renderer(avatar, body, choose_backend(device)).frame(subject.camera, subject.pose)
+        FieldRenderer(avatar, body, choose_backend(device)).frame(subject.camera, subject.pose)
         for device in ("cpu", "cuda")
     ]
     torch.testing.assert_close(frames[1].rgb.cpu(), frames[0].rgb, rtol=0, atol=5e-3)
@@ -306,7 +311,7 @@ def test_cuda_shows_what_the_cpu_shows(avatar: Avatar, body: BodyModel) -> None:
 
 def test_harmonics_are_orthogonal_over_the_sphere() -> None:
     normals = torch.nn.functional.normalize(torch.randn(200_000, 3, generator=torch.Generator().manual_seed(0)), dim=1)
-    found = harmonics(normals)
-    product = found.T @ found / len(normals)
+    values = spherical_harmonics(normals)
+    product = values.T @ values / len(normals)
     scale = product.diagonal().sqrt()
     torch.testing.assert_close(product / scale / scale[:, None], torch.eye(9), rtol=0, atol=0.02)

@@ -1,4 +1,4 @@
-"""The template avatar, held to a photo whose truth is known."""
+"""The template avatar, compared with a photo whose ground truth is known."""
 
 import dataclasses
 import math
@@ -7,11 +7,11 @@ import pytest
 import torch
 from stage import camera_in_front, photograph, standing
 
-from sherf.avatar.renderer import TemplateRenderer
 from sherf.body.body_model import BodyModel
 from sherf.camera.pinhole import turntable
 from sherf.models.template.bank import TemplateBank, encode
-from sherf.models.template.clothing import NOMINAL_M, clothed, stand_off
+from sherf.models.template.clothing import NOMINAL_M, clothed, estimate_displacement
+from sherf.models.template.model import TemplateModel
 from sherf.render.devices import choose_backend
 from sherf.render.raycast import cast
 from sherf.scene import Frame, Subject
@@ -24,10 +24,12 @@ def bank(subject: Subject, body: BodyModel) -> TemplateBank:
 
 def _frame(bank: TemplateBank, body: BodyModel, degrees: float) -> Frame:
     camera = turntable(bank.subject.camera, torch.zeros(3), 2, degrees=2.0 * degrees)[1]
-    return TemplateRenderer(bank, body, choose_backend("cpu")).frame(camera, bank.subject.pose)
+    reader = TemplateModel().reader(bank, body, choose_backend("cpu"))
+    with torch.no_grad():
+        return reader.field(body.pose(bank.subject.pose)).render(camera)
 
 
-def test_the_photos_own_view_shows_the_photo(bank: TemplateBank, body: BodyModel) -> None:
+def test_the_photos_own_view_reproduces_the_photo(bank: TemplateBank, body: BodyModel) -> None:
     frame = _frame(bank, body, 0)
     person = (bank.subject.mask > 0.5) & (frame.opacity > 0.99)
     assert float(person.sum() / bank.subject.mask.sum()) > 0.95
@@ -36,14 +38,14 @@ def test_the_photos_own_view_shows_the_photo(bank: TemplateBank, body: BodyModel
     assert float(frame.visibility[person].mean()) > 0.8
 
 
-def test_the_far_side_is_said_to_be_invented(bank: TemplateBank, body: BodyModel) -> None:
+def test_the_far_side_is_marked_as_unseen(bank: TemplateBank, body: BodyModel) -> None:
     frame = _frame(bank, body, 180)
     assert float(frame.opacity.sum()) > 0.8 * float(bank.subject.mask.sum())
     assert float((frame.visibility * frame.opacity).sum() / frame.opacity.sum()) < 0.1
 
 
-def test_the_wall_behind_does_not_colour_the_person(body: BodyModel) -> None:
-    """The same person before two walls gives the same avatar, but for the pixels of the outline."""
+def test_the_background_does_not_bleed_into_the_person(body: BodyModel) -> None:
+    """The same person in front of two backgrounds gives the same avatar, except at the outline."""
     frames = []
     for wall in (0.0, 1.0):
         seen = photograph(body, standing(), camera_in_front())
@@ -61,19 +63,19 @@ def test_the_opaque_surface_has_no_holes(bank: TemplateBank, body: BodyModel) ->
 
 @pytest.mark.parametrize("thickness", [0.0, 0.02, 0.04])
 def test_the_outline_of_thick_clothes_is_found(body: BodyModel, thickness: float) -> None:
-    """A mask made from a body inflated by so much moves the surface out by as much, on average."""
+    """The mask of an inflated body displaces the surface by the same amount, on average."""
     seen = photograph(body, standing(math.radians(30)), camera_in_front((480, 360)))
     posed = body.pose(seen.pose)
     inflated = clothed(body, posed, torch.full((len(body.v_template),), thickness))
     mask = cast(inflated, body.faces, seen.camera).hit.float()
-    distance = stand_off(body, posed, dataclasses.replace(seen, mask=mask))
+    distance = estimate_displacement(body, posed, dataclasses.replace(seen, mask=mask))
     trunk_and_legs = body.weights[:, [0, 1, 2, 3, 4, 5, 6, 9]].sum(1) > 0.9
     assert float(distance[trunk_and_legs].mean()) == pytest.approx(thickness, abs=0.008)
 
 
-def test_an_empty_mask_leaves_the_nominal_surface(body: BodyModel) -> None:
-    """A body beside its mask is a bad fit, not a crash."""
+def test_an_empty_mask_gives_the_nominal_displacement(body: BodyModel) -> None:
+    """A body beside its mask is a bad fit and must not crash."""
     seen = photograph(body, standing(), camera_in_front())
     lost = encode(dataclasses.replace(seen, mask=torch.zeros_like(seen.mask)), body)
-    assert float(lost.stand_off.max()) <= NOMINAL_M * 1.5
+    assert float(lost.displacement.max()) <= NOMINAL_M * 1.5
     assert lost.fill.isfinite().all()

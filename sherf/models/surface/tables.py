@@ -1,0 +1,124 @@
+"""The bank of sherf-small prepared for sampling at many points: tables with the heads' linear layers applied."""
+
+from functools import cached_property
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from sherf.body.body_model import BodyModel
+from sherf.body.lbs import vertex_normals
+from sherf.models.atlas import atlas_of, front_share
+from sherf.models.config import SIDES, SherfConfig
+from sherf.models.layers.interpolate import linear_corners, rows_of_image, weighted_rows
+from sherf.models.protocol import TexelMaps
+from sherf.models.surface.bank import SurfaceBank
+from sherf.models.surface.decoder import CORRECTION_M, ColourHead, OffsetHead
+from sherf.models.surface.encoder import map_rows, observe, sample_maps
+from sherf.models.surface.observed import Observed, premultiply, unpremultiply
+
+SPREAD_M = 0.01
+"""The density is negligible this far outside the surface, metres."""
+
+
+class SurfaceHeads(nn.Module):
+    """The layers that decode a bank: displacement, which gives the density, and colour."""
+
+    def __init__(self, config: SherfConfig):
+        """Create the layers with random weights."""
+        super().__init__()
+        self.offset = OffsetHead(config.token_width, config.anchored)
+        self.colour = ColourHead(config)
+
+
+class SurfaceTables:
+    """A bank prepared for sampling at many points.
+
+    Layers that are linear in the maps are applied to the maps' rows, once per avatar, instead of to the points.
+    """
+
+    def __init__(self, bank: SurfaceBank, body: BodyModel, config: SherfConfig, heads: SurfaceHeads):
+        """Build the rows, with gradients.
+
+        Args:
+            bank: on the same device as `body` and `heads`.
+            body: the body model.
+            config: the network's configuration.
+            heads: the network's heads.
+        """
+        self.bank, self.config, self.heads, self.body = bank, config, heads, body
+        self.atlas = atlas_of(body, *config.plane_size)
+        maps = bank.maps
+        if maps is None:
+            maps = bank.vertices.new_zeros(SIDES, config.token_width, *config.plane_size)
+        rows = map_rows(maps, self.atlas)
+        self.offset_rows = heads.offset.rows(rows)
+        self.colour_rows = heads.colour.rows(rows)
+        self.photo_rows = None if bank.pixels is None else heads.colour.photo(rows_of_image(bank.pixels))
+        self.image_rows = rows_of_image(premultiply(bank.subject))
+
+    @cached_property
+    def displacement(self) -> Float[Tensor, " vertex"]:
+        """Displacement of the clothed surface along each vertex normal, from the maps alone, metres. No gradients."""
+        with torch.no_grad():
+            rows = sample_maps(self.offset_rows, self.atlas, self.atlas.vertices, front_share(self.atlas.normals))
+            return self.heads.offset.base_m(rows)
+
+    @cached_property
+    def observed(self) -> Observed:
+        """The photo with the surface that occludes points behind it. No gradients."""
+        with torch.no_grad():
+            occluder = self.bank.vertices
+            if self.config.occlusion == "clothed":
+                occluder = self.clothed(occluder, vertex_normals(occluder, self.body.faces))
+            return observe(self.config, self.bank.subject, self.bank.vertices, self.body, self.atlas, occluder)
+
+    def with_maps(self, maps: Float[Tensor, "2 channel h w"]) -> "SurfaceTables":
+        """Return tables of other maps on the same surface: displacement and occlusion do not change."""
+        tables = type(self)(self.bank.with_maps(maps), self.body, self.config, self.heads)
+        tables.offset_rows = self.offset_rows
+        tables.__dict__["displacement"], tables.__dict__["observed"] = self.displacement, self.observed
+        return tables
+
+    def clothed(
+        self, vertices: Float[Tensor, "vertex 3"], normals: Float[Tensor, "vertex 3"]
+    ) -> Float[Tensor, "vertex 3"]:
+        """Return the body's vertices displaced along their unit normals to the clothed surface, metres."""
+        return vertices + self.displacement[:, None] * normals
+
+    def texels(self) -> TexelMaps:
+        """Return generated colour and displacement of the atlas's covered texels, decoded from the maps alone."""
+        covered = self._covered
+        return TexelMaps(
+            torch.sigmoid(self.colour_rows[covered, :3]), self.heads.offset.base_m(self.offset_rows[covered])
+        )
+
+    @property
+    def _covered(self) -> Int[Tensor, " texel"]:
+        return self.atlas.row_of_texel[self.atlas.covered.flatten()]
+
+    def reach(self) -> Float[Tensor, " vertex"]:
+        """Return the distance from each vertex within which the density can be positive, metres."""
+        limit = self.config.near_body_m
+        if not self.config.anchored:
+            return torch.full_like(self.bank.vertices[:, 0], limit)
+        # NaN weights are to surface in the loss, not here
+        return (self.displacement.nan_to_num() + CORRECTION_M + SPREAD_M).clamp(0, limit)
+
+    def photo_at(
+        self, pixels: Float[Tensor, "point 2"]
+    ) -> tuple[Float[Tensor, "point 3"], Float[Tensor, "point width"]]:
+        """Return the photo's colour at pixel coordinates, and the contribution of its features to a token."""
+        h, w = self.bank.subject.camera.size
+        colour = unpremultiply(weighted_rows(self.image_rows, *linear_corners(_index(pixels, (h, w)), (h, w))))
+        if self.photo_rows is None or self.bank.pixels is None:
+            return colour, colour.new_zeros(len(colour), self.config.token_width)
+        height, width = self.bank.pixels.shape[1:]
+        positions = _index(self.observed.in_crop(pixels) * (height / self.observed.crop.size[0]), (height, width))
+        return colour, weighted_rows(self.photo_rows, *linear_corners(positions, (height, width)))
+
+
+def _index(pixels: Float[Tensor, "point 2"], size: tuple[int, int]) -> Float[Tensor, "point 2"]:
+    """Return pixel coordinates as (row, column) indices, clamped to the image."""
+    limit = pixels.new_tensor(size) - 1
+    return torch.minimum((pixels.flip(-1) - 0.5).clamp_min(0), limit)
