@@ -65,7 +65,7 @@ class FittedPhoto:
         return photo.is_file() and file_sha256(photo) == file_sha256(self.photo)
 
     def person_at(self, x: float, y: float) -> int | None:
-        """Return the number of the smallest person whose box holds a pixel of the photo file, from 1; None: nobody."""
+        """Return the number of the smallest person whose box holds a pixel of the photo file, from 1, or None."""
         with Image.open(self.photo) as image:
             width = ImageOps.exif_transpose(image).width
         scale = self.fit["size"][0] / width  # large photos are reduced before people are detected

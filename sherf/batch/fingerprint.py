@@ -12,9 +12,8 @@ from sherf.api.choose_motion import find_subject_folder
 from sherf.batch.job import CAMERA_PATHS, is_camera_path
 from sherf.camera.transforms_json import read_cameras
 from sherf.errors import BadInput
-from sherf.files.assets import asset_path
 from sherf.files.digest import file_sha256, tensors_sha256
-from sherf.models.load import SHIPPED
+from sherf.models.load import weights_path
 from sherf.motion.read import builtin_motions, read_motion, split_clip
 from sherf.photo.fit_file_reader import edits_digest
 from sherf.photo.options import PhotoOptions
@@ -126,7 +125,7 @@ def fingerprint_source(source: Path) -> str:
 
 @cache
 def _hash_weights(model: str) -> str:
-    path = asset_path(f"{model}/{model}.safetensors") if model in SHIPPED else Path(model)
+    path = weights_path(model)
     return file_sha256(path) if path.is_file() else model
 
 
