@@ -6,11 +6,16 @@
     avatar.animate("walk").save("walk.mp4")
     avatar.export("me.glb", motions=["walk", "dance"])
 
-Names are imported when they are first used: `import sherf` alone does not load PyTorch.
+Names are imported when they are first used: `import sherf` alone does not load PyTorch. It sets how the threads of
+numerical libraries wait, so import it before them (`sherf.threads`).
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from sherf.threads import let_waiting_threads_sleep
+
+let_waiting_threads_sleep()
 
 __version__ = "0.1.0"
 

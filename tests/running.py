@@ -15,7 +15,7 @@ Done = subprocess.CompletedProcess[str]
 def run_process(*arguments: object, cwd: Path | None = None) -> Done:
     """Run `sherf ARGUMENTS` as a user does."""
     command = [sys.executable, "-m", "sherf.cli", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=300, check=False)
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
 
 
 def run_in_process(*arguments: object, cwd: Path | None = None) -> Done:

@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-STARTUP_S, SHUTDOWN_S = 90, 20
-
 
 @contextmanager
 def served(folder: Path, attacked: bool = False) -> Iterator[str]:
@@ -34,23 +32,22 @@ def served(folder: Path, attacked: bool = False) -> Iterator[str]:
         environment = os.environ | {"TMPDIR": str(temporary)}
         process = subprocess.Popen(command, stdout=file, stderr=file, env=environment)
         try:
-            deadline = time.monotonic() + STARTUP_S
             while True:
                 try:
                     fetch(f"{address}/health")
                     break
                 except OSError:
-                    assert time.monotonic() < deadline, log.read_text()
+                    assert process.poll() is None, log.read_text()
                     time.sleep(0.3)
             yield address
         finally:
             process.terminate()
-        process.wait(timeout=SHUTDOWN_S)
+        process.wait()
     assert attacked or "Traceback" not in log.read_text(), log.read_text()
     assert not list(temporary.iterdir())
 
 
 def fetch(address: str) -> str:
     """Return the text at an address."""
-    with urllib.request.urlopen(address, timeout=20) as reply:
+    with urllib.request.urlopen(address) as reply:
         return reply.read().decode()

@@ -42,7 +42,7 @@ def _tracked() -> list[str]:
 
 def _run(*command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
     plain = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "SHERF"))}
-    return subprocess.run(command, cwd=cwd, env=plain, capture_output=True, text=True, timeout=200, check=False)
+    return subprocess.run(command, cwd=cwd, env=plain, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module")

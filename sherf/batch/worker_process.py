@@ -11,6 +11,8 @@ import threading
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from sherf.threads import available_cores
+
 
 def run_worker(pipe: Connection, log: Path, share: tuple[int, int, int]) -> None:
     """Receive jobs and send their results until the pipe is closed.
@@ -63,13 +65,6 @@ def take_share(number: int, num_workers: int, num_gpus: int) -> int:
         os.sched_setaffinity(0, share)
     os.environ["OMP_NUM_THREADS"] = str(len(share))
     return len(share)
-
-
-def available_cores() -> list[int]:
-    """Return the cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
-    return list(range(os.cpu_count() or 1))
 
 
 def _exit_with_parent() -> None:

@@ -1,8 +1,7 @@
 """Fit body shape, pose and camera to a person in a photo, by optimisation over landmarks, silhouette and priors."""
 
 import math
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import cv2
@@ -29,6 +28,7 @@ from sherf.photo.energy import (
 )
 from sherf.photo.joint_limits import STANCE
 from sherf.photo.outline import Outline, extract_outline, outline_energy
+from sherf.photo.single_thread import single_threaded
 from sherf.scene import BodyPose, Camera
 
 DEFAULT_FOCAL = 1.2  # of the longer image side: a 43 mm lens, between phones and portraits
@@ -175,21 +175,6 @@ def _energy(
         pixels = project_to_image(vertices, camera_rotation(parameters.pitch), parameters, observations)
         total = total + outline_energy(pixels, outline)
     return total
-
-
-@contextmanager
-def single_threaded() -> Iterator[None]:
-    """Let torch use one thread inside the block: a fit's tensors are small, and threads slow it on a busy machine.
-
-    Yields:
-        Nothing; the caller's number of threads is restored afterwards.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _learning_rate_factor(step: int, options: FitOptions) -> float:

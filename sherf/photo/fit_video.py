@@ -14,8 +14,9 @@ from sherf.camera.rotations import axis_angle_to_matrix
 from sherf.photo import landmarks as marks
 from sherf.photo.detect import PersonLandmarks
 from sherf.photo.energy import FitParameters, Observations, body_energy, camera_rotation, collect_observations
-from sherf.photo.fit import DEFAULT_FOCAL, initial_orientation, initial_translation, single_threaded
+from sherf.photo.fit import DEFAULT_FOCAL, initial_orientation, initial_translation
 from sherf.photo.joint_limits import STANCE
+from sherf.photo.single_thread import single_threaded
 from sherf.progress import progress
 from sherf.scene import BodyPose
 

@@ -12,8 +12,9 @@ from jaxtyping import Float
 
 from sherf.errors import MissingAsset
 from sherf.files.assets import asset_path
+from sherf.threads import available_cores
 
-NUM_THREADS = 2
+NUM_THREADS = min(2, len(available_cores()))
 
 
 class TfliteModel:

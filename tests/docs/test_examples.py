@@ -41,7 +41,6 @@ def _run(document: str, folder: Path) -> str:
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
-        timeout=280,
         check=False,
     )
     assert finished.returncode == 0, finished.stderr

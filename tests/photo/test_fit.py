@@ -2,6 +2,9 @@
 
 import dataclasses
 import math
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 import torch
@@ -11,10 +14,11 @@ from sherf.body.body_model import BodyModel
 from sherf.camera.pinhole import project
 from sherf.photo import landmarks as marks
 from sherf.photo.energy import camera_rotation
-from sherf.photo.fit import BodyFit, fit_body
+from sherf.photo.fit import BodyFit, FitOptions, fit_body
 from sherf.photo.joint_limits import LOWER, STANCE, UPPER
 from sherf.photo.pose_prior import pose_energy
 from sherf.photo.scores import Scores, score_fit
+from sherf.photo.single_thread import single_threaded
 from sherf.scene import BodyPose
 
 SIZE = (400, 300)
@@ -56,10 +60,47 @@ def test_hidden_landmarks_do_not_pull(body: BodyModel) -> None:
     assert float(error.mean()) < 6.0
 
 
-def test_the_number_of_threads_is_restored(body: BodyModel) -> None:
+@pytest.fixture
+def three_threads() -> Iterator[None]:
     before = torch.get_num_threads()
-    fit_body(body, observed(body, standing()), SIZE, None)
-    assert torch.get_num_threads() == before
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_overlapping_fits_leave_every_thread_its_number_of_threads() -> None:
+    """One fit starts and ends while another runs, and a further thread uses torch for the first time meanwhile."""
+    with ExitStack() as pools:
+        first, second, other = (pools.enter_context(ThreadPoolExecutor(1)) for _ in range(3))
+        fits = [(pool, single_threaded()) for pool in (first, second)]
+        for pool, fit in fits:
+            pool.submit(fit.__enter__).result()
+        counts = [pool.submit(torch.get_num_threads).result() for pool in (first, second, other)]
+        assert counts == [1, 1, 3] and torch.get_num_threads() == 3
+        for pool, fit in fits:
+            pool.submit(fit.__exit__, None, None, None).result()
+        assert [pool.submit(torch.get_num_threads).result() for pool in (first, second, other)] == [3, 3, 3]
+    assert torch.get_num_threads() == 3
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_a_failing_fit_restores_the_number_of_threads() -> None:
+    with pytest.raises(ZeroDivisionError), single_threaded():
+        assert torch.get_num_threads() == 1
+        _ = 1 / 0
+    assert torch.get_num_threads() == 3
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_a_fit_is_the_same_with_any_number_of_threads(body: BodyModel) -> None:
+    person = observed(body, standing(math.radians(20)))
+    fits = []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        fits.append(fit_body(body, person, SIZE, None, FitOptions(landmark_steps=20, silhouette_steps=5)))
+    assert torch.equal(fits[0].pose.joints, fits[1].pose.joints)
+    assert torch.equal(fits[0].pose.betas, fits[1].pose.betas)
 
 
 @pytest.mark.parametrize("pitch", [-0.4, 0.0, 0.3])

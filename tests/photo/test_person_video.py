@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from power_cuts import POWER_CUTS
 from stage import camera_in_front, observed, standing
 
 from sherf.body.body_model import BodyModel
@@ -146,6 +148,19 @@ def test_the_motion_of_a_video_is_cached(
     monkeypatch.setattr("sherf.motion.from_video.estimate_motion_from_video", lambda *_: read_motion("idle"))
     other = obtain_motion_from_video(_write_video(tmp_path / "b.mp4", walking_by[1:]), tmp_path / "motion.npz", body)
     assert len(other) == len(read_motion("idle"))
+
+
+@pytest.mark.parametrize("damage", POWER_CUTS.values(), ids=POWER_CUTS)
+def test_a_damaged_motion_of_a_video_is_estimated_again(
+    body: BodyModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: Callable[[bytes], bytes]
+) -> None:
+    path, cache = _write_video(tmp_path / "by.mp4", [_grey(128, (128, 128))] * 3), tmp_path / "motion.npz"
+    monkeypatch.setattr("sherf.motion.from_video.estimate_motion_from_video", lambda *_: read_motion("idle"))
+    obtain_motion_from_video(path, cache, body)
+    cache.write_bytes(damage(cache.read_bytes()))
+    again = obtain_motion_from_video(path, cache, body)
+    torch.testing.assert_close(again.joints, read_motion("idle").joints)
+    torch.testing.assert_close(read_motion(cache).joints, again.joints)
 
 
 def test_a_users_motion_file_is_not_overwritten(body: BodyModel, tmp_path: Path) -> None:

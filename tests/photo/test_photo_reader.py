@@ -184,10 +184,10 @@ def test_a_decompression_bomb_is_refused_from_its_header(tmp_path: Path) -> None
         path = tmp_path / "bomb.png"
         path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b""))
         tracemalloc.start()
-        begin = time.monotonic()
+        begin = time.process_time()
         with pytest.raises(BadInput, match=words):
             read_photo(path)
-        assert time.monotonic() - begin < 1
+        assert time.process_time() - begin < 1
         assert tracemalloc.get_traced_memory()[1] < 10_000_000
         tracemalloc.stop()
 

@@ -22,7 +22,7 @@ API = "/gradio_api"
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator["httpx.Client"]:
     """The page's server."""
     folder = tmp_path_factory.mktemp("page")
-    with served(folder, attacked=True) as address, httpx.Client(base_url=address, timeout=60) as client:
+    with served(folder, attacked=True) as address, httpx.Client(base_url=address, timeout=None) as client:
         client.headers["x-uploads"] = str(folder / "tmp")
         yield client
 
@@ -115,9 +115,7 @@ def test_a_process_that_dies_is_restarted_without_the_uploads(page: "httpx.Clien
     age = time.time() - (server / "stat").stat().st_mtime
     time.sleep(max(0.0, MIN_UPTIME_S - age) + 1)
     os.kill(int(server.name), signal.SIGKILL)
-    end = time.monotonic() + 60
     while not _answers(page):
-        assert time.monotonic() < end
         time.sleep(0.2)
     assert not list(uploads.rglob("me.png"))
     assert upload(page, "you.png", b"yours").status_code == 200

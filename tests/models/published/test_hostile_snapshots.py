@@ -133,7 +133,7 @@ def test_bombs_are_rejected_in_little_memory_and_time(tmp_path: Path) -> None:
     for case, content in cases.items():
         (tmp_path / f"{case}.pkl").write_bytes(content)
     done = subprocess.run(
-        [sys.executable, "-c", LIMITED, tmp_path], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", LIMITED, tmp_path], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [f"refused {name}" for name in sorted(f"{case}.pkl" for case in cases)]
