@@ -23,12 +23,14 @@ from pathlib import Path
 import psutil
 
 from sherf.body.files import load_body_model
+from sherf.datasets.data_digest import data_digest
 from sherf.datasets.openpeople_data import OpenPeople
 from sherf.models.atlas import atlas_of
+from sherf.models.checkpoint import read_about
 from sherf.progress import progress
 from sherf.training.read_options import read_training
 from sherf.training.texture_cache import TextureCache
-from sherf.training.training_pairs import TrainingPairs, data_digest
+from sherf.training.training_pairs import TrainingPairs
 
 SHERF = [sys.executable, "-m", "sherf.cli"]
 SCALED = {
@@ -141,7 +143,7 @@ def row(name: str, out: Path, data: Path, subjects: tuple[str, ...], seconds: fl
         scored = ["benchmark", "openpeople", "--data", data, "--split", "validation", "--out", folder / "scores"]
         scored += ["--model", run / "checkpoint.safetensors", "--subjects", *subjects]
         subprocess.run([*SHERF, *map(str, scored)], env=ONE_CORE, check=True, stdout=subprocess.DEVNULL)
-    about = json.loads((run / "checkpoint.json").read_text())["training"]
+    about = read_about(run / "checkpoint.safetensors")["training"]
     scores = json.loads(results.read_text())["protocols"]["standard_person_box"]
     view, pose = scores["novel_view"], scores["novel_pose"]
     numbers = [f"{view[key]:.{digits}f}" for key, digits in METRICS] + [f"{pose['psnr']:.2f}"]

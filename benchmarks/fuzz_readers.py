@@ -83,7 +83,7 @@ def _avatar(path: Path) -> Any:
 
 
 def _checkpoint(suffix: str) -> Callable[[Path], Read]:
-    """Read a pair of files, one of them mutated."""
+    """Read a pair of files of an earlier version, one of them mutated."""
 
     def prepare(folder: Path) -> Read:
         if suffix == ".safetensors":  # build the network of the valid JSON once
@@ -262,6 +262,7 @@ _ALL = (
     Reader("body pickle", seeds.body_pickle, ".pkl", _plain(lambda path: read_body_model(path, "x"))),
     Reader("avatar", seeds.avatars, ".safetensors", _plain(_avatar)),
     Reader("avatar of a network", seeds.network_avatars, ".safetensors", _plain(_avatar)),
+    Reader("checkpoint", lambda: [seeds.checkpoint_file()], ".safetensors", _plain(load_checkpoint)),
     Reader("checkpoint weights", lambda: [seeds.checkpoint_pair()[0]], "", _checkpoint(".safetensors")),
     Reader("checkpoint json", lambda: [seeds.checkpoint_pair()[1]], "", _checkpoint(".json")),
     Reader("snapshot", seeds.snapshots, ".pkl", _plain(_snapshot)),

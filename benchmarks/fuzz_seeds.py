@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from safetensors.torch import save
+from safetensors.torch import load, save
 
 from sherf.body.skeleton import JOINT_NAMES, PARENTS
 from sherf.models.checkpoint import save_checkpoint
@@ -269,13 +269,23 @@ def _observation() -> dict[str, torch.Tensor]:
 
 
 @cache
-def checkpoint_pair() -> tuple[bytes, bytes]:
-    """Return the bytes of a checkpoint's weights and of its JSON."""
+def checkpoint_file() -> bytes:
+    """Return a checkpoint of a tiny network in the published architecture."""
     torch.manual_seed(0)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "x.safetensors"
         save_checkpoint(PaperNetwork(TINY), path, {})
-        return path.read_bytes(), path.with_suffix(".json").read_bytes()
+        return _in_order(path.read_bytes())
+
+
+@cache
+def checkpoint_pair() -> tuple[bytes, bytes]:
+    """Return a checkpoint as earlier versions wrote it: the bytes of the weights, and of the JSON beside them."""
+    content = checkpoint_file()
+    length = int.from_bytes(content[:8], "little")
+    about = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["about"])
+    weights = save(load(content), {"format": "sherf-checkpoint"})
+    return _in_order(weights), json.dumps(about | {"version": 1}).encode()
 
 
 def snapshots() -> list[bytes]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from sherf.files.assets import SUMS
 from sherf.files.digest import file_sha256
 from sherf.files.output import write_text
-from sherf.models.checkpoint import about_path, load_checkpoint, read_about, save_checkpoint
+from sherf.models.checkpoint import load_checkpoint, read_about, save_checkpoint
 
 
 def main() -> None:
@@ -21,8 +21,8 @@ def main() -> None:
     target = Path(__file__).parent.parent / "checkpoints" / model.config.name / f"{model.config.name}.safetensors"
     about = read_about(source)
     save_checkpoint(model, target, {key: about[key] for key in ("training",)}, half=True)
-    files = (target, about_path(target))
-    write_text(target.parent / SUMS, "".join(f"{file_sha256(file)}  {file.name}\n" for file in files))
+    target.with_suffix(".json").unlink(missing_ok=True)  # the description of an earlier version
+    write_text(target.parent / SUMS, f"{file_sha256(target)}  {target.name}\n")
     print(target, f"{target.stat().st_size / 1e6:.1f} MB, {about['training']['step']} steps")
 
 

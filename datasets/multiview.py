@@ -5,6 +5,7 @@ millimetres, lens distortion, pixel centres. It returns images as stored on disk
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from jaxtyping import Bool, Float
@@ -35,6 +36,8 @@ class MultiviewData(Protocol):
     """As on the command line: openpeople, thuman, renderpeople, humman, zju-mocap."""
     body_model: str
     """The body model that the poses' betas belong to."""
+    root: Path
+    """Its folder, which holds a folder of each subject's name."""
 
     @property
     def subjects(self) -> tuple[str, ...]:

@@ -11,9 +11,10 @@ from sherf.body.body_model import BodyModel
 from sherf.body.files import load_body_model
 from sherf.datasets.annotations import read_cached
 from sherf.datasets.multiview import View
-from sherf.datasets.openpeople.store import RECORD, read_manifest, read_record, read_view
+from sherf.datasets.openpeople.store import MANIFEST, RECORD, read_manifest, read_record, read_view
 from sherf.datasets.published_layouts import pose_vertices
 from sherf.errors import BadInput
+from sherf.files.names import check_name
 from sherf.scene import BodyPose, Camera, Subject
 
 Split = Literal["train", "validation", "test"]
@@ -34,12 +35,12 @@ class OpenPeople:
             split: which people; None takes all.
 
         Raises:
-            BadInput: the folder has no manifest of OpenPeople, or no people of the split.
+            BadInput: the folder has no manifest of OpenPeople or no people of the split, or a person's name is a path.
         """
         people = read_manifest(root)["people"]
         self.root, self.split = root, split
         self.subjects = tuple(
-            name for name, person in sorted(people.items())
+            check_name(name, f"{root / MANIFEST}, people") for name, person in sorted(people.items())
             if isinstance(person, dict) and (split is None or person.get("split") == split)
         )  # fmt: skip
         if not self.subjects:

@@ -1,5 +1,6 @@
 """Conversions that the published data sets share: cameras, lenses, SMPL parameters, subject folders, frame numbers."""
 
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from sherf.body.body_model import BodyModel
 from sherf.datasets.annotation_values import check_numbers, get_flat_numbers, get_value
 from sherf.datasets.multiview import View
 from sherf.errors import BadInput
+from sherf.files.names import check_name
 from sherf.scene import BodyPose, Camera, Subject
 
 PIXEL_CENTRE = 0.5
@@ -142,7 +144,7 @@ def find_subjects(root: Path, marker: str, name: str) -> tuple[Path, tuple[str, 
         name: of the data set, for errors.
 
     Raises:
-        BadInput: the folder does not exist or contains no subject.
+        BadInput: the folder does not exist or contains no subject, or a name in human_list.txt is a path.
     """
     if (root / marker).is_file():
         return root.parent, (root.name,)
@@ -150,8 +152,7 @@ def find_subjects(root: Path, marker: str, name: str) -> tuple[Path, tuple[str, 
         raise BadInput(f"the folder {root} does not exist.\nPass the folder of {name} with --data.")
     listing = root / "human_list.txt"
     if listing.is_file():
-        lines = listing.read_text(errors="replace").splitlines()
-        return root, tuple(line.strip().strip("/") for line in lines if line.strip())
+        return root, tuple(_read_names(listing))
     present = sorted(path.parent.name for path in root.glob(f"*/{marker}"))
     if not present:
         found = ", ".join(sorted(path.name for path in root.iterdir())[:8]) or "nothing"
@@ -160,6 +161,17 @@ def find_subjects(root: Path, marker: str, name: str) -> tuple[Path, tuple[str, 
             "Pass the folder that contains the subjects' folders."
         )
     return root, tuple(present)
+
+
+def _read_names(listing: Path) -> Iterator[str]:
+    """Yield the names of a list, one a line; a slash may follow each.
+
+    Raises:
+        BadInput: a name is a path.
+    """
+    for number, line in enumerate(listing.read_text(errors="replace").split("\n"), start=1):
+        if line.strip():
+            yield check_name(line.strip().rstrip("/"), f"{listing}, line {number}")
 
 
 def list_frames(folder: Path, suffix: str) -> tuple[int, ...]:

@@ -1,6 +1,5 @@
 """Generate the data set: in parallel, resumable, verified."""
 
-import os
 import secrets
 import shutil
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -22,9 +21,11 @@ from sherf.datasets.openpeople.posing import arm_penetration, skin_protrusion
 from sherf.datasets.openpeople.stage import Stage
 from sherf.datasets.openpeople.store import (
     MANIFEST,
+    DamagedFile,
     Plan,
     camera_to_json,
     find_fault,
+    find_people,
     person_folder,
     read_manifest,
     remove_partial_outputs,
@@ -37,8 +38,9 @@ from sherf.datasets.openpeople.viewpoints import draw_viewpoints
 from sherf.errors import BadInput
 from sherf.files.interrupts import block_interrupts_in_children
 from sherf.files.lock import lock_folder
-from sherf.files.output import PARTIAL_PREFIX, translate_write_errors
+from sherf.files.output import PARTIAL_PREFIX, sync, translate_write_errors
 from sherf.progress import print_status, progress
+from sherf.threads import available_cores
 
 MAX_PROTRUSION_M = 0.005
 """Poses in which skin sticks out of the clothes farther than this are rejected."""
@@ -83,7 +85,7 @@ def _generate(options: GenerateOptions, plan: Plan) -> list[int]:
     missing = [seed for seed in wanted if _needs_generating(out, seed, plan)]
     if len(missing) < len(wanted):
         print_status(f"{len(wanted) - len(missing)} of {len(wanted)} people already exist")
-    _generate_in_parallel(out, missing, plan, options.workers or os.cpu_count() or 1)
+    _generate_in_parallel(out, missing, plan, options.workers or len(available_cores()))
     seeds = sorted({*existing, *wanted})
     damaged = [problem for seed in progress(seeds, "verify") if (problem := find_fault(person_folder(out, seed), plan))]
     if damaged:
@@ -112,6 +114,7 @@ def generate_person(out: Path, seed: int, plan: Plan) -> None:
             if final.exists():
                 shutil.rmtree(final)
             partial.rename(final)
+            sync(out)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
@@ -187,21 +190,27 @@ def _check_options(options: GenerateOptions) -> None:
 
 
 def _read_listed_seeds(out: Path, plan: Plan) -> list[int]:
-    """Return the seeds listed in an existing manifest, which must have been written with the same options.
+    """Return the seeds listed in an existing manifest, or, if it is damaged, of the people in the folder.
 
     Raises:
-        BadInput: the folder was generated with other options, or its manifest cannot be read.
+        BadInput: the folder was generated with other options, or its manifest is not one or has a newer layout.
     """
     if not (out / MANIFEST).exists():
         return []
-    content = read_manifest(out)
-    if content["plan"] != asdict(plan):
-        changed = [key for key, value in asdict(plan).items() if content["plan"].get(key) != value]
+    try:
+        content = read_manifest(out)
+        people, planned = list(content["people"]), content["plan"]
+    except DamagedFile as error:
+        print_status(f"{error}: listing the people in the folder again")
+        records = find_people(out)
+        people, planned = list(records), next((record["plan"] for record in records.values()), asdict(plan))
+    if planned != asdict(plan):
+        changed = [key for key, value in asdict(plan).items() if planned.get(key) != value]
         raise BadInput(
             f"{out} holds people generated with other options ({', '.join(changed)}).\n"
             "Choose another folder, or use the same options to add people."
         )
-    return [int(name) for name in content["people"] if name.isdigit() and person_folder(out, int(name)).name == name]
+    return [int(name) for name in people if name.isdigit() and person_folder(out, int(name)).name == name]
 
 
 def _needs_generating(out: Path, seed: int, plan: Plan) -> bool:
@@ -224,14 +233,14 @@ def _generate_in_parallel(out: Path, seeds: list[int], plan: Plan, workers: int)
         return
     pool = ProcessPoolExecutor(min(workers, len(seeds)), get_context("spawn"), torch.set_num_threads, (1,))
     try:
-        with block_interrupts_in_children():
+        with block_interrupts_in_children(termination=True):
             futures: list[Future[None]] = [pool.submit(generate_person, out, seed, plan) for seed in seeds]
         for future in progress(futures, "people"):
             future.result()
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
         for worker in active_children():
-            worker.terminate()
+            worker.kill()
             worker.join()
         remove_partial_outputs(out)
         raise

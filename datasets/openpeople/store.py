@@ -9,6 +9,7 @@ DIR/000123/p00_photo.jpg     view 0 over a synthetic background, with --photos
 
 import json
 import shutil
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,18 +21,22 @@ from jaxtyping import Float32, UInt8
 from sherf.datasets.openpeople.stage import RenderedView
 from sherf.errors import BadInput
 from sherf.files.digest import file_sha256
-from sherf.files.output import PARTIAL_PREFIX, write_json
+from sherf.files.images import PNG_SIGNATURE
+from sherf.files.output import PARTIAL_PREFIX, sync, write_json
 from sherf.files.versions import check_version
 from sherf.scene import Camera
 
 MANIFEST, RECORD = "manifest.json", "person.json"
 DEPTH_UNIT_M = 1e-4
 """Metres per unit of a stored depth."""
-PNG = b"\x89PNG\r\n\x1a\n"
 MAX_CHUNKS, MAX_DEFLATE_RATIO = 10_000, 1100
 """Limits on what a PNG may claim. DEFLATE compresses by a factor of about 1,030 at most."""
 LAYOUT = 1
 """Version of the file layout; increase it whenever the layout changes."""
+
+
+class DamagedFile(BadInput):
+    """A file is not the JSON that it was written as."""
 
 
 @dataclass(frozen=True)
@@ -112,8 +117,10 @@ def read_view(
 
 
 def write_record(folder: Path, record: dict[str, Any]) -> None:
-    """Write person.json with the hash of every other file: this completes the folder."""
+    """Write person.json with the hash of every other file: this completes the folder, which is on disk thereafter."""
     names = sorted(path.name for path in folder.iterdir() if path.name != RECORD)
+    for name in names:
+        sync(folder / name)
     write_json(folder / RECORD, record | {"sha256": {name: file_sha256(folder / name) for name in names}})
 
 
@@ -170,6 +177,15 @@ def find_fault(folder: Path, plan: Plan | None = None) -> str | None:
     return None
 
 
+def find_people(root: Path) -> dict[str, dict[str, Any]]:
+    """Return the records of all people in the folder by name, whatever its manifest says."""
+    records = {}
+    for folder in sorted(path.parent for path in root.glob(f"*/{RECORD}")):
+        with suppress(BadInput):
+            records[folder.name] = read_record(folder)
+    return records
+
+
 def write_manifest(root: Path, plan: Plan, seeds: list[int]) -> None:
     """Write manifest.json: the plan, and each person's split and record hash.
 
@@ -203,6 +219,7 @@ def read_manifest(root: Path) -> dict[str, Any]:
 
     Raises:
         BadInput: the file is missing, is not a manifest of OpenPeople, or has a newer layout.
+        DamagedFile: it is not a JSON object.
     """
     path = root / MANIFEST
     content = _read_json(path)
@@ -230,7 +247,8 @@ def _read_json(path: Path) -> dict[str, Any]:
     """Return the JSON object in a file.
 
     Raises:
-        BadInput: the file is missing or is not a JSON object.
+        BadInput: the file is missing.
+        DamagedFile: it is not a JSON object.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -240,9 +258,9 @@ def _read_json(path: Path) -> dict[str, Any]:
             f"Generate it with: sherf generate openpeople --out {path.parent}"
         ) from None
     except (OSError, ValueError, RecursionError) as error:
-        raise BadInput(f"cannot read {path}: {error}") from error
+        raise DamagedFile(f"cannot read {path}: {error}") from error
     if not isinstance(content, dict):
-        raise BadInput(f"{path} is not a JSON object.")
+        raise DamagedFile(f"{path} is not a JSON object.")
     return content
 
 
@@ -260,11 +278,11 @@ def _is_complete_png(content: bytes) -> bool:
     Checked before decoding, because OpenCV accepts many other formats and allocates whatever a header claims.
     """
     width, height = (int.from_bytes(content[at : at + 4], "big") for at in (16, 20))
-    at, chunks = len(PNG), 0
+    at, chunks = len(PNG_SIGNATURE), 0
     while at < len(content) and chunks <= MAX_CHUNKS:
         at, chunks = at + 12 + int.from_bytes(content[at : at + 4], "big"), chunks + 1
     is_plausible_size = 2 * width * height <= MAX_DEFLATE_RATIO * len(content)
-    return content.startswith(PNG) and at == len(content) and is_plausible_size
+    return content.startswith(PNG_SIGNATURE) and at == len(content) and is_plausible_size
 
 
 def _read(path: Path, channels: int, kind: type) -> np.ndarray:

@@ -40,11 +40,27 @@ def choose_motion(source: str, options: MotionOptions, folder: Path) -> Motion:
         body = load_body_model("openbody")
         motion = obtain_motion_from_video(Path(source), cache_file, body, options.motion_person)
     else:
-        subject = find_subject_folder(source)
-        motion = read_motion(source) if subject is None else _read_subject_motion(subject)
-        if motion.source:
-            print_status(f"{source}: {motion.source}")
+        motion = load_motion(source)
     return edit_motion(motion, options)
+
+
+def load_motion(source: str) -> Motion:
+    """Load a motion that is not a video, and print what was recognised.
+
+    Args:
+        source: a built-in motion's name, a motion file, or a data set's subject folder.
+
+    Returns:
+        The motion as it is, in motion space.
+
+    Raises:
+        BadInput: there is no such motion, or it cannot be read.
+    """
+    subject = find_subject_folder(source)
+    motion = read_motion(source) if subject is None else _read_subject_motion(subject)
+    if motion.source:
+        print_status(f"{source}: {motion.source}")
+    return motion
 
 
 def is_video_motion(source: str) -> bool:

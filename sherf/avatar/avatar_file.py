@@ -128,7 +128,7 @@ def restore(saved: AvatarFile, body: BodyModel) -> EncodedAvatar:
     camera = Camera(tensors["K"], tensors["R"], tensors["T"], (image.shape[1], image.shape[2]))
     pose = BodyPose(tensors["betas"], tensors["joints"], tensors["R_world_body"], tensors["T_world_body"])
     subject = Subject(image, mask, camera, pose, body.name)
-    model = model_of_avatar(path, saved.config)
+    model = model_of_avatar(saved.config)
     return EncodedAvatar(model.unpack(path, tensors, subject, body), model, saved.report)
 
 

@@ -35,7 +35,10 @@ INDEX_TEMPLATE = Path(__file__).with_name("index.html")
 class PhotoSummary:
     """What the page and the table show of one photo."""
 
+    name: str
+    source: Path
     job: Job
+    """Its own, or the one that it is a duplicate of."""
     entries: dict[str, Entry]
     """By label."""
     failures: list[tuple[str, str]]
@@ -85,7 +88,7 @@ def write_summary(jobs: list[Job], ledger: Ledger, out: Path) -> list[Path]:
     Raises:
         OutputError: a file cannot be written.
     """
-    photos = [_summarise(job, ledger, out) for job in jobs]
+    photos = [photo for job in jobs for photo in _summarise(job, ledger, out)]
     counts = count_states(jobs, ledger)
     template = jinja2.Environment(autoescape=True).from_string(INDEX_TEMPLATE.read_text(encoding="utf-8"))
     write_text(out / INDEX, template.render(photos=photos, counts=counts, colours=VERDICT_COLOURS))
@@ -93,10 +96,13 @@ def write_summary(jobs: list[Job], ledger: Ledger, out: Path) -> list[Path]:
     return [out / INDEX, *_write_sheets(photos, out)]
 
 
-def _summarise(job: Job, ledger: Ledger, out: Path) -> PhotoSummary:
+def _summarise(job: Job, ledger: Ledger, out: Path) -> list[PhotoSummary]:
+    """Return the summaries of a job's photo and of its duplicates, which show the same results."""
     entries = {item.label: ledger[item] for item in job.items}
     failures = [failure for failure in ledger.failures(job) if failure[0] != AVATAR]
-    return PhotoSummary(job, entries, failures, _update_thumbnail(job, ledger, out / THUMBNAILS))
+    thumbnail = _update_thumbnail(job, ledger, out / THUMBNAILS)
+    names = [(job.name, job.source), *((duplicate.name, duplicate.source) for duplicate in job.duplicates)]
+    return [PhotoSummary(name, source, job, entries, failures, thumbnail) for name, source in names]
 
 
 def count_states(jobs: list[Job], ledger: Ledger) -> dict[str, int]:
@@ -119,8 +125,8 @@ def _table_row(photo: PhotoSummary, item: Item) -> list[Any]:
     job, entry = photo.job, photo.entries[item.label]
     files = " ".join(f"{job.name}/{name}" for name in entry.done.files) if entry.done else ""
     seconds = entry.done.seconds if entry.done else ""
-    source = os.path.relpath(job.source, job.folder.parent)
-    return [source, job.name, item.label, entry.status, photo.verdict, entry.attempts, seconds, files, entry.reason]
+    source = os.path.relpath(photo.source, job.folder.parent)
+    return [source, photo.name, item.label, entry.status, photo.verdict, entry.attempts, seconds, files, entry.reason]
 
 
 def _update_thumbnail(job: Job, ledger: Ledger, folder: Path) -> str:
@@ -137,14 +143,23 @@ def _update_thumbnail(job: Job, ledger: Ledger, folder: Path) -> str:
     if not sources:
         return ""
     path = folder / f"{job.name}.jpg"
-    if not path.exists() or path.stat().st_mtime < max(source.stat().st_mtime for source in sources):
+    if not _is_whole_image(path) or path.stat().st_mtime < max(source.stat().st_mtime for source in sources):
         try:
             parts = [_resize(read(source)) for source in sources]
-        except BadInput:
+        except (BadInput, OSError, SyntaxError):  # Pillow raises the others for damaged images
             return ""
-        with atomic_output(path) as partial:
+        with atomic_output(path, durable=False) as partial:
             _side_by_side(parts).save(partial, quality=JPEG_QUALITY)
     return f"{folder.name}/{path.name}"
+
+
+def _is_whole_image(path: Path) -> bool:
+    try:
+        with Image.open(path) as image:
+            image.load()
+    except (OSError, SyntaxError):
+        return False
+    return True
 
 
 def _side_by_side(images: list[Image.Image]) -> Image.Image:
@@ -197,4 +212,4 @@ def _draw_cell(sheet: Image.Image, photo: PhotoSummary, corner: tuple[int, int],
         sheet.paste(small, (x + (CELL - small.width) // 2, y + (CELL - small.height) // 2))
     colour = VERDICT_COLOURS.get(photo.verdict, "#888888")
     draw.rectangle((x + 2, y + CELL + 4, x + 10, y + CELL + 12), fill=colour)
-    draw.text((x + 14, y + CELL + 2), photo.job.name[:MAX_CAPTION_LENGTH], fill="black")
+    draw.text((x + 14, y + CELL + 2), photo.name[:MAX_CAPTION_LENGTH], fill="black")

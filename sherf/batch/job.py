@@ -68,6 +68,17 @@ class Item:
     """Of a video."""
     key: str = ""
     """SHA-256 of the photo's folder name and of everything that the output depends on."""
+    fault: str = ""
+    """Why it cannot be made, as far as planning found out; empty: it is tried."""
+
+
+@dataclass(frozen=True)
+class Duplicate:
+    """Another request whose photo and outputs are those of a job."""
+
+    name: str
+    """Of the output folder that it would have."""
+    source: Path
 
 
 @dataclass(frozen=True)
@@ -81,6 +92,7 @@ class Job:
     settings: Settings
     keep_frames: bool = False
     """Of videos."""
+    duplicates: tuple[Duplicate, ...] = ()
 
 
 def preview_frame(job: Job, item: Item) -> Path:

@@ -15,7 +15,7 @@ from sherf.avatar.result_files import AVATAR as AVATAR_FILE
 from sherf.avatar.result_files import FIT, OVERLAY, REPORT
 from sherf.batch.job import AVATAR, Item, Job, is_camera_path, preview_frame
 from sherf.batch.ledger import Done, write_done_file
-from sherf.errors import OutputError, SherfError
+from sherf.errors import BadInput, OutputError, SherfError
 from sherf.export.exporter import Exporter
 from sherf.export.options import ExportOptions
 from sherf.files.options import OutputOptions
@@ -73,7 +73,8 @@ def _attempt(maker: "ItemMaker", item: Item) -> Result:
         files, about = maker.make(item)
         names = [str(path.relative_to(job.folder)) for path in files]
         seconds = round(time.perf_counter() - start, 2)
-        done = Done(item.key, item.label, names, seconds, item.frames, job.settings.render.size, about)
+        sizes = [path.stat().st_size for path in files]
+        done = Done(item.key, item.label, names, seconds, item.frames, job.settings.render.size, about, sizes)
         write_done_file(job.folder, done)
         return Result(item.label, "done", done)
     except OutputError as error:
@@ -104,10 +105,13 @@ class ItemMaker:
             The files written, and what the record says about them (`Done.about`).
 
         Raises:
+            BadInput: planning found that it cannot be made.
             SherfError: the photo, a motion or an option cannot be used.
             OutputError: a file cannot be written.
         """
         job = self.job
+        if item.fault:
+            raise BadInput(item.fault)
         if item.output == AVATAR:
             return self._make_avatar()
         if item.output == "video":

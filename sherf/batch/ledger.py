@@ -43,6 +43,20 @@ class Done:
     """Side of the rendered frames, pixels."""
     about: dict[str, Any] = field(default_factory=dict)
     """Of an avatar: verdict, reasons and warnings of the fit."""
+    sizes: list[int] = field(default_factory=list)
+    """Of the files, in bytes; empty in records of older versions."""
+
+    def is_complete(self, folder: Path) -> bool:
+        """Return whether all files are there and none was cut short since.
+
+        Args:
+            folder: the photo's.
+
+        Raises:
+            OSError: a file cannot be found.
+        """
+        sizes = self.sizes or [1] * len(self.files)
+        return all((folder / name).stat().st_size >= max(size, 1) for name, size in zip(self.files, sizes, strict=True))
 
 
 @dataclass(frozen=True)
@@ -72,8 +86,7 @@ class Ledger:
         self.path = path
         self._db = _open_database(path)
         try:
-            rows = self._db.execute("SELECT key, status, attempts, reason, record FROM item").fetchall()
-            self.entries = {row[0]: _parse_entry(*row[1:]) for row in rows}
+            self.entries = _read_entries(self._db)
         except (sqlite3.DatabaseError, TypeError, ValueError):
             self._db.close()
             backup = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
@@ -167,7 +180,7 @@ class Ledger:
             with self._db:
                 self._db.execute("INSERT OR REPLACE INTO item VALUES (?, ?, ?, ?, ?, ?, ?)", row)
                 self._db.execute("INSERT INTO event VALUES (?, ?, ?, ?)", (time.time(), item.key, event, entry.reason))
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
             raise OutputError(
                 f"cannot write {self.path}: {error}.\nTo fix this: check the disk's free space and permissions, then "
                 "run the same command again to resume; nothing is lost."
@@ -189,13 +202,12 @@ def write_done_file(folder: Path, done: Done) -> None:
 
 
 def read_done_file(folder: Path, item: Item) -> Done | None:
-    """Return what an earlier run recorded of exactly this item, if all its files still exist, else None."""
+    """Return what an earlier run recorded of exactly this item, if all its files are whole, else None."""
     try:
         done = Done(**json.loads(_done_file(folder, item.label).read_text(encoding="utf-8")))
-        is_complete = all((folder / name).stat().st_size > 0 for name in done.files)  # a power cut leaves empty files
+        return done if done.key == item.key and done.is_complete(folder) else None
     except (OSError, ValueError, TypeError):
         return None
-    return done if done.key == item.key and is_complete else None
 
 
 def _done_file(folder: Path, label: str) -> Path:
@@ -285,9 +297,24 @@ def _open_database(path: Path) -> sqlite3.Connection:
     except sqlite3.OperationalError as error:
         raise OutputError(f"cannot open {path}: {error}.") from error
     with suppress(sqlite3.DatabaseError):  # not a database: noticed when it is read
-        db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA synchronous = EXTRA")  # FULL may lose the last change in a power cut
         db.executescript(SCHEMA)
     return db
+
+
+def _read_entries(db: sqlite3.Connection) -> dict[str, Entry]:
+    """Return all entries by their keys.
+
+    Raises:
+        DatabaseError: the file is damaged, or is not an SQLite file.
+        TypeError: a record lacks a field.
+        ValueError: a record is not JSON.
+    """
+    (state,) = db.execute("PRAGMA quick_check").fetchone()
+    if state != "ok":
+        raise sqlite3.DatabaseError(state)
+    rows = db.execute("SELECT key, status, attempts, reason, record FROM item")
+    return {row[0]: _parse_entry(*row[1:]) for row in rows}
 
 
 def _parse_entry(status: Status, attempts: int, reason: str, record: str | None) -> Entry:

@@ -103,7 +103,7 @@ class LocalEngine:
         self.logs.mkdir(parents=True, exist_ok=True)
         share = (number, self.num_workers, self.num_gpus)
         process = context.Process(target=run_worker, args=(child_end, self.logs / f"worker-{number + 1}.log", share))
-        with block_interrupts_in_children():
+        with block_interrupts_in_children(termination=True):
             process.start()
             worker = _Worker(number, process, parent_end)
             self._workers.append(worker)

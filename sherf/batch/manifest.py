@@ -18,6 +18,7 @@ from sherf.batch.options import BatchOutput
 from sherf.datasets.subject_folder import identify_data_set
 from sherf.errors import BadInput
 from sherf.export.options import MeshOptions
+from sherf.files.names import check_name
 from sherf.motion.options import MotionOptions
 from sherf.motion.read import builtin_motions, split_clip
 from sherf.photo.options import PhotoOptions
@@ -130,13 +131,15 @@ def _parse_row(row: dict[str, Any], location: str, folder: Path, common: JobRequ
     """Return the request of a row: paths are relative to the manifest's folder, lists may be separated by spaces or ;.
 
     Raises:
-        BadInput: the photo does not exist.
+        BadInput: the photo does not exist, or the name is a path.
     """
     lists = {key: row[key].replace(";", " ").split() for key in LIST_COLUMNS if isinstance(row.get(key), str)}
     values = Row(**{**row, **lists}).model_dump(exclude_none=True)
     source = folder / values["photo"]
     if not os.path.exists(source):  # also False for a name that is too long, where Path.exists raises
         raise BadInput(f"there is no file {source}")
+    if "name" in values:
+        check_name(values["name"], "name")
     for name in ("mask", "edit"):
         if name in values:
             values[name] = folder / values[name]

@@ -1,6 +1,8 @@
 """Workers on all machines of a Ray cluster, which share the file system of the output folder."""
 
 import os
+import signal
+import threading
 
 from sherf.batch.engine import JobUpdate
 from sherf.batch.job import Job
@@ -32,7 +34,10 @@ class RayEngine:
             import ray
         except ModuleNotFoundError as error:
             raise MissingAsset(f"--engine ray needs {error.name}: pip install 'sherf[ray]'") from error
+        handler = signal.getsignal(signal.SIGTERM)
         ray.init(log_to_driver=False, include_dashboard=False, configure_logging=False)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, handler)  # Ray replaces it
         self._resource = "GPU" if use_gpus else "CPU"
         task = ray.remote(max_retries=0, num_gpus=1) if use_gpus else ray.remote(max_retries=0, num_cpus=1)
         self._task = task(_run_to_end)

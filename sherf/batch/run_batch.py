@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from sherf.batch.duplicates import link_duplicates, names_of_duplicates, remove_links
 from sherf.batch.engine import Engine
 from sherf.batch.index_page import RESULTS, count_states, write_summary
 from sherf.batch.job import Job, JobRequest, Settings
@@ -15,11 +16,10 @@ from sherf.batch.ledger import Ledger, import_shard_failures, ledger_path, lock_
 from sherf.batch.local_engine import DEFAULT_MAX_WORKERS, LocalEngine
 from sherf.batch.manifest import read_requests
 from sherf.batch.options import BatchOptions
-from sherf.batch.plan import plan, with_motion_files
+from sherf.batch.plan import plan, with_existing_motion_files, with_motion_files
 from sherf.batch.ray_engine import RayEngine
 from sherf.batch.scheduler import run_jobs, waiting_items
 from sherf.batch.time_estimate import estimate_seconds
-from sherf.batch.worker_process import available_cores
 from sherf.errors import BadInput
 from sherf.export.options import MeshOptions
 from sherf.motion.options import MotionOptions
@@ -27,10 +27,12 @@ from sherf.photo.options import PhotoOptions
 from sherf.progress import print_status, progress
 from sherf.render.devices import choose_backend, count_gpus
 from sherf.render.options import RenderOptions
+from sherf.threads import available_cores
 
 LOGS = "logs"
 MAX_ATTEMPTS, MAX_WORKERS = 100, 512
-MAX_FAILURES_SHOWN = 20
+MAX_LINES = 20
+"""Most failures, and most duplicates, that the terminal shows."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class BatchReport:
     """Photo, item, reason; of a photo without an avatar only the avatar."""
     pages: list[Path]
     """The page and the contact sheets; none of a shard or a dry run."""
+    duplicates: dict[str, str]
+    """Names whose photo and outputs are those of another name, and that name."""
     seconds_left: float = 0.0
     """Estimate of a dry run."""
     is_measured: bool = True
@@ -55,6 +59,7 @@ class BatchReport:
             **self.counts,
             "failures": [dict(zip(("photo", "item", "reason"), failure, strict=True)) for failure in self.failures],
             "pages": [str(path) for path in self.pages],
+            "duplicates": self.duplicates,
             "seconds_left": round(self.seconds_left, 1),
         }
 
@@ -62,9 +67,13 @@ class BatchReport:
     def as_text(self) -> str:
         """The report for the terminal."""
         lines = [", ".join(f"{count} {state}" for state, count in self.counts.items())]
-        lines += [f"failed: {photo}, {item}: {reason}" for photo, item, reason in self.failures[:MAX_FAILURES_SHOWN]]
-        if len(self.failures) > MAX_FAILURES_SHOWN:
-            lines.append(f"... and {len(self.failures) - MAX_FAILURES_SHOWN} more, see {RESULTS}")
+        duplicates = list(self.duplicates.items())
+        lines += [f"{name}: the same photo as {first}, made once" for name, first in duplicates[:MAX_LINES]]
+        if len(duplicates) > MAX_LINES:
+            lines.append(f"... and {len(duplicates) - MAX_LINES} more")
+        lines += [f"failed: {photo}, {item}: {reason}" for photo, item, reason in self.failures[:MAX_LINES]]
+        if len(self.failures) > MAX_LINES:
+            lines.append(f"... and {len(self.failures) - MAX_LINES} more, see {RESULTS}")
         if self.seconds_left:
             basis = "measured in this batch" if self.is_measured else "typical of this program"
             lines.append(f"estimated time: {timedelta(seconds=round(self.seconds_left))} (from rates {basis})")
@@ -94,7 +103,6 @@ def run_batch(
 
     Raises:
         BadInput: the manifest or the options are invalid.
-        NoPerson: a video given as a motion shows no person.
         OutputError: the output folder cannot be written, or another batch uses it.
         MissingAsset: Ray, model weights or a body model are not installed.
     """
@@ -106,22 +114,25 @@ def run_batch(
     common = JobRequest(source, "", "", *outputs, Settings(photo, render, motion, mesh))
     requests = read_requests(source, common, options.out)
     if options.dry_run:
-        return _dry_run(requests, options)
+        return _dry_run(requests, options, _num_gpus(render))
     with lock_batch_folder(options.out, options.shard):
-        jobs = plan(with_motion_files(requests, options.out), options.out, options.shard)
+        with_motions, faults = with_motion_files(requests, options.out)
+        jobs = plan(with_motions, options.out, options.shard, faults)
         with closing(Ledger(ledger_path(options.out, options.shard))) as ledger:
+            remove_links(jobs)
             reconcile(ledger, jobs, options.retry_failed)
             if not options.shard and not options.retry_failed:
                 import_shard_failures(ledger, jobs)
             _run_waiting(jobs, ledger, options, render)
+            link_duplicates(jobs)
             pages = [] if options.shard else write_summary(jobs, ledger, options.out)
             failures = [(job.name, *failure) for job in jobs for failure in ledger.failures(job)]
-            return BatchReport(count_states(jobs, ledger), failures, pages)
+            return BatchReport(count_states(jobs, ledger), failures, pages, names_of_duplicates(jobs))
 
 
-def _dry_run(requests: list[JobRequest], options: BatchOptions) -> BatchReport:
+def _dry_run(requests: list[JobRequest], options: BatchOptions, num_gpus: int) -> BatchReport:
     """Report what would be done, without writing anything."""
-    jobs = plan(with_motion_files(requests, options.out, extract=False), options.out, options.shard)
+    jobs = plan(with_existing_motion_files(requests, options.out), options.out, options.shard)
     path = ledger_path(options.out, options.shard)
     with closing(Ledger(Path(":memory:"))) as ledger:
         if path.is_file():
@@ -129,8 +140,12 @@ def _dry_run(requests: list[JobRequest], options: BatchOptions) -> BatchReport:
                 ledger.entries |= existing.entries
         reconcile(ledger, jobs, options.retry_failed)
         seconds, is_measured = estimate_seconds(jobs, ledger)
-        seconds /= _num_workers(options, count_gpus())
-        return BatchReport(count_states(jobs, ledger), [], [], seconds, is_measured)
+        seconds /= _num_workers(options, num_gpus)
+        return BatchReport(count_states(jobs, ledger), [], [], names_of_duplicates(jobs), seconds, is_measured)
+
+
+def _num_gpus(render: RenderOptions) -> int:
+    return 0 if render.device == "cpu" else count_gpus()
 
 
 def _num_workers(options: BatchOptions, num_gpus: int) -> int:
@@ -151,7 +166,7 @@ def _run_waiting(jobs: list[Job], ledger: Ledger, options: BatchOptions, render:
 
 def _make_engine(options: BatchOptions, render: RenderOptions) -> Engine:
     choose_backend(render.device)  # raises where CUDA is required and missing
-    num_gpus = 0 if render.device == "cpu" else count_gpus()
+    num_gpus = _num_gpus(render)
     if options.engine == "local":
         return LocalEngine(_num_workers(options, num_gpus), options.out / LOGS, num_gpus)
     return RayEngine(use_gpus=num_gpus > 0)

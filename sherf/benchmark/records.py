@@ -1,8 +1,8 @@
 """Scores of single images, in a CSV that grows by one row per image, so that an interrupted run can resume."""
 
 import csv
+import io
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +10,8 @@ from typing import NamedTuple
 from sherf.benchmark.metrics import METRICS, Scores
 from sherf.benchmark.protocols import EvaluationPair, Kind
 from sherf.errors import BadInput
+from sherf.files.output import write_text
+from sherf.progress import print_status
 
 SCOPES = ("published", "standard", "standard_person_box")
 """How an image is scored: `published` and `standard` are the conventions of `sherf.benchmark.metrics` over the body's
@@ -17,6 +19,7 @@ box, `standard_person_box` is the standard one over the bounding rectangle of th
 KEYS = ("kind", "subject", "observed_pose", "observed_view", "pose", "view", "replaced", "angle")
 SCORES = tuple(f"{scope}.{metric}" for scope in SCOPES for metric in METRICS)
 COLUMNS = (*KEYS, *SCORES, "seconds")
+HEADER = ",".join(COLUMNS) + "\r\n"
 
 
 class RecordKey(NamedTuple):
@@ -87,41 +90,49 @@ class RecordFile:
         self.path = path
 
     def read(self) -> list[Record]:
-        """Read all complete rows; a row that was cut short by an interruption is removed from the file.
+        """Read all whole rows; rows that a crash or power cut damaged are removed from the file.
 
         Returns:
             The records, none if the file does not exist.
 
         Raises:
             BadInput: the file has other columns than `COLUMNS`.
+            OutputError: damaged rows cannot be removed.
         """
         if not self.path.exists():
             return []
-        text = self.path.read_text()
-        complete = text[: text.rfind("\n") + 1]
-        if complete != text:
-            self.path.write_text(complete)
-        rows = csv.DictReader(complete.splitlines())
-        if rows.fieldnames is not None and tuple(rows.fieldnames) != COLUMNS:
+        text = self.path.read_bytes().decode(errors="replace")
+        lines = list(io.StringIO(text, newline="\n"))
+        header = lines[0] if lines else HEADER
+        if header.endswith("\n") and header.rstrip() != HEADER.rstrip():
             raise BadInput(f"{self.path} was written by another version: its columns differ.\nChoose another --out.")
-        return list(_parse_rows(rows))
+        records = [(line, _parse_row(line)) for line in lines[1:]]
+        whole = [line for line, record in records if record is not None]
+        if [header, *whole] != lines or not header.endswith("\n"):
+            print_status(f"{self.path} is damaged: keeping its {len(whole)} whole rows; the others are scored again.")
+            write_text(self.path, "".join([HEADER, *whole]))
+        return [record for _, record in records if record is not None]
 
     def append(self, record: Record) -> None:
         """Append a row and flush it to disk."""
-        is_new = not self.path.exists() or self.path.stat().st_size == 0
-        with self.path.open("a", newline="") as file:
-            writer = csv.writer(file)
-            if is_new:
-                writer.writerow(COLUMNS)
+        if not self.path.exists():
+            write_text(self.path, HEADER)
+        with self.path.open("a", newline="", encoding="utf-8") as file:
             row = [*record.key, int(record.replaced), f"{record.angle:.2f}"]
-            writer.writerow([*row, *(f"{record.scores[name]:.6g}" for name in SCORES), f"{record.seconds:.4f}"])
+            scores = [f"{record.scores[name]:.6g}" for name in SCORES]
+            csv.writer(file).writerow([*row, *scores, f"{record.seconds:.4f}"])
             file.flush()
             os.fsync(file.fileno())
 
 
-def _parse_rows(rows: csv.DictReader) -> Iterator[Record]:
-    for row in rows:
-        yield Record(
+def _parse_row(line: str) -> Record | None:
+    """Return the record of a row; None if the row is damaged."""
+    if not line.endswith("\n"):
+        return None
+    try:
+        (cells,) = csv.reader([line])
+        row = dict(zip(COLUMNS, cells, strict=True))
+        return Record(
             kind="novel_view" if row["kind"] == "novel_view" else "novel_pose",
             subject=row["subject"],
             observed_pose=int(row["observed_pose"]),
@@ -133,3 +144,5 @@ def _parse_rows(rows: csv.DictReader) -> Iterator[Record]:
             scores={name: float(row[name]) for name in SCORES},
             seconds=float(row["seconds"]),
         )
+    except (ValueError, csv.Error):
+        return None

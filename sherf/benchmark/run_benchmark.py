@@ -12,6 +12,8 @@ from sherf.benchmark.options import BenchmarkOptions
 from sherf.benchmark.protocols import PROTOCOLS
 from sherf.benchmark.report import write_report
 from sherf.benchmark.runner import RECORDS, BenchmarkRun, evaluate, plan_evaluation
+from sherf.datasets.data_digest import content_digest
+from sherf.datasets.multiview import MultiviewData
 from sherf.datasets.open_data import DataName, open_data, required_body_model
 from sherf.errors import BadInput
 from sherf.files.lock import lock_folder
@@ -21,6 +23,8 @@ from sherf.render.backend import Backend
 
 QUICK_SUBJECTS, QUICK_IMAGES_PER_KIND = 3, 3
 SETTINGS, RESULTS, SUBJECTS, REPORT = "settings.json", "results.json", "subjects.csv", "report.html"
+FOLDER = "data"
+"""Setting that names the data set's folder: of all settings the only one that no score depends on."""
 MAX_NAMES_SHOWN = 20
 
 
@@ -56,7 +60,8 @@ def _run_in(
     protocol = PROTOCOLS[name]
     data = open_data(name, options.data, body, options.split)
     subjects = _choose_subjects(name, data.subjects, protocol.choose_subjects(data.subjects), options)
-    settings = _claim_folder(out, name, options, model.identity, subjects)
+    settings = _make_settings(options, data, model.identity, subjects)
+    claim_folder(out, settings, options.overwrite)
     run = BenchmarkRun([])
     pairs = plan_evaluation(data, protocol, subjects, run, QUICK_IMAGES_PER_KIND if options.quick else None)
     print_status(f"{name}: {len(pairs)} images of {len(subjects)} subjects, model {model.name}")
@@ -97,44 +102,62 @@ def _choose_subjects(
     return test_subjects[:QUICK_SUBJECTS] if options.quick else test_subjects
 
 
-def _claim_folder(out: Path, name: str, options: BenchmarkOptions, model: str, subjects: list[str]) -> dict[str, Any]:
-    """Return the settings that the folder's scores belong to, and write them as settings.json.
-
-    Raises:
-        BadInput: the folder holds scores of other settings.
-    """
-    settings = {
-        "benchmark": name,
+def _make_settings(options: BenchmarkOptions, data: MultiviewData, model: str, subjects: list[str]) -> dict[str, Any]:
+    """Return what the scores depend on, and the name of the data set's folder."""
+    return {
+        "benchmark": data.name,
         "model": model,
         "body_model": options.body_model,
-        "data": str(options.data.resolve().name),
+        FOLDER: str(options.data.resolve().name),
+        "data_sha256": content_digest(data, subjects),
         "split": options.split,
         "quick": options.quick,
         "estimated": options.estimated,
         "chosen_subjects": subjects,
         "tool": __version__,
     }
-    path = out / SETTINGS
-    if path.exists():
-        try:
-            before = json.loads(path.read_text())
-        except ValueError:
-            before = {}
-        different = [key for key in settings if before.get(key) != settings[key]]
-        if different and not options.overwrite:
-            raise BadInput(
-                f"{out} holds the scores of a different run: {', '.join(different)} differ.\n"
-                "Choose another --out, or pass --overwrite to discard them."
-            )
-        if different or options.overwrite:
-            (out / RECORDS).unlink(missing_ok=True)
+
+
+def claim_folder(out: Path, settings: dict[str, Any], overwrite: bool) -> None:
+    """Write settings.json, which says what the folder's scores depend on; scores of unknown settings are discarded.
+
+    Args:
+        out: the folder.
+        settings: of this run.
+        overwrite: discard scores of other settings, too.
+
+    Raises:
+        BadInput: the folder holds scores of other settings.
+        OutputError: the file cannot be written.
+    """
+    path, records = out / SETTINGS, out / RECORDS
+    before = _read_object(path)
+    different = [key for key in settings if key in before and before[key] != settings[key] and key != FOLDER]
+    if different and not overwrite:
+        raise BadInput(
+            f"{out} holds the scores of a different run: {', '.join(different)} differ.\n"
+            "Choose another --out, or pass --overwrite to discard them."
+        )
+    unknown = [key for key in settings if key not in before]
+    if unknown and records.exists() and not overwrite:
+        print_status(
+            f"{path} does not record {', '.join(unknown)}: the scores there may be of other data. Scoring again."
+        )
+    if different or unknown or overwrite:
+        records.unlink(missing_ok=True)
     write_json(path, settings)
-    return settings
 
 
 def _earlier_timing(out: Path) -> dict[str, float]:
     """Return the timing that an earlier run wrote, for a run that had nothing left to do."""
+    timing = _read_object(out / RESULTS).get("timing")
+    return timing if isinstance(timing, dict) else {}
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    """Return the JSON object in a file; an empty one if the file is missing or damaged."""
     try:
-        return json.loads((out / RESULTS).read_text())["timing"]
-    except (OSError, ValueError, KeyError):
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError):
         return {}
+    return content if isinstance(content, dict) else {}

@@ -1,4 +1,4 @@
-"""Exit codes: 0 success, 1 a user-fixable error, 2 a bug, 130 interrupted, 141 standard output was closed."""
+"""Exit codes: 0 success, 1 user-fixable error, 2 bug, 130 interrupted, 141 standard output closed, 143 terminated."""
 
 import os
 import re
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sherf.errors import MissingAsset, OutputError, SherfError
+from sherf.files.interrupts import TERMINATED, exit_on_termination
 from sherf.files.output import is_disk_full
 
 USER_ERROR, BUG, INTERRUPTED, CLOSED = 1, 2, 130, 141
@@ -25,9 +26,12 @@ def exits() -> Iterator[None]:
         SystemExit: always, unless the body succeeds.
     """
     try:
-        yield
+        with exit_on_termination():
+            yield
         sys.stdout.flush()
     except SystemExit as stop:
+        if stop.code == TERMINATED:
+            print("\nterminated; run the same command again to continue", file=sys.stderr)
         # The parser exits with 2 for a wrong argument; here that is a user error, and 2 is a bug.
         raise SystemExit(USER_ERROR if stop.code == 2 else stop.code) from None
     except SherfError as error:

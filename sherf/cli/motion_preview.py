@@ -56,7 +56,8 @@ def preview_motion(motion: Motion, out: Path) -> Path:
     prepare_output_folder(out)
     with tempfile.TemporaryDirectory() as folder:
         for i in progress(range(count), "preview"):
-            write_png(frame_path(Path(folder), i), _render_clay(body.pose(poses[i]).vertices, body.faces, camera))
+            image = _render_clay(body.pose(poses[i]).vertices, body.faces, camera)
+            write_png(frame_path(Path(folder), i), image, durable=False)
         return write_video(out / f"{motion.name}.mp4", Path(folder), FPS)
 
 

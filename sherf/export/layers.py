@@ -20,7 +20,7 @@ MIN_OPACITY = 0.5
 
 
 def write_layer(path: Path, layer: Layer, frame: Frame, camera: Camera) -> None:
-    """Write one layer of a frame as PNG.
+    """Write one layer of a frame as PNG, whole or not at all; after a power cut it has to be checked.
 
     depth: 16 bits, millimetres along the camera's z axis, 0 in the background. opacity, visibility: 8 bits, 255 is 1.
     normal: 8 bits per channel, (n + 1) / 2 in axes x right, y up, z towards the camera; black in the background.
@@ -46,7 +46,7 @@ def write_layer(path: Path, layer: Layer, frame: Frame, camera: Camera) -> None:
         case "normal":
             coded = ((compute_normals(frame, camera) + 1) / 2 * 255).round() * (frame.opacity >= MIN_OPACITY)
             image = Image.fromarray(coded.byte().movedim(0, -1).cpu().numpy())
-    with atomic_output(path) as partial:
+    with atomic_output(path, durable=False) as partial:
         image.save(partial, format="PNG")
 
 

@@ -16,6 +16,7 @@ from sherf.camera.transforms_json import write_cameras
 from sherf.errors import BadInput
 from sherf.export.layers import write_layer
 from sherf.export.video_writer import VIDEO_SUFFIXES, frame_path, parse_colour, write_frame, write_video
+from sherf.files.images import is_whole_png
 from sherf.files.options import OutputOptions
 from sherf.files.output import prepare_output_folder, write_json
 from sherf.progress import ProgressCallback, print_status, report_progress_to
@@ -111,7 +112,7 @@ def _images(out: Path) -> list[Path]:
 def write_sequence(
     sequence: FrameSequence, output: OutputOptions, options: RenderOptions, identity: dict[str, Any]
 ) -> list[Path]:
-    """Render the missing frames of a sequence to out/frames, and make the videos.
+    """Render the missing and damaged frames of a sequence to out/frames, and make the videos.
 
     Writes out/video.mp4, video.gif on request, and video.webm of transparent frames. Layers go to folders of their
     names, cameras to transforms.json.
@@ -137,7 +138,7 @@ def write_sequence(
     prepare_output_folder(frames)
     folders = {layer: prepare_output_folder(out / layer) for layer in options.layers}
     count = len(sequence)
-    missing = [i for i in range(count) if not all(frame_path(f, i).exists() for f in (frames, *folders.values()))]
+    missing = [i for i in range(count) if not all(is_whole_png(frame_path(f, i)) for f in (frames, *folders.values()))]
     if len(missing) < count:
         print_status(f"{count - len(missing)} of {count} frames exist already")
     for i in with_progress(missing, "frames"):
@@ -174,12 +175,16 @@ def _claim(output: OutputOptions, frames: Path, options: RenderOptions, identity
         before = None
     if existing and before != settings:
         if not output.overwrite:
-            known = before if isinstance(before, dict) else {}
-            differing = [key for key in settings if known.get(key) != settings[key]]
             raise BadInput(
-                f"{frames} holds {len(existing)} frames of another rendering (different: {', '.join(differing)}).\n"
+                f"{frames} holds {len(existing)} frames of another rendering ({_difference(before, settings)}).\n"
                 "Choose another --out, or pass --overwrite to replace them."
             )
         for path in _images(output.out):
             path.unlink(missing_ok=True)
     write_json(output.out / SETTINGS, settings)
+
+
+def _difference(before: Any, settings: dict[str, Any]) -> str:
+    if not isinstance(before, dict):
+        return f"{SETTINGS} is missing or damaged"
+    return f"different: {', '.join(key for key in settings if before.get(key) != settings[key])}"

@@ -64,7 +64,7 @@ def compose(frame: Frame, background: Float[Tensor, "3"] | None) -> Float[Tensor
 
 
 def write_frame(path: Path, frame: Frame, background: Float[Tensor, "3"] | None) -> None:
-    """Write a frame as PNG.
+    """Write a frame as PNG, whole or not at all; after a power cut it has to be checked.
 
     Args:
         path: the PNG file.
@@ -74,7 +74,7 @@ def write_frame(path: Path, frame: Frame, background: Float[Tensor, "3"] | None)
     Raises:
         OutputError: the file cannot be written.
     """
-    write_png(path, compose(frame, background), frame.opacity if background is None else None)
+    write_png(path, compose(frame, background), frame.opacity if background is None else None, durable=False)
 
 
 def frame_path(folder: Path, index: int) -> Path:

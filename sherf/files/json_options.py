@@ -42,9 +42,11 @@ def validate_options(source: Path, kind: type[Options], record: Any, described: 
             raise BadInput(f"{source}: {described} cannot be read ({error}).\n{remedy}") from error
         first = error.errors(include_url=False)[0]
         name, value = _field(first["loc"], record)
-        raise BadInput(
-            f"{source}: '{name}' of {described} cannot be {str(value)[:MOST_SHOWN]}: {first['msg']}.\n{remedy}"
-        ) from error
+        if first["type"] == "value_error":  # of a dataclass: its fields contradict each other
+            wrong, message = f"{described} is impossible", first["ctx"]["error"]
+        else:
+            wrong, message = f"'{name}' of {described} cannot be {str(value)[:MOST_SHOWN]}", first["msg"]
+        raise BadInput(f"{source}: {wrong}: {message}.\n{remedy}") from error
 
 
 def _refuse_unknown(source: Path, kind: type[Any], record: dict[str, Any], described: str) -> None:

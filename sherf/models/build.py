@@ -3,12 +3,10 @@
 This is the only place that distinguishes the published network from sherf-small.
 """
 
-from pathlib import Path
 from typing import assert_never
 
 import torch
 
-from sherf.errors import BadInput
 from sherf.models.config import SherfConfig
 from sherf.models.network import Network
 from sherf.models.paper.network import PaperNetwork
@@ -31,22 +29,12 @@ def build_network(config: SherfConfig, with_encoder: bool = True) -> Network:
             assert_never(config.anchor)
 
 
-def empty_network(source: Path, config: SherfConfig, with_encoder: bool = True) -> Network:
-    """Return a network of a file's configuration on the meta device, without allocating memory.
+def empty_network(config: SherfConfig, with_encoder: bool = True) -> Network:
+    """Return a network on the meta device, without allocating memory.
 
     Args:
-        source: the file, for error messages.
-        config: read from the file.
+        config: as for `build_network`.
         with_encoder: as for `build_network`.
-
-    Raises:
-        BadInput: the numbers of the configuration contradict each other.
     """
-    try:
-        with torch.device("meta"):
-            return build_network(config, with_encoder)
-    except Exception as error:  # contradictory numbers can raise anything in the layers
-        raise BadInput(
-            f"{source}: no network can be built from its 'config' ({error}).\nDownload both files again, or import or "
-            "train the network again."
-        ) from error
+    with torch.device("meta"):
+        return build_network(config, with_encoder)

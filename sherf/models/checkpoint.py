@@ -1,9 +1,12 @@
-"""Checkpoints: weights in a safetensors file, described by a JSON file beside it.
+"""Checkpoints: a safetensors file that holds a network's weights and, in its header, the JSON that describes them.
 
-Reading a checkpoint executes no code from it.
+Earlier versions wrote the JSON to a file beside the weights; these pairs can still be read. Reading a checkpoint
+executes no code from it.
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +18,19 @@ from torch import Tensor
 from sherf import __version__
 from sherf.errors import BadInput
 from sherf.files.digest import tensors_sha256
-from sherf.files.output import atomic_output, write_json
+from sherf.files.output import atomic_output
 from sherf.files.versions import check_version
 from sherf.models.build import empty_network
 from sherf.models.config_json import config_record, read_config
 from sherf.models.network import Network
 
-FORMAT = "sherf-checkpoint"
-FORMAT_VERSION = 1
-WEIGHTS_SUFFIX, ABOUT_SUFFIX = ".safetensors", ".json"
+FORMAT, ABOUT = "sherf-checkpoint", "about"
+"""Format, and name of the header's entry that holds the JSON."""
+FORMAT_VERSION = 2
+"""1 is a pair of files."""
+WEIGHTS_SUFFIX, PAIR_SUFFIX = ".safetensors", ".json"
 MAX_ABOUT_BYTES = 2**20
-RESTORE = "Download both files again, or import or train the network again."
-
-
-def about_path(path: Path) -> Path:
-    """Return the path of a checkpoint's JSON file."""
-    return path.with_suffix(ABOUT_SUFFIX)
+RESTORE = "Download the checkpoint again, or import or train the network again."
 
 
 def check_name(path: Path) -> None:
@@ -44,17 +44,17 @@ def check_name(path: Path) -> None:
 
 
 def save_checkpoint(model: Network, path: Path, about: dict[str, Any], half: bool = False) -> None:
-    """Write weights to `path` and their description to a JSON file beside it, each completely or not at all.
+    """Write weights and what describes them to one file, whole or not at all.
 
     Args:
         model: the network.
-        path: the weights' file, ending with .safetensors.
+        path: the file, ending with .safetensors. A JSON file beside it, of an earlier version, is ignored from now on.
         about: further entries of the JSON, such as the weights' origin.
         half: store the weights in half precision, at half the size.
 
     Raises:
         BadInput: the name does not end with .safetensors, or a weight is not finite.
-        OutputError: the files cannot be written.
+        OutputError: the file cannot be written.
     """
     check_name(path)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in sorted(model.state_dict().items())}
@@ -74,73 +74,114 @@ def save_checkpoint(model: Network, path: Path, about: dict[str, Any], half: boo
     }
     with atomic_output(path) as partial:
         # One entry: safetensors writes several in an order that changes from run to run.
-        partial.write_bytes(save(tensors, {"format": FORMAT}))
-        write_json(about_path(path), content)
+        partial.write_bytes(save(tensors, {ABOUT: json.dumps(content, ensure_ascii=False, allow_nan=False)}))
 
 
 def load_checkpoint(path: Path) -> Network:
     """Return the network of a checkpoint, in evaluation mode, on the CPU, in single precision.
 
     Raises:
-        BadInput: a file of the pair is missing, damaged or from a newer version, or the two do not belong together.
+        BadInput: the file is missing, damaged or from a newer version, or what it says does not fit its weights.
     """
-    check_name(path)
-    about = read_about(path)
-    model = empty_network(about_path(path), read_config(about_path(path), about.get("config")))
-    tensors = _read_tensors(path, model.state_dict())
+    with _open_checkpoint(path) as file:
+        about = _read_about(path, file)
+        model = empty_network(read_config(path, about.get("config")))
+        tensors = _read_tensors(path, file, model.state_dict())
     if tensors_sha256(*(tensors[name] for name in sorted(tensors))) != about.get("tensors_sha256"):
-        raise BadInput(f"{path} and {about_path(path).name} do not belong together, or one is damaged.\n{RESTORE}")
+        raise BadInput(f"{path} is damaged: its weights are not those that it describes.\n{RESTORE}")
     full = {name: x.float() if x.dtype == torch.float16 else x for name, x in tensors.items()}
     model.load_state_dict(full, assign=True)
     return model.eval()
 
 
 def read_about(path: Path) -> dict[str, Any]:
-    """Return the JSON of the checkpoint whose weights are at `path`.
+    """Return what describes a checkpoint: format, version, configuration, and what was passed on saving.
 
     Raises:
-        BadInput: one of the files is missing, or the JSON is damaged, describes something else, or is from a newer
-            version.
+        BadInput: the file is missing, damaged, something else, or from a newer version.
     """
-    beside = about_path(path)
+    with _open_checkpoint(path) as file:
+        return _read_about(path, file)
+
+
+@contextmanager
+def _open_checkpoint(path: Path) -> Iterator[Any]:
+    """Open a checkpoint, so that all that is read is of one file, also if it is replaced in the meantime.
+
+    Yields:
+        As `safetensors.safe_open`.
+
+    Raises:
+        BadInput: the file is missing, or damaged.
+    """
+    check_name(path)
     if not path.is_file():
         raise BadInput(f"there is no checkpoint {path}.\nCreate one with `sherf import-checkpoint FILE --out {path}`.")
-    if not beside.is_file():
-        raise BadInput(f"{path} lacks its {beside.name}, which describes the weights.\n{RESTORE}")
     try:
-        if beside.stat().st_size > MAX_ABOUT_BYTES:
-            raise BadInput(f"{beside} is too large to describe a checkpoint.\n{RESTORE}")
-        about = json.loads(beside.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise BadInput(f"{beside} is damaged ({error}).\n{RESTORE}") from error
+        with safe_open(path, framework="pt") as file:
+            yield file
+    except (SafetensorError, OSError) as error:
+        raise BadInput(f"{path} is damaged or not a safetensors file ({error}).\n{RESTORE}") from error
+
+
+def _read_about(path: Path, file: Any) -> dict[str, Any]:
+    """Return the JSON in an open checkpoint's header, or, if it has none, in the file beside it.
+
+    Raises:
+        BadInput: there is neither, or it is damaged, describes something else, or is from a newer version.
+    """
+    text: str | None = (file.metadata() or {}).get(ABOUT)
+    source = path if text is not None else path.with_suffix(PAIR_SUFFIX)
+    try:
+        if text is None:
+            text = _read_pair(path, source)
+        if len(text) > MAX_ABOUT_BYTES:
+            raise BadInput(f"{source} says too much to describe a checkpoint.\n{RESTORE}")
+        about = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BadInput(f"{source} is damaged ({error}).\n{RESTORE}") from error
     if not isinstance(about, dict) or about.get("format") != FORMAT:
-        raise BadInput(f"{beside} does not describe a checkpoint of sherf (its format is not {FORMAT!r}).\n{RESTORE}")
-    check_version(beside, about.get("version"), FORMAT_VERSION)
+        raise BadInput(f"{source} does not describe a checkpoint of sherf (its format is not {FORMAT!r}).\n{RESTORE}")
+    check_version(source, about.get("version"), FORMAT_VERSION)
     return about
 
 
-def _read_tensors(path: Path, expected: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return the tensors of a file after checking them against the expected names, shapes and types.
+def _read_pair(path: Path, beside: Path) -> str:
+    """Return the text of the file that describes weights of an earlier version.
 
     Raises:
-        BadInput: a tensor is missing, unknown, not finite, or has another shape or type, or the file is damaged.
+        BadInput: there is none, or it cannot be read.
+        ValueError: it is not text.
     """
     try:
-        with safe_open(path, framework="pt") as file:
-            found = set(file.keys())
-            for problem, names in (("missing", expected.keys() - found), ("unknown", found - expected.keys())):
-                if names:
-                    raise BadInput(
-                        f"{path}: {len(names)} tensors of the configured network are {problem}, among them "
-                        f"'{min(names)[:100]}'.\n{RESTORE}"
-                    )
-            for name, tensor in expected.items():
-                shape = tuple(file.get_slice(name).get_shape())
-                if shape != tuple(tensor.shape):
-                    raise BadInput(f"{path}: '{name}' has shape {shape}, expected {tuple(tensor.shape)}.\n{RESTORE}")
-            tensors = {name: file.get_tensor(name) for name in expected}
-    except (SafetensorError, OSError) as error:
-        raise BadInput(f"{path} is damaged or not a safetensors file ({error}).\n{RESTORE}") from error
+        with beside.open(encoding="utf-8") as file:
+            return file.read(MAX_ABOUT_BYTES + 1)
+    except FileNotFoundError:
+        raise BadInput(
+            f"{path} holds weights, but nothing that describes them; nor is there a {beside.name} beside it.\n{RESTORE}"
+        ) from None
+    except OSError as error:
+        raise BadInput(f"{beside} cannot be read ({error}).\n{RESTORE}") from error
+
+
+def _read_tensors(path: Path, file: Any, expected: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors of an open checkpoint after checking them against the expected names, shapes and types.
+
+    Raises:
+        BadInput: a tensor is missing, unknown, not finite, or has another shape or type.
+    """
+    found = set(file.keys())
+    for problem, names in (("missing", expected.keys() - found), ("unknown", found - expected.keys())):
+        if names:
+            raise BadInput(
+                f"{path}: {len(names)} tensors of the configured network are {problem}, among them "
+                f"'{min(names)[:100]}'.\n{RESTORE}"
+            )
+    for name, tensor in expected.items():
+        shape = tuple(file.get_slice(name).get_shape())
+        if shape != tuple(tensor.shape):
+            raise BadInput(f"{path}: '{name}' has shape {shape}, expected {tuple(tensor.shape)}.\n{RESTORE}")
+    tensors = {name: file.get_tensor(name) for name in expected}
     for name, tensor in tensors.items():
         if tensor.dtype not in (expected[name].dtype, torch.float16):
             raise BadInput(f"{path}: '{name}' holds {tensor.dtype}, expected {expected[name].dtype}.\n{RESTORE}")

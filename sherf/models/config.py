@@ -14,6 +14,9 @@ OptionalDepth = Annotated[int, Interval(ge=0, le=256)]
 Name = Annotated[str, Len(1, 99)]
 Metres = Annotated[float, Interval(gt=0, lt=2**16)]
 
+MIN_PLANE_RESOLUTION = 4
+"""Resolution of the tri-planes at which their synthesis begins."""
+
 Level = Literal["global", "point", "pixel"]
 """Levels of the feature bank: global (tri-planes or UV feature maps), point-level (the sparse volume of the body's
 vertices) and pixel-aligned (the image's feature map)."""
@@ -41,7 +44,7 @@ class SherfConfig:
     mapping_depth: OptionalDepth = 2
     """Layers of the mapping network (StyleGAN2)."""
     plane_resolution: Width = 256
-    """Resolution of the tri-planes, a power of two; with `anchor="surface"`, rows of the UV feature maps."""
+    """Resolution of the tri-planes, a power of two from 4 on; with `anchor="surface"`, rows of the UV feature maps."""
     synthesis_base: Width = 32768
     """The tri-planes' synthesis network has base / r channels at resolution r, at most `synthesis_most`."""
     synthesis_most: Width = 512
@@ -82,6 +85,10 @@ class SherfConfig:
     """Channels of the inpainting U-Net, which completes the unwrapped photo."""
     unwrap_depth: Depth = 1
     """Residual blocks of the inpainting U-Net at each resolution, downwards and upwards."""
+
+    def __post_init__(self) -> None:
+        if self.anchor == "vertices" and self.plane_resolution < MIN_PLANE_RESOLUTION:
+            raise ValueError(f"plane_resolution {self.plane_resolution} is below {MIN_PLANE_RESOLUTION}")
 
     @property
     def style_width(self) -> int:

@@ -46,16 +46,12 @@ def load_model(name: str) -> tuple[Model, str]:
     return load_checkpoint(path), file_sha256(path)
 
 
-def model_of_avatar(source: Path, config: SherfConfig | None) -> Model:
+def model_of_avatar(config: SherfConfig | None) -> Model:
     """Return the model that reads an avatar file's bank.
 
     A network has no weights yet: `Model.unpack` loads them.
 
     Args:
-        source: the avatar file, for error messages.
         config: the network's configuration; None for the template.
-
-    Raises:
-        BadInput: no network can be built from the configuration.
     """
-    return TemplateModel() if config is None else empty_network(source, config, with_encoder=False).eval()
+    return TemplateModel() if config is None else empty_network(config, with_encoder=False).eval()

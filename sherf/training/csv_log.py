@@ -11,7 +11,7 @@ class CsvLog:
     """A CSV of numbers by step."""
 
     def __init__(self, path: Path, after: int):
-        """Open a log, and drop the rows after the step that a training resumes from.
+        """Open a log, and drop damaged rows and those after the step that a training resumes from.
 
         Args:
             path: the CSV file; need not exist.
@@ -24,10 +24,12 @@ class CsvLog:
         rows: list[dict[str, str]] = []
         self.names: list[str] = []
         if path.exists():
-            with path.open(newline="") as file:
-                reader = csv.DictReader(file)
-                self.names = list(reader.fieldnames or [])
-                rows = [row for row in reader if (row.get("step") or "").isdigit() and int(row["step"]) <= after]
+            with path.open(newline="", errors="replace") as file:
+                names, *lines = [*csv.reader(line for line in file if line.endswith("\n"))] or [[]]
+            if "step" in names:
+                self.names = names
+                rows = [dict(zip(names, cells, strict=True)) for cells in lines if _is_whole(cells, names)]
+                rows = [row for row in rows if row["step"].isdigit() and int(row["step"]) <= after]
         self._rewrite(rows)
 
     def add(self, row: dict[str, Any]) -> None:
@@ -53,3 +55,8 @@ class CsvLog:
             return
         lines = [",".join(self.names)] + [",".join(row.get(name) or "" for name in self.names) for row in rows]
         write_text(self.path, "\n".join(lines) + "\n")
+
+
+def _is_whole(cells: list[str], names: list[str]) -> bool:
+    """Return whether a row is as it was written; a power cut can leave less of it, or zeros."""
+    return len(cells) == len(names) and not any("\0" in cell for cell in cells)

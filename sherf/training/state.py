@@ -11,6 +11,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from sherf.errors import BadInput
+from sherf.files.digest import tensors_sha256
 from sherf.files.output import atomic_output
 from sherf.files.versions import check_version
 
@@ -82,8 +83,9 @@ def write_state(
     for index, slots in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{names[index]}.{slot}": torch.as_tensor(x) for slot, x in slots.items()}
     counters = {"step": progress.step, "seconds": progress.seconds}
-    header = {"format": FORMAT, "version": FORMAT_VERSION, "settings": settings, **counters}
     contiguous = {name: x.detach().cpu().contiguous() for name, x in tensors.items()}
+    described = {"settings": settings, "tensors_sha256": _digest(contiguous)}
+    header = {"format": FORMAT, "version": FORMAT_VERSION, **described, **counters}
     with atomic_output(path) as partial:
         partial.write_bytes(save(contiguous, {"about": json.dumps(header)}))
 
@@ -98,7 +100,7 @@ def read_header(path: Path) -> dict[str, Any]:
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {})["about"])
         is_state = header["format"] == FORMAT and isinstance(header["settings"], dict)
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise BadInput(f"{path} is damaged or not a training state ({error}).\n{REMEDY}") from error
     if not is_state:
         raise BadInput(f"{path} is not a training state.\n{REMEDY}")
@@ -125,6 +127,8 @@ def read_state(path: Path, model: nn.Module, average: RunningAverage, optimizer:
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if header.get("tensors_sha256", digest := _digest(tensors)) != digest:  # earlier versions wrote none
+            raise BadInput(f"{path} is damaged: its numbers have changed since it was written.\n{REMEDY}")
         model.load_state_dict(_select(tensors, "model."))
         average.weights = {name: x.to(average.weights[name]) for name, x in _select(tensors, "average.").items()}
         slots = _select(tensors, "optimizer.")
@@ -135,8 +139,12 @@ def read_state(path: Path, model: nn.Module, average: RunningAverage, optimizer:
                 state[index] = moments
         optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
         return Progress(int(header["step"]), float(header["seconds"]))
-    except (SafetensorError, OSError, KeyError, ValueError, RuntimeError) as error:
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError, OverflowError, RuntimeError) as error:
         raise BadInput(f"{path} does not belong to this network, or is damaged ({error}).\n{REMEDY}") from error
+
+
+def _digest(tensors: dict[str, Tensor]) -> str:
+    return tensors_sha256(*(tensors[name] for name in sorted(tensors)))
 
 
 def _select(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

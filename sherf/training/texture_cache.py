@@ -9,8 +9,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 from torch import Tensor
 
 from sherf.body.body_model import BodyModel
@@ -19,6 +19,7 @@ from sherf.body.skeleton import joint_index
 from sherf.camera.image import in_frame, sample_image, sample_nearest
 from sherf.camera.pinhole import project
 from sherf.datasets.multiview import View
+from sherf.files.digest import tensors_sha256
 from sherf.files.output import atomic_output
 from sherf.models.atlas import Atlas
 from sherf.render.open3d_surface import as_open3d, mesh_scene
@@ -33,6 +34,8 @@ CLEAR_M, SOLID_M = 0.004, 0.015
 """Points nearer than a view's depth by more than the first are empty; up to the second behind it they are solid."""
 FOREGROUND_MASK, BACKGROUND_MASK = 0.9, 0.05
 """Pixels whose mask is above the first belong to the person; below the second, to the background."""
+TENSORS, SHA256 = ("colour", "weight", "bits"), "sha256"
+"""Names of the tensors in a file, and of its entry with their digest, which files of earlier versions lack."""
 LEGS = [joint_index(f"{side}_{part}") for side in ("left", "right") for part in ("hip", "knee")]
 MIN_COSINE = 0.2
 """A view contributes the colour of texels that face it by at least this cosine."""
@@ -199,21 +202,28 @@ class TextureCache:
         targets = bake_texel_targets(self.body, self.atlas, read_views())
         bits = np.stack([np.packbits(x.numpy(), axis=1) for x in (targets.empty, targets.solid)])
         colour = (targets.colour * 255).round().to(torch.uint8)
-        self.folder.mkdir(parents=True, exist_ok=True)
         tensors = {"colour": colour, "weight": targets.weight.half(), "bits": torch.from_numpy(bits)}
         with atomic_output(path) as partial:
-            partial.write_bytes(save(tensors))
+            partial.write_bytes(save(tensors, {SHA256: _digest(tensors)}))
         return self._read(path)
 
     def _read(self, path: Path) -> TexelTargets:
         """Return stored targets.
 
         Raises:
-            ValueError: they belong to another atlas.
+            ValueError: they are damaged, or belong to another atlas.
         """
-        tensors = load_file(path)
+        with safe_open(path, framework="pt") as file:
+            recorded = (file.metadata() or {}).get(SHA256)
+            tensors = {name: file.get_tensor(name) for name in TENSORS}
+        if recorded is not None and recorded != _digest(tensors):
+            raise ValueError(f"{path} is damaged")
         if len(tensors["colour"]) != len(self.mirror):
             raise ValueError(f"{path} belongs to another atlas")
         unpacked = np.unpackbits(tensors["bits"].numpy(), axis=2, count=len(HEIGHTS_M))
         empty, solid = torch.from_numpy(unpacked).bool()
         return TexelTargets(tensors["colour"].float() / 255, tensors["weight"].float(), empty, solid, self.mirror)
+
+
+def _digest(tensors: dict[str, Tensor]) -> str:
+    return tensors_sha256(*(tensors[name] for name in TENSORS))

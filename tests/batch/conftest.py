@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from running import run_in_process
 
-PEOPLE, VIEWS = 2, 30
+PEOPLE, VIEWS = 2, 10
 
 
 @pytest.fixture(scope="session")
 def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """60 photos: two people, 30 cameras each."""
+    """20 photos: two people, 10 cameras each."""
     folder = tmp_path_factory.mktemp("people")
     options = ("--people", PEOPLE, "--views", VIEWS, "--poses", 1, "--size", 64, "--workers", 1, "--out", folder)
     done = run_in_process("generate", "openpeople", *options)

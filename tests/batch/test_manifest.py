@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 from sherf.batch.fingerprint import fingerprint_motion
-from sherf.batch.job import JobRequest, Settings
+from sherf.batch.job import Duplicate, JobRequest, Settings
 from sherf.batch.manifest import read_requests
-from sherf.batch.plan import plan
-from sherf.errors import BadInput
+from sherf.batch.plan import plan, with_motion_files
+from sherf.errors import BadInput, NoPerson
 
 COMMON = JobRequest(Path(), "", "", (), (), ("video",), None, False, Settings())
 
@@ -89,6 +89,9 @@ def test_defaults_of_a_yaml_apply_where_a_row_says_nothing(folder: Path) -> None
         ("m.jsonl", "[" * 100_000, "line 1: invalid JSON"),
         ("m.yaml", "- photo: a.jpg\n- photo: b.png\n  outputs: [film]\n", "line 2: outputs.0: input should be"),
         ("m.yaml", "photos: {a: b}", "the photos must be a list"),
+        ("m.csv", "photo,name\na.jpg,a\na.jpg,../../a\n", r"line 3: name: '../../a' is not a valid name"),
+        ("m.jsonl", '{"photo": "a.jpg", "name": ""}', "line 1: name: '' is not a valid name"),
+        ("m.yaml", "- {photo: a.jpg, name: /etc/a}", "line 1: name: '/etc/a' is not a valid name"),
         ("m.yaml", "pictures:\n- a.jpg", "give a list of rows, or `defaults:` and `photos:`"),
         ("m.yaml", "- !!python/object/apply:os.system ['true']", "invalid YAML"),
         ("m.yaml", "- 3", "line 1: a row must map names to values"),
@@ -117,6 +120,35 @@ def test_what_does_not_exist_is_refused_before_any_work(folder: Path, row: dict,
     path = written(folder, "m.jsonl", json.dumps({"photo": "a.jpg", **row}))
     with pytest.raises(BadInput, match=message):
         plan(read_requests(path, COMMON), folder / "out")
+
+
+def faults(folder: Path, **row: object) -> dict[str, str]:
+    path = written(folder, "m.jsonl", json.dumps({"photo": "a.jpg", **row}))
+    requests, known = with_motion_files(read_requests(path, COMMON), folder / "out")
+    (job,) = plan(requests, folder / "out", faults=known)
+    return {item.label: item.fault for item in job.items}
+
+
+def test_a_motion_file_that_cannot_be_read_fails_its_own_items_only(folder: Path) -> None:
+    """Read while planning only where its length is asked for; else the job finds the fault."""
+    (folder / "damaged.bvh").write_text("HIERARCHY\nROOT")
+    found = faults(folder, motions=["damaged.bvh", "walk"], outputs=["video", "npz"])
+    assert "damaged.bvh" in found.pop("damaged-still")
+    assert set(found.values()) == {""} and set(found) == {"avatar", "walk-still", "damaged.npz", "walk.npz"}
+    assert not any(faults(folder, motions=["damaged.bvh"], frames=3).values())
+
+
+def test_a_video_without_a_person_fails_its_own_items_only(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def find_nobody(path: Path, *_: object) -> None:
+        raise NoPerson(f"{path} shows no person.")
+
+    (folder / "sea.mp4").write_bytes(b"a video")
+    monkeypatch.setattr("sherf.batch.plan.obtain_motion_from_video", find_nobody)
+    monkeypatch.setattr("sherf.batch.plan.is_video_motion", lambda motion: motion.endswith(".mp4"))
+    found = faults(folder, motions=["sea.mp4", "walk"], outputs=["video", "bvh", "glb", "ply"], frames=3)
+    failed = {label for label, fault in found.items() if fault == f"{folder / 'sea.mp4'} shows no person."}
+    assert failed == {"sea-still", "sea.bvh", "glb"}
+    assert all(not found[label] for label in {"avatar", "walk-still", "walk.bvh", "ply"})
 
 
 def test_a_built_in_motion_takes_precedence_over_a_folder_of_that_name(
@@ -159,10 +191,11 @@ def test_an_items_key_changes_exactly_when_a_dependency_does(folder: Path) -> No
 
 def test_the_same_photo_twice_is_one_job_and_names_do_not_collide(folder: Path) -> None:
     rows = [{"photo": "a.jpg"}, {"photo": "a.jpg", "name": "again"}, {"photo": "b.png", "name": "A"}]
-    rows += [{"photo": "sub/a.JPG", "name": "../../etc/a"}]
+    rows += [{"photo": "sub/a.JPG", "name": "etc: a"}]
     path = written(folder, "m.jsonl", "\n".join(map(json.dumps, rows)))
     jobs = plan(read_requests(path, COMMON), folder / "out")
     assert [job.name for job in jobs] == ["a", "A-2", "etc_a"]
+    assert [job.duplicates for job in jobs] == [(Duplicate("again", folder / "a.jpg"),), (), ()]
     assert all(job.folder.parent == folder / "out" for job in jobs)
 
 
@@ -173,6 +206,7 @@ def test_rows_with_different_outputs_of_one_photo_share_its_avatar(folder: Path)
     rows += [{"photo": "a.jpg", "name": "other", "outputs": ["npz"], "motions": ["bow"]}]
     path = written(folder, "m.jsonl", "\n".join(map(json.dumps, rows)))
     jobs = plan(read_requests(path, COMMON), folder / "out")
+    assert not any(job.duplicates for job in jobs), "a row that repeats an earlier one has no other name"
     labels = [[item.label for item in job.items] for job in jobs]
     assert labels == [["avatar", "walk.npz", "wave.npz", "glb"], ["avatar", "glb"], ["avatar", "bow.npz"]]
     keys = [item.key for job in jobs for item in job.items]

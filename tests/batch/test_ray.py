@@ -24,6 +24,19 @@ def cluster(monkeypatch: pytest.MonkeyPatch):
     made.shutdown()
 
 
+def test_sigterm_ends_a_batch_on_a_cluster_in_order(cluster, manifest: Path, tmp_path: Path) -> None:
+    cluster.add_node(num_cpus=1)
+    out = tmp_path / "out"
+    arguments = command(manifest, "--out", out, "--cameras", "still", "--engine", "ray", *SMALL)
+    environment = {**os.environ, "RAY_ADDRESS": cluster.address}
+    running = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    wait_for(lambda: count(out, "done") or running.poll() is not None, "a first result")
+    running.terminate()
+    _, errors = running.communicate()
+    assert running.returncode == 143 and "terminated; run the same command again" in errors
+    assert "Traceback" not in errors and "leaked" not in errors
+
+
 def test_a_machine_that_goes_away_loses_nothing(cluster, manifest: Path, tmp_path: Path) -> None:
     machines = [cluster.add_node(num_cpus=1) for _ in range(2)]
     photos = manifest.with_name("few.jsonl")
@@ -40,7 +53,7 @@ def test_a_machine_that_goes_away_loses_nothing(cluster, manifest: Path, tmp_pat
     assert running.poll() is None, running.communicate()[1]
     cluster.remove_node(machines[0], allow_graceful=False)
     assert running.poll() is None and count(out, "done") < 30, "the batch was over before its machine went away"
-    output, errors = running.communicate(timeout=200)
+    output, errors = running.communicate()
     assert running.returncode == 0, errors
     report = json.loads(output)
     assert (report["done"], report["failed"], report["waiting"]) == (30, 0, 0)

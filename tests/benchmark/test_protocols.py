@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +19,7 @@ class Listed:
     cameras: int
     name: str = "listed"
     body_model: str = "smpl"
+    root: Path = Path()
     subjects: tuple[str, ...] = ("anna",)
 
     def poses(self, subject: str) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 import pickle
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 import torch
@@ -23,6 +24,7 @@ class ToyData:
     view_template: View
     name: str = "toy_data"
     body_model: str = "openbody"
+    root: Path = Path()
     reads: list[tuple] = field(default_factory=list)
 
     @property

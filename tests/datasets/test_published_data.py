@@ -1,5 +1,6 @@
 """RenderPeople, HuMMan and ZJU-MoCap: the adapters read back what was written in the published layouts."""
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -15,6 +16,7 @@ from sherf.camera.pinhole import project
 from sherf.datasets.humman import Humman
 from sherf.datasets.multiview import MultiviewData, View
 from sherf.datasets.open_data import open_data
+from sherf.datasets.openpeople_data import OpenPeople
 from sherf.datasets.renderpeople import RenderPeople
 from sherf.datasets.zju_mocap import ZjuMocap
 from sherf.errors import BadInput
@@ -86,6 +88,24 @@ def test_human_list_sets_the_order(tmp_path: Path, body: BodyModel) -> None:
     shutil.copytree(tmp_path / "CoreView_377", tmp_path / "CoreView_386")
     (tmp_path / "human_list.txt").write_text("CoreView_386\nCoreView_377\n")
     assert ZjuMocap(tmp_path).subjects == ("CoreView_386", "CoreView_377")
+
+
+@pytest.mark.parametrize("line", ["../CoreView_377", "/etc", "a/CoreView_377", "..", "a\\b", "/", "a\0b"])
+def test_a_list_that_names_another_place_is_refused_with_its_line(tmp_path: Path, body: BodyModel, line: str) -> None:
+    write_zju(tmp_path, smpl_like(body), "CoreView_377", 1, 1)
+    (tmp_path / "human_list.txt").write_text(f"CoreView_377/\n\n{line}\n")
+    with pytest.raises(BadInput, match=r"human_list\.txt, line 3: .* is not a valid name"):
+        ZjuMocap(tmp_path)
+    (tmp_path / "human_list.txt").write_text("CoreView_377/\r\n\r\n")
+    assert ZjuMocap(tmp_path).subjects == ("CoreView_377",)
+
+
+@pytest.mark.parametrize("name", ["../000008", "/000008", ".", "a\\b"])
+def test_a_manifest_that_names_another_place_is_refused(tmp_path: Path, name: str) -> None:
+    people = {"people": {name: {"split": "train", "sha256": "0"}}, "plan": {"layout": 1}}
+    (tmp_path / "manifest.json").write_text(json.dumps(people))
+    with pytest.raises(BadInput, match=r"manifest\.json, people: .* is not a valid name"):
+        OpenPeople(tmp_path)
 
 
 def test_the_wrong_body_is_refused(tmp_path: Path, body: BodyModel) -> None:

@@ -46,6 +46,7 @@ def test_missing_fields_have_their_defaults_and_whole_numbers_may_stand_for_floa
         ({"levels": ["global", "feeling"]}, "'levels'"),
         ({"volume_channels": [4, 4]}, "'volume_channels'"),
         ({"name": ""}, "'name'"),
+        ({"plane_resolution": 2}, "the file is impossible: plane_resolution 2 is below 4"),
     ],
 )
 def test_impossible_values_are_refused_by_the_name_of_their_field(record: Any, said: str) -> None:
@@ -60,6 +61,7 @@ def test_impossible_values_are_refused_by_the_name_of_their_field(record: Any, s
         ({"losses": {"beauty": 1}}, "no option 'beauty'"),
         ({"losses": {"ssim": -1}}, "'ssim'"),
         ({"model": {"heads": 0}}, "'heads'"),
+        ({"model": {"anchor": "vertices", "plane_resolution": 2}}, "plane_resolution 2 is below 4"),
         ({"augment": {"mirror": 1.5}}, "'mirror'"),
         ({"losses": 3}, "'losses'"),
     ],

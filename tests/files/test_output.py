@@ -11,7 +11,14 @@ from pathlib import Path
 import pytest
 
 from sherf.errors import BadInput, OutputError
-from sherf.files.output import atomic_output, prepare_output_folder, refuse_overwriting_inputs, write_json, write_text
+from sherf.files.output import (
+    atomic_output,
+    prepare_output_folder,
+    refuse_overwriting_inputs,
+    sync,
+    write_json,
+    write_text,
+)
 
 
 @contextmanager
@@ -26,10 +33,10 @@ def largest_file(size: int) -> Iterator[None]:
 
 
 def failing(code: int):
-    """Return a method that fails with this error number."""
+    """Return a method or function that fails with this error number."""
 
-    def fail(self: Path, *args: object, **options: object) -> None:
-        raise OSError(code, os.strerror(code), str(self))
+    def fail(path: Path | int, *args: object, **options: object) -> None:
+        raise OSError(code, os.strerror(code), str(path) if isinstance(path, Path) else None)
 
     return fail
 
@@ -42,6 +49,57 @@ def test_a_new_file_appears_under_its_name_alone(tmp_path: Path) -> None:
         assert not path.exists()
     assert path.read_text() == "new"
     assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.fixture
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str]]]:
+    """What is synced, a file's suffix or "folder", and the names of the files that the folder holds then."""
+    found: list[tuple[str, list[str]]] = []
+
+    def record(descriptor: int) -> None:
+        path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        folder = path if path.is_dir() else path.parent
+        found.append(("folder" if path.is_dir() else path.suffix, sorted(x.name for x in folder.iterdir())))
+
+    monkeypatch.setattr(os, "fsync", record)
+    return found
+
+
+def test_a_file_is_on_disk_before_it_gets_its_name_and_then_its_name_is(tmp_path: Path, synced: list) -> None:
+    path = tmp_path / "result.txt"
+    with atomic_output(path) as partial:
+        partial.write_text("new")
+        unfinished = partial.name
+    assert synced == [(".txt", [unfinished]), ("folder", ["result.txt"])]
+    with atomic_output(tmp_path / "frame.png", durable=False) as partial:
+        partial.write_text("new")
+    assert len(synced) == 2
+
+
+def test_folders_that_cannot_be_synced_are_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on some network file systems."""
+
+    def fail(descriptor: int) -> None:
+        if Path(os.readlink(f"/proc/self/fd/{descriptor}")).is_dir():
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    write_text(tmp_path / "result.txt", "new")
+    assert (tmp_path / "result.txt").read_text() == "new"
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.ENOSPC])
+def test_a_disk_that_fails_at_the_sync_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    path = tmp_path / "result.txt"
+    path.write_text("old")
+    monkeypatch.setattr(os, "fsync", failing(code))
+    with pytest.raises(OutputError, match=r"cannot write .*result\.txt"):
+        write_text(path, "new")
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+    with pytest.raises(OSError, match=os.strerror(code)):
+        sync(tmp_path)
 
 
 @pytest.mark.parametrize("failure", [ValueError, KeyboardInterrupt, SystemExit])

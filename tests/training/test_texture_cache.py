@@ -1,12 +1,14 @@
 """Texture baking: occupancy and colour of each texel, for a person whose clothes are known."""
 
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import trimesh
+from power_cuts import POWER_CUTS
+from safetensors.torch import load_file, save_file
 from stage import body_colour, camera_in_front, standing
 
 from sherf.body.body_model import BodyModel
@@ -84,20 +86,45 @@ def test_a_vertex_stays_the_nearest_surface_point_up_to_its_reach(views: list[Vi
     assert reach.max() > 0.25 and (reach < 0.1).any()
 
 
-def test_the_cache_returns_the_baked_targets_and_replaces_damaged_files(
-    baked: TexelTargets, views: list[View], body: BodyModel, atlas: Atlas, tmp_path: Path
-) -> None:
-    def never() -> list[View]:
-        raise AssertionError("the targets were cached")
+def never() -> list[View]:
+    raise AssertionError("the targets were cached")
 
-    cache = TextureCache(body, atlas, tmp_path / "baked")
+
+@pytest.fixture(scope="module")
+def cache(views: list[View], body: BodyModel, atlas: Atlas, tmp_path_factory: pytest.TempPathFactory) -> TextureCache:
+    return TextureCache(body, atlas, tmp_path_factory.mktemp("baked"))
+
+
+def test_the_cache_returns_the_baked_targets(baked: TexelTargets, views: list[View], cache: TextureCache) -> None:
     first, again = cache.get("7_0", lambda: views), cache.get("7_0", never)
     for kept in (first, again):
         torch.testing.assert_close(kept.colour, baked.colour, rtol=0, atol=0.5 / 255 + 1e-6)
         torch.testing.assert_close(kept.weight, baked.weight, rtol=1e-3, atol=1e-3)
         assert torch.equal(kept.empty, baked.empty) and torch.equal(kept.solid, baked.solid)
-    (tmp_path / "baked" / "7_0.safetensors").write_bytes(b"half a file")
+
+
+@pytest.mark.parametrize("damage", POWER_CUTS.values(), ids=POWER_CUTS)
+def test_damaged_targets_are_baked_again(
+    views: list[View], baked: TexelTargets, cache: TextureCache, monkeypatch: pytest.MonkeyPatch, damage: Callable
+) -> None:
+    monkeypatch.setattr("sherf.training.texture_cache.bake_texel_targets", lambda *_: baked)
+    cache.get("7_0", lambda: views)
+    path = cache.folder / "7_0.safetensors"
+    whole = path.read_bytes()
+    path.write_bytes(damage(whole))
     assert torch.equal(cache.get("7_0", lambda: views).solid, baked.solid)
+    assert path.read_bytes() == whole
+    cache.get("7_0", never)
+
+
+def test_targets_of_earlier_versions_which_have_no_digest_are_kept(
+    views: list[View], baked: TexelTargets, cache: TextureCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sherf.training.texture_cache.bake_texel_targets", lambda *_: baked)
+    cache.get("old", lambda: views)
+    path = cache.folder / "old.safetensors"
+    save_file(load_file(path), path)
+    assert torch.equal(cache.get("old", never).solid, baked.solid)
 
 
 def test_without_depths_all_targets_are_unknown(views: list[View], body: BodyModel, atlas: Atlas) -> None:

@@ -7,7 +7,7 @@ import torch
 
 from sherf.errors import BadInput
 from sherf.files.digest import file_sha256
-from sherf.models.checkpoint import about_path, check_name, save_checkpoint
+from sherf.models.checkpoint import check_name, save_checkpoint
 from sherf.models.config import PAPER, SherfConfig
 from sherf.models.paper.network import PaperNetwork
 from sherf.models.published.names import from_published
@@ -16,12 +16,10 @@ from sherf.models.published.snapshot import SnapshotNetwork, read_network
 
 @dataclass(frozen=True)
 class ImportResult:
-    """The files that an import wrote, and how many tensors it used."""
+    """The file that an import wrote, and how many tensors it used."""
 
-    weights: Path
-    """The checkpoint's weights."""
-    about: Path
-    """The JSON file that describes them."""
+    path: Path
+    """The checkpoint."""
     taken: int
     """Number of imported tensors."""
     ignored: int
@@ -35,24 +33,23 @@ def import_checkpoint(
 
     Args:
         source: the snapshot, a pickle file.
-        out: the weights' file to write, ending with .safetensors; a JSON file is written beside it.
+        out: the checkpoint to write, ending with .safetensors.
         network: G produced the published results; G_ema is its running average.
         overwrite: whether to replace an existing checkpoint.
         config: the published network's configuration.
 
     Returns:
-        The files written, and the numbers of tensors.
+        The file written, and the numbers of tensors.
 
     Raises:
         BadInput: `source` is not a published snapshot, or `out` exists already or cannot name a checkpoint.
-        OutputError: the files cannot be written.
+        OutputError: the file cannot be written.
     """
     check_name(out)
-    for path in (out, about_path(out)):
-        if not overwrite and (path.exists() or path.is_symlink()):
-            raise BadInput(f"{path} exists already. Pass --overwrite to replace it, or choose another --out.")
-        if path.exists() and source.exists() and path.samefile(source):
-            raise BadInput(f"{path} is the file to import. Choose another --out.")
+    if not overwrite and (out.exists() or out.is_symlink()):
+        raise BadInput(f"{out} exists already. Pass --overwrite to replace it, or choose another --out.")
+    if out.exists() and source.exists() and out.samefile(source):
+        raise BadInput(f"{out} is the file to import. Choose another --out.")
     published = read_network(source, network)
     try:
         tensors = from_published(published, config)
@@ -66,4 +63,4 @@ def import_checkpoint(
     model.load_state_dict(tensors, assign=True)
     origin = {"file": source.name, "sha256": file_sha256(source), "network": network}
     save_checkpoint(model, out, {"source": origin})
-    return ImportResult(out, about_path(out), len(tensors), len(published) - len(tensors))
+    return ImportResult(out, len(tensors), len(published) - len(tensors))

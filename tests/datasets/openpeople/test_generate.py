@@ -7,12 +7,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from power_cuts import POWER_CUTS
 from round_trips import unproject
 from running import Done, run_in_process
 
@@ -32,6 +35,8 @@ from sherf.files.lock import LOCK
 from sherf.files.output import PARTIAL_PREFIX
 
 OPTIONS = ("--views", "3", "--poses", "2", "--size", "64")
+ALL = GenerateOptions(Path(), 2, 8, 3, 2, 64, photos=True)
+"""As the people of the fixture were generated."""
 
 
 def generate(*arguments: str | Path) -> Done:
@@ -110,7 +115,7 @@ def test_the_protocol_observes_the_photo_and_evaluates_all_other_views(people: P
 
 def test_a_second_run_changes_nothing_and_reports_it(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = state(copy)
-    seeds = generate_openpeople(GenerateOptions(copy, 2, 8, 3, 2, 64, photos=True))
+    seeds = generate_openpeople(replace(ALL, out=copy))
     assert seeds == [8, 9] and "2 of 2 people already exist" in capsys.readouterr().err
     after = state(copy)
     assert {k: v for k, v in after.items() if k != MANIFEST} == {k: v for k, v in before.items() if k != MANIFEST}
@@ -125,6 +130,37 @@ def test_a_damaged_image_is_found_and_its_person_regenerated_identically(copy: P
     assert done.returncode == 0 and "has changed since it was written" in done.stderr
     assert target.read_bytes() == whole
     assert (copy / "000009" / RECORD).stat().st_mtime_ns == untouched
+
+
+@pytest.mark.parametrize("damage", POWER_CUTS.values(), ids=POWER_CUTS)
+def test_a_person_with_a_damaged_file_is_generated_again(
+    copy: Path, monkeypatch: pytest.MonkeyPatch, damage: Callable[[bytes], bytes]
+) -> None:
+    again: list[int] = []
+    monkeypatch.setattr(
+        "sherf.datasets.openpeople.generate._generate_in_parallel", lambda out, seeds, *_: again.extend(seeds)
+    )
+    for name in ("p00_v00.png", "p01_v01_depth.png", "p00_photo.jpg", RECORD):
+        path = copy / "000009" / name
+        whole = path.read_bytes()
+        path.write_bytes(damage(whole))
+        with pytest.raises(BadInput, match="Rerun the same command"):
+            generate_openpeople(replace(ALL, out=copy))
+        path.write_bytes(whole)
+    assert again == [9] * 4
+
+
+@pytest.mark.parametrize("damage", POWER_CUTS.values(), ids=POWER_CUTS)
+def test_a_damaged_manifest_is_written_again_from_the_people_in_the_folder(
+    copy: Path, capsys: pytest.CaptureFixture[str], damage: Callable[[bytes], bytes]
+) -> None:
+    whole = (copy / MANIFEST).read_bytes()
+    (copy / MANIFEST).write_bytes(damage(whole))
+    with pytest.raises(BadInput, match="other options"):
+        generate_openpeople(replace(ALL, out=copy, views=4))
+    assert generate_openpeople(replace(ALL, out=copy, people=1)) == [8, 9]
+    assert "listing the people in the folder again" in capsys.readouterr().err
+    assert (copy / MANIFEST).read_bytes() == whole
 
 
 def test_other_options_are_refused(copy: Path) -> None:
@@ -145,7 +181,8 @@ def test_options_out_of_range_are_refused(tmp_path: Path, options: dict[str, int
     assert not (tmp_path / "out").exists()
 
 
-def test_an_interrupt_leaves_complete_people_and_the_next_run_resumes(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_leaves_complete_people_and_the_next_run_resumes(tmp_path: Path, number: int, code: int) -> None:
     out = tmp_path / "people"
     command = [
         sys.executable,
@@ -162,12 +199,12 @@ def test_an_interrupt_leaves_complete_people_and_the_next_run_resumes(tmp_path: 
     running = subprocess.Popen(
         command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
     )
-    deadline = time.monotonic() + 120
-    while not list(out.glob("0*")) and time.monotonic() < deadline:
+    while not list(out.glob("0*")) and running.poll() is None:
         time.sleep(0.05)
-    os.killpg(running.pid, signal.SIGINT)
-    _, errors = running.communicate(timeout=60)
-    assert running.returncode == 130 and "run the same command again" in errors and "Traceback" not in errors
+    os.killpg(running.pid, number)
+    _, errors = running.communicate()
+    assert running.returncode == code and "run the same command again" in errors
+    assert "Traceback" not in errors and "leaked" not in errors
     finished = sorted(p.name for p in out.iterdir() if p.name != LOCK)
     assert 1 <= len(finished) < 6 and not any(name.startswith(PARTIAL_PREFIX) for name in finished)
     assert all((out / name / RECORD).exists() for name in finished)
