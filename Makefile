@@ -4,6 +4,7 @@
 # make test    all tests
 # make lint    style, docstrings, types, and a strict build of the manual; make format fixes style
 # make docs    the manual, in build/site
+# make gpu-check  tests and frame times on a CUDA GPU
 # make fuzz    damaged files for every reader: hours
 # make soak    two hours of mixed work through page and batch, to find leaks
 # make wheel   dist/sherf-*.whl; make sbom, make lock, make licences: see supply/README.md
@@ -18,7 +19,7 @@ LOCKED ?=
 TOOLS := build/tools
 PIP = .venv/bin/python -m pip install --quiet
 
-.PHONY: setup demo app test lint types docs format benchmark wheel lock licences sbom libraries browser fuzz soak clean
+.PHONY: setup demo app test lint types docs format benchmark gpu-check wheel lock licences sbom libraries browser fuzz soak clean
 
 setup: libraries .venv/.core
 
@@ -55,6 +56,11 @@ format: .venv/.dev
 
 benchmark: .venv/.dev
 	.venv/bin/python benchmarks/speed.py
+
+# For machines with an NVIDIA GPU: does it compute what the CPU computes, and how fast?
+gpu-check: .venv/.dev
+	.venv/bin/python -m pytest -m gpu -n 0 --timeout 3600
+	.venv/bin/python benchmarks/gpu_check.py
 
 # A hundred thousand damaged files per reader; run it again to resume.
 fuzz: .venv/.dev

@@ -4,6 +4,7 @@ World space is metres; cameras are OpenCV (+x right, +y down, +z forward); image
 `3 h w`, premultiplied on black. Leading axes `*view`, `*frame`, `*ray` may be absent, or batch axes of any number.
 """
 
+from collections.abc import Callable
 from dataclasses import Field, dataclass, fields, replace
 from typing import Any, ClassVar, TypeVar
 
@@ -20,15 +21,31 @@ class OnDevice:
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
     def to(self: OnDeviceT, device: torch.device | str) -> OnDeviceT:
-        """Return a copy with all tensors on `device`, also those in tuples and in nested `OnDevice` dataclasses."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        moved: dict[str, Any] = {name: x.to(device) for name, x in values.items() if isinstance(x, Tensor | OnDevice)}
-        moved |= {name: tuple(y.to(device) for y in x) for name, x in values.items() if _is_movable_tuple(x)}
-        return replace(self, **moved)
+        """Return a copy with all tensors on `device`, also those in tuples and in nested `OnDevice` dataclasses.
+
+        Page-locked memory is copied to a GPU without waiting for it.
+        """
+        to_gpu = torch.device(device).type == "cuda"
+        return self._with_tensors(lambda x: x.to(device, non_blocking=to_gpu))
+
+    def pin_memory(self: OnDeviceT) -> OnDeviceT:
+        """Return a copy with all tensors in page-locked memory: PyTorch's `DataLoader` calls it."""
+        return self._with_tensors(Tensor.pin_memory)
+
+    def _with_tensors(self: OnDeviceT, change: Callable[[Tensor], Tensor]) -> OnDeviceT:
+        """Return a copy with all tensors changed."""
+        return replace(self, **{field.name: _changed(getattr(self, field.name), change) for field in fields(self)})
 
 
-def _is_movable_tuple(x: object) -> bool:
-    return isinstance(x, tuple) and len(x) > 0 and all(isinstance(y, Tensor | OnDevice) for y in x)
+def _changed(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """Return a field's value with its tensors changed; tuples of other things stay as they are."""
+    if isinstance(value, Tensor):
+        return change(value)
+    if isinstance(value, OnDevice):
+        return value._with_tensors(change)
+    if isinstance(value, tuple) and value and all(isinstance(x, Tensor | OnDevice) for x in value):
+        return tuple(_changed(x, change) for x in value)
+    return value
 
 
 @dataclass(frozen=True)
@@ -173,7 +190,7 @@ class SurfacePoints:
 
 
 @dataclass(frozen=True)
-class Frame:
+class Frame(OnDevice):
     """One rendered image."""
 
     rgb: Float[Tensor, "3 h w"]

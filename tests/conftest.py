@@ -1,7 +1,6 @@
 """Fixtures for all tests: a small toy body, the open body, a synthetic photo of it, and generated people."""
 
 import math
-import os
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ from sherf.body.files import load_body_model
 from sherf.body.skeleton import NUM_JOINTS, PARENTS, mirrored_joints
 from sherf.scene import Subject
 
-torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
+torch.set_num_threads(1)  # several tests run beside each other
 
 SLOW = ("test_batch.py", "test_browser.py", "test_commands.py", "test_training.py", "test_person_video.py")
 """Files of long tests: they start first, so that several workers finish at about the same time."""

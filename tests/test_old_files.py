@@ -82,7 +82,7 @@ def _avatar(folder: Path) -> None:
 
 
 def _checkpoint(folder: Path) -> None:
-    _json(folder / "checkpoint.json", version=2)
+    _json(folder / "checkpoint.json", version=3)
     load_checkpoint(folder / "checkpoint.safetensors")
 
 

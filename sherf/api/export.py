@@ -26,6 +26,7 @@ from sherf.motion.motion import Motion
 from sherf.motion.options import MotionOptions
 from sherf.photo.options import PhotoOptions
 from sherf.progress import print_status
+from sherf.render.backend import Backend
 from sherf.render.devices import choose_backend
 
 
@@ -68,7 +69,7 @@ def export_avatar(
     _warn_of_unused(kind, options, motions)
     prepare_output_folder(out.parent)
     backend = choose_backend(options.device)
-    avatar, body = _obtain(source, folder, photo, overwrite)
+    avatar, body = _obtain(source, folder, photo, overwrite, backend)
     # The photo of a given avatar may lie beside the file too.
     refuse_overwriting_inputs(
         files, [path for path in files if path.is_file() and file_sha256(path) == avatar.report.get("photo_sha256")]
@@ -87,9 +88,11 @@ def _warn_of_unused(kind: str, options: ExportOptions, motions: list[Motion]) ->
         print_status(f"a .{kind} holds one pose: using the first frame of {motions[0].name} (--frame selects another).")
 
 
-def _obtain(source: Path, folder: Path, photo: PhotoOptions, overwrite: bool) -> tuple[EncodedAvatar, BodyModel]:
+def _obtain(
+    source: Path, folder: Path, photo: PhotoOptions, overwrite: bool, backend: Backend
+) -> tuple[EncodedAvatar, BodyModel]:
     """Return an avatar file's avatar, or a photo's, which is kept in a folder."""
     check_source(source)
     if source.is_file() and is_avatar(source):
         return open_avatar(source, photo.body_model)
-    return obtain_avatar(source, OutputOptions(folder, overwrite), photo)
+    return obtain_avatar(source, OutputOptions(folder, overwrite), photo, backend)

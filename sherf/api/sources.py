@@ -100,7 +100,7 @@ def obtain_avatar(
         source: avatar file, photo, or a subject's folder.
         output: where the files of a reconstruction go.
         options: how a photo is read; of an avatar file only the body model counts.
-        backend: where networks compute; the CPU if None.
+        backend: where networks compute; a GPU if there is one, if None.
 
     Returns:
         The avatar as it was saved, and its body model.
@@ -117,7 +117,7 @@ def obtain_avatar(
     if source.is_file() and is_avatar(source):
         return open_avatar(source, options.body_model)
     refuse_overwriting_inputs(explaining_files(out), [source, options.mask])
-    encoder = load_encoder(options.model, backend or choose_backend("cpu"), options.personalise)
+    encoder = load_encoder(options.model, backend or choose_backend(), options.personalise)
     kind = SubjectSource if source.is_dir() else PhotoSource
     observation = kind(source, encoder, options)
     kept = _kept(out, observation, output.overwrite)

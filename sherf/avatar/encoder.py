@@ -19,10 +19,10 @@ DEFAULT_BODY = "openbody"
 
 @dataclass(frozen=True)
 class EncodedAvatar:
-    """Everything that is needed to render a person, without the photo's file."""
+    """Everything that is needed to render a person, without the photo's file; on the CPU, wherever it was made."""
 
     bank: Bank
-    """What the model made of the photo."""
+    """What the model made of the photo. Renderers move it to their device."""
     model: Model
     """What reads the bank."""
     report: dict[str, Any]
@@ -96,7 +96,8 @@ class ModelEncoder:
         model = self.model.for_inference(device)
         with torch.no_grad():
             vertices = None if vertices is None else vertices.to(device)
-            return EncodedAvatar(model.encode(subject.to(device), body.to(device), vertices), model, report)
+            bank = model.encode(subject.to(device), body.to(device), vertices)
+            return EncodedAvatar(bank.to("cpu"), model, report)
 
 
 def body_for(encoder: AvatarEncoder, requested: str | None, default: str = DEFAULT_BODY) -> BodyModel:

@@ -19,11 +19,11 @@ class Renderer(Protocol):
     """Renders one avatar."""
 
     def frame(self, camera: Camera, pose: BodyPose, vertices: Float[Tensor, "vertex 3"] | None = None) -> Frame:
-        """Render the avatar in a pose.
+        """Render the avatar in a pose; the frame is on the CPU.
 
         Args:
             camera: without a view axis.
-            pose: without a frame axis; frames of the same pose object share the work of posing.
+            pose: without a frame axis; frames of the same pose object and vertices share the work of posing.
             vertices: of the posed body, world space, where a data set provides them; else the pose decides.
         """
         ...
@@ -48,19 +48,20 @@ class FieldRenderer:
         self._body, self._backend = body.to(backend.device), backend
         self._reader = prepared(avatar, self._body, backend, chunk)
         self._pose: BodyPose | None = None
+        self._vertices: Tensor | None = None
 
     def frame(self, camera: Camera, pose: BodyPose, vertices: Float[Tensor, "vertex 3"] | None = None) -> Frame:
         """Render the avatar in a pose: `Renderer.frame`. No gradients."""
         with torch.no_grad():
-            if pose is not self._pose:
+            if pose is not self._pose or vertices is not self._vertices:
                 self._field: Field = self._reader.field(self._posed(pose, vertices))
-                self._pose = pose
-            return self._field.render(camera.to(self._backend.device))
+                self._pose, self._vertices = pose, vertices
+            return self._field.render(camera.to(self._backend.device)).to("cpu")
 
     def outline(self, pose: BodyPose) -> Float[Tensor, "vertex 3"]:
         """Return the surface in a pose, world space, metres. No gradients."""
         with torch.no_grad():
-            return self._reader.outline(self._posed(pose, None))
+            return self._reader.outline(self._posed(pose, None)).cpu()
 
     def _posed(self, pose: BodyPose, vertices: Float[Tensor, "vertex 3"] | None) -> PosedBody:
         """Pose the body, with a data set's own vertices where it provides them."""

@@ -24,17 +24,21 @@ METRICS_REMEDY = (
 )
 
 
+CPU = torch.device("cpu")
+
+
 @cache
-def lpips_network(network: Network) -> nn.Module:
+def lpips_network(network: Network, device: torch.device = CPU) -> nn.Module:
     """Return the frozen network: features from `checkpoints/lpips`, linear layers from the lpips package.
 
     Its input is sRGB of shape (batch, 3, h, w), in [-1, 1], or in [0, 1] with `normalize=True`.
 
     Args:
         network: the feature extractor, VGG-16 or AlexNet.
+        device: where it computes.
 
     Returns:
-        The same module at every call: callers that move it to a device move it for all.
+        The same module at every call, one for each device.
 
     Raises:
         MissingAsset: the lpips package or the weights are not installed.
@@ -51,7 +55,7 @@ def lpips_network(network: Network) -> nn.Module:
     # the package cuts the features into slices and keeps their numbers: slice2.5.weight is features.5.weight
     names = {name: name.partition(".")[2] for name in metric.net.state_dict()}
     metric.net.load_state_dict({name: weights[f"features.{key}"].float() for name, key in names.items()})
-    return metric.eval().requires_grad_(False)
+    return metric.eval().requires_grad_(False).to(device)
 
 
 class Lpips:

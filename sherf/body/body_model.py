@@ -3,8 +3,9 @@
 Model: Loper et al., "SMPL: A Skinned Multi-Person Linear Model", 2015.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -41,6 +42,24 @@ class BodyModel(OnDevice):
     def device(self) -> torch.device:
         """Return the device of the arrays."""
         return self.v_template.device
+
+    def to(self, device: torch.device | str) -> "BodyModel":
+        """Return the body model on a device: always the same object for a device, so that caches recognise it."""
+        device = torch.empty(0, device=device).device  # "cuda" has the number of the current GPU
+        if device not in self._copies:
+            copy = super().to(device)
+            copy.__dict__["_copies"] = self._copies
+            self._copies[device] = copy
+        return self._copies[device]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled: the arrays, without caches and copies on other devices."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @cached_property
+    def _copies(self) -> "dict[torch.device, BodyModel]":
+        """Copies on other devices, shared by all of them."""
+        return {self.device: self}
 
     @cached_property
     def J_template(self) -> Float[Tensor, "24 3"]:

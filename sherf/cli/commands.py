@@ -42,6 +42,7 @@ def reconstruct(
     photo: Photo,
     output: Annotated[OutputOptions, Flat] = OutputOptions(),
     options: Annotated[PhotoOptions, Flat] = PhotoOptions(),
+    device: Literal["auto", "cpu", "cuda"] = "auto",
     json: bool = False,
 ) -> None:
     """Turn a photo of a person into an avatar.
@@ -50,15 +51,17 @@ def reconstruct(
 
     Args:
         photo: JPEG, PNG, WebP, TIFF, BMP or GIF that shows a person, best from head to feet.
+        device: where to compute.
         json: print the report as JSON.
     """
     from sherf.api.sources import obtain_avatar
     from sherf.avatar.avatar_file import is_avatar
     from sherf.avatar.result_files import AVATAR, OVERLAY, print_warnings
+    from sherf.render.devices import choose_backend
 
     if photo.is_file() and is_avatar(photo):
         raise BadInput(f"{photo} is an avatar already. Pass it to render, animate or export.")
-    avatar, _ = obtain_avatar(photo, output, options)
+    avatar, _ = obtain_avatar(photo, output, options, choose_backend(device))
     if json:
         print(json_module.dumps(avatar.report, indent=2))
         return
@@ -272,7 +275,7 @@ def import_checkpoint(
 ) -> None:
     """Convert SHERF's published training snapshot to a checkpoint, without running any code in it.
 
-    Writes the weights to OUT, and a JSON beside them: options, body model, and the snapshot's SHA-256.
+    Writes to OUT the weights, and with them options, body model, and the snapshot's SHA-256.
 
     Args:
         file: the published .pkl, a pickle of G, D and G_ema.
@@ -284,7 +287,7 @@ def import_checkpoint(
 
     imported = run(file, out, "G_ema" if ema else "G", overwrite)
     print(f"{imported.taken} tensors imported, {imported.ignored} ignored")
-    _print_paths([imported.weights, imported.about])
+    _print_paths([imported.path])
 
 
 def app(options: Annotated[AppOptions, Flat] = AppOptions()) -> None:

@@ -99,7 +99,7 @@ def build_rigged_mesh(
         weights=weights,
         texture=image,
         visibility=visibility,
-        rest_joints=body.rest_joints(avatar.bank.subject.pose.betas).cpu().numpy(),
+        rest_joints=body.rest_joints(avatar.bank.subject.pose.betas).numpy(),
         parents=body.parents,
         visible_share=visible_share,
     )
@@ -174,6 +174,7 @@ def transfer_skinning_weights(
     Returns:
         Joints, strongest first, and their weights; rows sum to 1.
     """
+    body = body.to(backend.device)
     nearest = backend.surface(solid.posed.vertices, body.faces).nearest(torch.from_numpy(vertices).to(backend.device))
     all_weights = (nearest.barycentric[..., None] * body.weights[body.faces[nearest.face]]).sum(dim=1)
     weights, joints = all_weights.topk(INFLUENCES, dim=1)

@@ -27,6 +27,8 @@ class Solid:
     """The whole surface lies in occupied voxels."""
     _inside: Callable[[Tensor], Tensor]
     _colour: Callable[[Tensor], tuple[Tensor, Tensor]]
+    points_per_chunk: int = POINTS_PER_CHUNK
+    """Points evaluated together."""
     watch: Callable[[], None] = _continue
     """Called before each chunk of points; raise an exception in it to cancel the work."""
 
@@ -42,6 +44,6 @@ class Solid:
             return torch.cat(colours).clamp(0, 1), torch.cat(visibility)
 
     def _chunks(self, points: Float[Tensor, "point 3"]) -> Iterator[Float[Tensor, "chunk 3"]]:
-        for chunk in points.split(POINTS_PER_CHUNK):
+        for chunk in points.split(self.points_per_chunk):
             self.watch()
             yield chunk

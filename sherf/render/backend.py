@@ -50,3 +50,14 @@ class Backend:
     nearest_vertex: MakeNearestVertex
     sample: Sample
     composite: Composite
+    points_at_once: int | None = None
+    """Samples that a GPU evaluates together; None on the CPU, where each operation has a size that suits its caches."""
+
+    def chunk(self, usual: int) -> int:
+        """Return how many points to evaluate together, given the number that suits the CPU."""
+        return max(usual, self.points_at_once or 0)
+
+    def synchronize(self) -> None:
+        """Wait until the device has finished: call it before reading a clock."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)

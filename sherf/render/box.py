@@ -37,7 +37,7 @@ def box_rays(camera: Camera, vertices: Float[Tensor, "vertex 3"]) -> Rays:
     return Rays(rays.origins, directions, near.clamp_min(0), far)
 
 
-def box_samples(rays: Rays, grid: OccupancyGrid, samples: int) -> RaySamples:
+def box_samples(rays: Rays, grid: OccupancyGrid, samples: int, rays_per_chunk: int = RAYS_PER_CHUNK) -> RaySamples:
     """Return evenly spaced points from near to far, both included, of which those in occupied voxels are kept.
 
     Each stands for the interval around it whose length is the spacing. (Published: the interval up to the next sample,
@@ -48,10 +48,11 @@ def box_samples(rays: Rays, grid: OccupancyGrid, samples: int) -> RaySamples:
         rays: as `box_rays` returns them.
         grid: the voxels near the body.
         samples: number of points along each ray.
+        rays_per_chunk: rays sampled together.
     """
     share = torch.arange(samples, dtype=rays.near.dtype, device=rays.near.device) / (samples - 1)
     hit = (rays.far > rays.near).nonzero()[:, 0]
-    parts = [_kept(rays, grid, share, some) for some in (hit.split(RAYS_PER_CHUNK) if len(hit) else [hit])]
+    parts = [_kept(rays, grid, share, some) for some in (hit.split(rays_per_chunk) if len(hit) else [hit])]
     ray, at, half = (torch.cat(x) for x in zip(*parts, strict=True))
     length = rays.directions[ray].norm(dim=1)
     return RaySamples(ray, (at - half) * length, (at + half) * length, len(rays.near), at)
@@ -64,5 +65,5 @@ def _kept(
     extent = (rays.far - rays.near)[some, None]
     at = rays.near[some, None] + share * extent
     keep = grid.contains(rays.origins[some, None] + at[..., None] * rays.directions[some, None])
-    half = (extent * share[1] / 2).expand_as(at)
-    return some[:, None].expand_as(at)[keep], at[keep], half[keep]
+    row, column = keep.nonzero(as_tuple=True)
+    return some[row], at[row, column], (extent[:, 0] * share[1] / 2)[row]

@@ -85,7 +85,7 @@ def shade(field: DeferredField, rays: Rays, samples: RaySamples, backend: Backen
     weights, _ = backend.composite(density, samples, rays.origins.new_ones(samples.num_rays))
     counts = (weights.detach() > FAINT).nonzero()[:, 0]
     colours = _coloured(
-        field, coordinates[counts], ray[counts], weights[counts], ray, weights, position, samples.num_rays
+        field, coordinates[counts], ray[counts], weights[counts], ray, weights, position, samples.num_rays, backend
     )
     return Shaded(colours, samples, inside)
 
@@ -121,7 +121,7 @@ def follow_deferred(
     ray, weights, position = (torch.cat(x) for x in zip(*all_of, strict=True))
     some_ray, some_weights, some_position = _brought_together(ray, weights, position, samples.num_rays)
     coordinates = field.locate(rays.origins[some_ray] + some_position[:, None] * rays.directions[some_ray])
-    return _coloured(field, coordinates, some_ray, some_weights, ray, weights, position, samples.num_rays)
+    return _coloured(field, coordinates, some_ray, some_weights, ray, weights, position, samples.num_rays, backend)
 
 
 def _brought_together(
@@ -178,6 +178,7 @@ def _coloured(
     weights: Float[Tensor, " sample"],
     position: Float[Tensor, " sample"],
     num_rays: int,
+    backend: Backend,
 ) -> RayColours:
     """Return the colours of the samples that count, summed over rays."""
     opacity, distance = _summed(ray, weights, position, num_rays)
@@ -188,7 +189,7 @@ def _coloured(
         torch.cat([colour, seen[:, None]], dim=1)
         for colour, seen in (
             field.colour(coordinates[some])
-            for some in torch.arange(len(some_ray), device=ray.device).split(COLOURS_PER_CHUNK)
+            for some in torch.arange(len(some_ray), device=ray.device).split(backend.chunk(COLOURS_PER_CHUNK))
         )
     ]
     total = zeros.index_add(0, some_ray, some_weights).clamp(min=torch.finfo(weights.dtype).tiny)

@@ -1,29 +1,32 @@
 """The only place that asks for CUDA: chooses the device and the backend that is fast on it."""
 
-import logging
+from functools import cache, partial
 from typing import Literal
 
 import torch
 
 from sherf.errors import MissingAsset
+from sherf.progress import print_status
 from sherf.render.backend import Backend
-from sherf.render.nerfacc_backend import compiled_kernels, composite_dense, composite_packed
+from sherf.render.nerfacc_backend import composite_dense, composite_packed
 from sherf.render.open3d_surface import Open3dSurface
 from sherf.render.pytorch3d_surface import Pytorch3dSurface, Pytorch3dVertices
 from sherf.render.sampling import sample_rays
-from sherf.render.torch_backend import composite
 from sherf.render.vertex_tree import VertexTree
 
 Device = Literal["auto", "cpu", "cuda"]
 
-log = logging.getLogger(__name__)
+POINTS_AT_ONCE = 2**20
+"""Samples that fill a GPU; they take about 4 GB."""
+LARGE_MEMORY = 10 * 2**30
+"""GPUs with less memory, in bytes, evaluate a quarter of these samples at once."""
 
 
 def choose_backend(device: Device = "auto") -> Backend:
     """Return the backend for a device.
 
     Args:
-        device: auto takes CUDA if there is a usable GPU, and logs the reason if there is not.
+        device: auto takes CUDA if there is a usable GPU, and says why if there is not.
 
     Raises:
         MissingAsset: cuda was requested, but there is no usable GPU.
@@ -38,7 +41,7 @@ def choose_backend(device: Device = "auto") -> Backend:
             f"device cuda was requested, but PyTorch {torch.__version__} does not find one ({reason}).\n"
             "Check the GPU and its driver with nvidia-smi, or use --device cpu."
         )
-    log.info("computing on the CPU: %s", reason)
+    _say_once(f"computing on the CPU: {reason}")
     return cpu_backend()
 
 
@@ -48,20 +51,32 @@ def cpu_backend() -> Backend:
 
 
 def cuda_backend() -> Backend:
-    """Return the CUDA backend: PyTorch3D's knn, the torch sampler, nerfacc's packed kernels, or torch without nvcc."""
-    packed = compiled_kernels()
-    if not packed:
-        log.info("compositing in torch: nerfacc's CUDA kernels need nvcc, which is not on the PATH")
+    """Return the CUDA backend, on the current GPU: PyTorch3D's searches, nerfacc's packed kernels, large chunks.
+
+    Matrix products and convolutions are computed in full single precision, as on the CPU, not in TF32.
+    """
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    device = torch.device("cuda", torch.cuda.current_device())
+    is_large = torch.cuda.get_device_properties(device).total_memory >= LARGE_MEMORY
+    points = POINTS_AT_ONCE if is_large else POINTS_AT_ONCE // 4
     return Backend(
         "cuda",
-        torch.device("cuda"),
+        device,
         Pytorch3dSurface,
         Pytorch3dVertices,
-        sample_rays,
-        composite_packed if packed else composite,
+        partial(sample_rays, rays_per_chunk=points),
+        composite_packed,
+        points,
     )
 
 
 def count_gpus() -> int:
     """Return the number of CUDA devices of this machine."""
     return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+
+@cache
+def _say_once(line: str) -> None:
+    """Print a status line that was not printed before in this process."""
+    print_status(line)

@@ -20,6 +20,8 @@ Field = Callable[[Float[Tensor, "point 3"], Float[Tensor, "point 3"]], Radiance]
 """(points_world, unit directions) -> Radiance. Called with at least one point and at most a chunk of them."""
 
 Answer = TypeVar("Answer")
+GPU_BLOCK = 32
+"""Samples per ray in a block on a GPU."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,16 @@ class MarchOptions:
     rays_per_chunk: int = 2**18
     """Rays marched together: bounds memory of frames larger than 512 x 512."""
 
-    def in_chunks_of(self, points: int | None) -> "MarchOptions":
-        """Return options with fewer points at once, to save memory; None changes nothing."""
-        return self if points is None else replace(self, points_per_chunk=points, rays_per_chunk=4 * points)
+    def on(self, backend: Backend, points: int | None = None) -> "MarchOptions":
+        """Return the options for a device.
+
+        Args:
+            backend: a GPU evaluates more points together, and larger blocks: between blocks the CPU waits for it.
+            points: evaluated at once, fewer take less memory; None leaves the choice to the backend.
+        """
+        options = self if backend.points_at_once is None else replace(self, block=max(self.block, GPU_BLOCK))
+        points = points or backend.points_at_once
+        return options if points is None else replace(options, points_per_chunk=points, rays_per_chunk=4 * points)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from sherf.render.nerfacc_kernels import compiled_kernels
+from sherf.render.torch_backend import composite
 from sherf.scene import RaySamples
 
 
@@ -32,7 +34,9 @@ def composite_dense(
 def composite_packed(
     density: Float[Tensor, " sample"], samples: RaySamples, transmittance: Float[Tensor, " ray"]
 ) -> tuple[Float[Tensor, " sample"], Float[Tensor, " ray"]]:
-    """Compute `torch_backend.composite` with nerfacc's CUDA kernels, compiled on first use (nvcc, minutes)."""
+    """Compute `torch_backend.composite` with nerfacc's CUDA kernels; without them, in PyTorch."""
+    if not compiled_kernels():
+        return composite(density, samples, transmittance)
     from nerfacc import render_weight_from_density
 
     if len(samples.ray) == 0:
@@ -43,10 +47,3 @@ def composite_packed(
     thickness = density * (samples.end - samples.start)
     total = torch.zeros_like(transmittance).index_add(0, samples.ray, thickness)
     return transmittance[samples.ray] * weights, transmittance * torch.exp(-total)
-
-
-def compiled_kernels() -> bool:
-    """Return whether nerfacc's CUDA kernels are available, compiling them if need be."""
-    from nerfacc.cuda._backend import _C
-
-    return _C is not None

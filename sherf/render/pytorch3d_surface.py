@@ -1,4 +1,4 @@
-"""Nearest vertices on CUDA by PyTorch3D's knn, and nearest surface points among the triangles around them."""
+"""Nearest vertices and nearest surface points by PyTorch3D's exhaustive searches: exact, and fast on CUDA."""
 
 import math
 
@@ -9,11 +9,12 @@ from torch import Tensor
 from sherf.render.signed_mesh import SignedMesh, closest_on_triangles
 from sherf.scene import SurfacePoints
 
-NEIGHBOURS = 4
-"""Nearest vertices whose triangles are candidates; the nearest triangle rarely misses all four."""
-
-POINTS_PER_CHUNK = 2**16
-"""Bounds memory at about 500 MB: a point has some 30 candidate triangles."""
+POINTS_PER_CHUNK = 2**20
+"""Bounds memory at about 500 MB."""
+UNITS_PER_M = 1000.0
+"""The search adds 1e-8 to squared areas, which must not matter: millimetres."""
+MIN_AREA = 1e-8
+"""Triangles with a smaller area count as their edges, square units."""
 
 
 class Pytorch3dVertices:
@@ -32,16 +33,11 @@ class Pytorch3dVertices:
 
 
 class Pytorch3dSurface:
-    """`torch_backend.BruteForceSurface` among nearby triangles only: exact for triangles of similar sizes.
-
-    Where a long triangle passes close to a point but has its corners far away, one of its neighbours is returned.
-    """
+    """Same answers as `torch_backend.BruteForceSurface`."""
 
     def __init__(self, vertices: Float[Tensor, "vertex 3"], faces: Int[Tensor, "face 3"]) -> None:
         """Keep a mesh: vertices in metres, faces counter-clockwise seen from outside."""
-        self.vertices = vertices.detach()
         self.mesh = SignedMesh.of(vertices, faces)
-        self.faces_around = _faces_around(len(vertices), faces.long())
 
     def nearest(self, points: Float[Tensor, "point 3"]) -> SurfacePoints:
         """Return the nearest surface points: `Surface.nearest`."""
@@ -53,23 +49,15 @@ class Pytorch3dSurface:
     def _nearest_triangle(
         self, points: Float[Tensor, "point 3"]
     ) -> tuple[Int[Tensor, " point"], Float[Tensor, "point 3"]]:
-        from pytorch3d.ops import knn_points
+        from pytorch3d import _C
 
-        neighbours = min(NEIGHBOURS, len(self.vertices))
-        vertex = knn_points(points[None], self.vertices[None], K=neighbours).idx[0]
-        candidates = self.faces_around[vertex].flatten(start_dim=1)
-        barycentric, squared = closest_on_triangles(points[:, None], self.mesh.corners[candidates])
-        best = squared.argmin(dim=1)
-        row = torch.arange(len(points), device=points.device)
-        return candidates[row, best], barycentric[row, best]
-
-
-def _faces_around(num_vertices: int, faces: Int[Tensor, "face 3"]) -> Int[Tensor, "vertex valence"]:
-    """Return the faces at each vertex; short rows repeat their first face, vertices without a face get face 0."""
-    vertex, order = faces.reshape(-1).sort(stable=True)
-    face = order // 3
-    count = torch.bincount(vertex, minlength=num_vertices)
-    first = count.cumsum(dim=0) - count
-    slot = torch.arange(int(count.max()), device=faces.device).expand(num_vertices, -1)
-    taken = first[:, None] + torch.where(slot < count[:, None], slot, 0)
-    return torch.where(count[:, None] > 0, face[taken.clamp(max=len(face) - 1)], 0)
+        corners = self.mesh.corners
+        if len(points) == 0:
+            return points.new_zeros(0, dtype=torch.long), points
+        first = torch.zeros(1, dtype=torch.long, device=points.device)
+        _, face = _C.point_face_dist_forward(
+            UNITS_PER_M * points.float(), first, UNITS_PER_M * corners.float(), first, len(points), MIN_AREA
+        )
+        # the search leaves -1 where no distance is finite
+        face = face.clamp(min=0)
+        return face, closest_on_triangles(points, corners[face])[0]

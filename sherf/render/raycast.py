@@ -1,4 +1,4 @@
-"""First hits of camera rays on a mesh: depth maps and silhouettes. Exact, on the CPU, by Open3D (Embree)."""
+"""First hits of camera rays on a mesh: depth maps and silhouettes. Exact, on the CPU by Open3D (Embree)."""
 
 from dataclasses import dataclass
 
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from sherf.camera.pinhole import camera_rays
 from sherf.render.open3d_surface import as_open3d, mesh_scene
+from sherf.render.pytorch3d_depth import rasterize_depth
 from sherf.scene import Camera
 
 
@@ -62,7 +63,8 @@ def occluder_depth(
         rim: in pixels.
         far: depth where the camera does not see the mesh, metres.
     """
-    return spread_depth(cast(vertices, faces, camera).depth.to(vertices.device), rim, far)
+    depth = rasterize_depth(vertices, faces, camera) if vertices.is_cuda else cast(vertices, faces, camera).depth
+    return spread_depth(depth, rim, far)
 
 
 def spread_depth(depth: Float[Tensor, "h w"], rim: int, far: float) -> Float[Tensor, "h w"]:

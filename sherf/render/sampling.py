@@ -116,10 +116,10 @@ def scatter_points(
     cuts = (longest / spacing).clamp(min=1).log2().ceil().long()
     points, of_point = [], []
     for level in cuts.unique().tolist():
-        i, j = torch.meshgrid(*2 * (torch.arange(2**level + 1, device=vertices.device),), indexing="ij")
+        i, j = torch.meshgrid(*2 * (torch.arange(2**level + 1),), indexing="ij")
         below = i + j <= 2**level
         i, j = i[below], j[below]
-        barycentric = torch.stack([2**level - i - j, i, j], dim=-1).to(vertices.dtype) / 2**level
+        barycentric = torch.stack([2**level - i - j, i, j], dim=-1).to(vertices) / 2**level
         some = (cuts == level).nonzero()[:, 0]
         points.append(torch.einsum("pc,fcd->fpd", barycentric, corners[some]).reshape(-1, 3))
         of_point.append(some.repeat_interleave(len(i)))
@@ -148,7 +148,7 @@ def _grow(seeds: Int[Tensor, "x y z"]) -> Bool[Tensor, "x y z"]:
     return missing <= 0
 
 
-def sample_rays(rays: Rays, grid: OccupancyGrid, step: float) -> RaySamples:
+def sample_rays(rays: Rays, grid: OccupancyGrid, step: float, rays_per_chunk: int = RAYS_PER_CHUNK) -> RaySamples:
     """Return uniform samples of rays whose middles lie in occupied voxels. No gradients.
 
     Rays that miss the grid's box are dropped first; the others are cut into intervals of several voxels, which are kept
@@ -159,11 +159,12 @@ def sample_rays(rays: Rays, grid: OccupancyGrid, step: float) -> RaySamples:
         rays: one axis, unit directions, world space.
         grid: where the field is not empty.
         step: length of a sample along its ray, metres.
+        rays_per_chunk: rays sampled together.
     """
     with torch.no_grad():
         near, far = _clip_to_box(rays, grid)
         hit = (far > near).nonzero()[:, 0]
-        parts = [_sample_hits(rays, grid, step, near, far, some) for some in hit.split(RAYS_PER_CHUNK)]
+        parts = [_sample_hits(rays, grid, step, near, far, some) for some in hit.split(rays_per_chunk)]
         if not parts:
             nothing = near.new_zeros(0)
             return RaySamples(hit, nothing, nothing, len(near))
@@ -210,8 +211,8 @@ def _sample_hits(
     starts = begin[:, None] + step * torch.arange(per_interval, device=hit.device, dtype=begin.dtype)
     ends = torch.minimum(starts + step, far[of, None])
     occupied = _sample_voxels(grid.occupied, origins[:, of, None], directions[:, of, None], (starts + ends) / 2)
-    keep = occupied & (ends > starts)
-    return hit[of[:, None].expand_as(keep)[keep]], starts[keep], ends[keep]
+    row, column = (occupied & (ends > starts)).nonzero(as_tuple=True)
+    return hit[of[row]], starts[row, column], ends[row, column]
 
 
 def _sample_voxels(

@@ -60,7 +60,8 @@ class SignedMesh:
             barycentric: of the closest surface point.
         """
         offset = points - torch.einsum("pc,pcd->pd", barycentric, self.corners[face])
-        bits = (barycentric <= ON_EDGE).long() @ torch.tensor([1, 2, 4], device=face.device)
+        first, second, third = (barycentric <= ON_EDGE).long().unbind(dim=-1)
+        bits = first + 2 * second + 4 * third
         outwards = (offset * self.pseudo_normals[face, bits]).sum(dim=-1)
         distance = offset.norm(dim=-1)
         return SurfacePoints(torch.where(outwards < 0, -distance, distance), face, barycentric)

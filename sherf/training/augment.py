@@ -50,7 +50,7 @@ def augment(
     exponent = float(np.exp(rng.normal(0, options.gamma)))
     observed, target = (_change_exposure(view, factor, exponent) for view in (observed, target))
     if targets is not None:
-        targets = replace(targets, colour=(targets.colour**exponent * factor).clamp(0, 1))
+        targets = replace(targets, colour=(targets.colour**exponent * factor.to(targets.colour)).clamp(0, 1))
     if rng.random() < options.fit:
         observed = _disturb_fit(_disturb_mask(observed, rng), body, options, rng)
     if rng.random() < options.occluded:

@@ -4,7 +4,7 @@ import math
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -13,8 +13,6 @@ from typing import Any, NoReturn
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor
-from torch.utils.data import DataLoader
-from tqdm import tqdm
 
 from sherf.body.body_model import BodyModel
 from sherf.datasets.multiview import MultiviewData
@@ -25,15 +23,18 @@ from sherf.models.checkpoint import save_checkpoint
 from sherf.models.network import Network
 from sherf.progress import print_status
 from sherf.render.backend import Backend
-from sherf.training.csv_log import CsvLog
+from sherf.training.loader import open_loader
 from sherf.training.objective import Objective
 from sherf.training.options import TrainingOptions
 from sherf.training.state import STATE, Progress, RunningAverage, read_state, write_state
+from sherf.training.step_log import StepLog, StepResult, read_results
 from sherf.training.texture_cache import TextureCache
 from sherf.training.training_pairs import TrainingPair, TrainingPairs
 from sherf.training.validation import Validation, write_failed_batch
 
 CHECKPOINT = "checkpoint.safetensors"
+READ_STEPS = 16
+"""On a GPU, losses are read once in this many steps: the CPU waits for the GPU meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,7 @@ class Trainer:
             OutputError: the folder cannot be written.
         """
         self.fabric, self.options, self.out, self.settings = fabric, options, prepare_output_folder(out), settings
+        model.to(backend.device)  # first: average and optimiser keep their state where the weights lie
         objective = Objective(model, body, backend, options, half)
         self.average = RunningAverage(model, options.ema)
         optimizer = torch.optim.Adam(model.parameters(), lr=options.learning_rate, betas=options.adam)
@@ -106,7 +108,7 @@ class Trainer:
             self.progress = read_state(out / STATE, model, self.average, optimizer)
             print_status(f"continuing after step {self.progress.step}, {self.progress.seconds / 3600:.2f} hours")
         self.objective, self.optimizer = fabric.setup(objective, optimizer)
-        self.average.weights = {name: x.to(fabric.device) for name, x in self.average.weights.items()}
+        self._unread: list[StepResult] = []
 
     def train(self, data: MultiviewData, validation: Validation | None, limits: RunLimits) -> Progress:
         """Train until the schedule or the time ends, or the user interrupts; the state is saved in any case.
@@ -130,47 +132,50 @@ class Trainer:
         pairs.texture_cache = self._texture_cache(pairs)
         for name, why in pairs.skipped.items():
             print_status(f"skipped {name}: {why}")
-        loader = DataLoader(pairs, batch_size=pairs.share, collate_fn=list, num_workers=0)
         is_first = fabric.global_rank == 0
-        log = CsvLog(self.out / "log.csv", progress.step) if is_first else None
-        board = _open_tensorboard(self.out) if is_first else None
+        log = StepLog(self.out, progress.step, options.steps) if is_first else None
         started = saved = time.monotonic()
-        bar = tqdm(
-            total=options.steps, initial=progress.step, disable=not is_first, unit="step", mininterval=5, smoothing=0.05
-        )
-        with _defer_interrupts() as is_interrupted, bar:
-            for batch in loader:
-                start = time.perf_counter()
-                row = self._step(batch, pairs.texture_cache is not None and progress.step < options.maps_steps)
-                progress.seconds += time.perf_counter() - start
-                progress.step += 1
-                if log is not None:
-                    self._log(row, log, board, bar)
-                if validation is not None and is_first and progress.step % limits.validation_steps == 0:
-                    with validation.averaged_weights(self.model, self.average):
-                        validation.run(self.model, self.body, self.backend, progress, board)
+        with _defer_interrupts() as is_interrupted, closing(log) if log else nullcontext():
+            for batch in open_loader(pairs, self.backend, fabric.world_size):
+                self._train_on(batch, pairs.texture_cache is not None and progress.step < options.maps_steps)
                 now = time.monotonic()
                 is_over = self._is_true_anywhere(now - started > limits.seconds or is_interrupted())
-                if is_over or now - saved > limits.save_seconds:
+                validates = validation is not None and progress.step % limits.validation_steps == 0
+                saves = is_over or now - saved > limits.save_seconds
+                if validates or saves or len(self._unread) >= self._read_steps:
+                    self._read(log)
+                if validation is not None and validates and log is not None:
+                    with validation.averaged_weights(self.model, self.average):
+                        validation.run(self.model, self.body, self.backend, progress, log.board)
+                if saves:
                     saved = now
                     self.save()
                 if is_over:
                     break
             else:
+                self._read(log)
                 self.save()
-        if board is not None:
-            board.close()
         if is_interrupted():
             raise KeyboardInterrupt
         return progress
 
-    def _log(self, row: dict[str, float], log: CsvLog, board: Any, bar: tqdm) -> None:
-        """Write the numbers of a step to log.csv, TensorBoard and the progress bar."""
-        log.add({"step": self.progress.step, "seconds": round(self.progress.seconds, 2)} | row)
-        for name, value in row.items():
-            board.add_scalar(name, value, self.progress.step)
-        bar.update()
-        bar.set_postfix_str(f"loss {row['loss']:.4f}", refresh=False)
+    @property
+    def _read_steps(self) -> int:
+        return 1 if self.backend.points_at_once is None else READ_STEPS
+
+    def _read(self, log: StepLog | None) -> None:
+        """Read and log the losses of all steps since the last call; on a GPU this waits for it.
+
+        Raises:
+            TrainingError: a loss or gradient is not finite.
+        """
+        for result, row in read_results(self._unread):
+            for name in ("loss", "gradient"):
+                if not math.isfinite(row[name]):
+                    self._fail(result, f"the {name} is {row[name]}")
+            if log is not None:
+                log.add(result, row)
+        self._unread.clear()
 
     def _texture_cache(self, pairs: TrainingPairs) -> TextureCache | None:
         """Return the cache of texel targets; None if no loss needs them, or the data set has no depths."""
@@ -198,41 +203,37 @@ class Trainer:
         averaged.load_state_dict(self.average.weights, assign=True)
         save_checkpoint(averaged, self.out / CHECKPOINT, about)
 
-    def _step(self, batch: list[TrainingPair], maps_alone: bool) -> dict[str, float]:
-        """Return losses, gradient norm and learning rate by name, after training on one batch.
-
-        Raises:
-            TrainingError: a loss or gradient is not finite.
-        """
-        rate = compute_learning_rate(self.options, self.progress.step)
+    def _train_on(self, batch: list[TrainingPair], maps_alone: bool) -> None:
+        """Train on one batch; its losses stay on the device until they are read."""
+        progress, start = self.progress, time.perf_counter()
+        rate = compute_learning_rate(self.options, progress.step)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         on_device = [pair.to(self.fabric.device) for pair in batch]
         losses: dict[str, Tensor] = self.objective(on_device, maps_alone)
         loss = torch.stack(list(losses.values())).sum()
-        if not bool(loss.detach().isfinite()):
-            self._fail(batch, f"the loss is {float(loss.detach())}")
         self.fabric.backward(loss)
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.options.clip or math.inf)
-        if not bool(norm.isfinite()):
-            self._fail(batch, f"the gradient norm is {float(norm)}")
         self.optimizer.step()
         self.optimizer.zero_grad()
-        self.average.update(self.model, self.progress.step)
-        values = {"loss": loss.detach()} | {name: value.detach() for name, value in losses.items()}
-        mean = self.fabric.all_reduce(torch.stack(list(values.values())), reduce_op="mean")
-        row = {name: round(float(value), 7) for name, value in zip(values, mean, strict=True)}
-        return row | {"gradient": round(float(norm), 5), "learning_rate": rate}
+        self.average.update(self.model, progress.step)
+        every = torch.stack([loss.detach(), *(x.detach() for x in losses.values())])
+        mean = self.fabric.all_reduce(every, reduce_op="mean")
+        assert isinstance(mean, Tensor)
+        progress.seconds += time.perf_counter() - start
+        values = torch.cat([mean, norm.reshape(1).to(mean)])
+        self._unread.append(StepResult(progress.step, progress.seconds, rate, batch, ("loss", *losses), values))
+        progress.step += 1
 
-    def _fail(self, batch: list[TrainingPair], reason: str) -> NoReturn:
+    def _fail(self, result: StepResult, reason: str) -> NoReturn:
         """Stop the training at a batch, which is written for inspection.
 
         Raises:
             TrainingError: always.
         """
-        path = write_failed_batch(self.out, self.progress.step, self.fabric.global_rank, batch)
+        path = write_failed_batch(self.out, result.step, self.fabric.global_rank, result.batch)
         raise TrainingError(
-            f"training stopped at step {self.progress.step}: {reason}.\nThe batch is in {path}, the last good state in "
+            f"training stopped at step {result.step}: {reason}.\nThe batch is in {path}, the last good state in "
             f"{self.out / STATE}.\nTo fix this: try a smaller learning_rate, or check the images of that batch."
         )
 
@@ -243,13 +244,6 @@ class Trainer:
         total = self.fabric.all_reduce(torch.tensor(float(condition)), reduce_op="sum")
         assert isinstance(total, Tensor)
         return bool(total > 0)
-
-
-def _open_tensorboard(out: Path) -> Any:
-    """Return TensorBoard's writer into a folder of the training."""
-    from torch.utils.tensorboard import SummaryWriter
-
-    return SummaryWriter(out / "tensorboard")
 
 
 @contextmanager

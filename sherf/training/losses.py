@@ -42,5 +42,5 @@ class PerceptualLoss(nn.Module):
         Raises:
             MissingAsset: LPIPS is not installed.
         """
-        network = lpips_network("vgg").to(a.device)
+        network = lpips_network("vgg", a.device)
         return network(a, b, normalize=self.rescale).mean()

@@ -115,7 +115,7 @@ def personalise(
         if time.monotonic() - last_status > STATUS_SECONDS:
             last_status = time.monotonic()
             print_status(f"tuning to the photo: {last_status - start:.0f} of {seconds:.0f} s")
-    tuned = replace(avatar, bank=bank.with_maps(maps.detach()))
+    tuned = replace(avatar, bank=bank.with_maps(maps.detach()).to("cpu"))
     return _better(avatar, tuned, body, backend, {"seconds": round(seconds, 1), "steps": steps})
 
 
@@ -126,7 +126,7 @@ def own_view_psnr(avatar: EncodedAvatar, body: BodyModel, backend: Backend) -> f
     subject = bank.subject
     frame = FieldRenderer(avatar, body, backend).frame(subject.camera, subject.pose, bank.vertices)
     sure = subject.mask > FOREGROUND_MASK
-    return compute_psnr(*(x[:, sure].cpu().numpy() for x in (frame.rgb, subject.image * subject.mask)))
+    return compute_psnr(*(x[:, sure].numpy() for x in (frame.rgb, subject.image * subject.mask)))
 
 
 def _losses(

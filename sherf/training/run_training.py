@@ -6,6 +6,7 @@ import os
 import shutil
 import warnings
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from lightning_fabric.strategies import DDPStrategy
 from sherf import __version__
 from sherf.body.body_model import BodyModel
 from sherf.body.files import load_body_model
+from sherf.datasets.data_digest import data_digest
 from sherf.datasets.multiview import MultiviewData
 from sherf.datasets.open_data import open_data
 from sherf.errors import BadInput
@@ -30,7 +32,6 @@ from sherf.training.loop import CHECKPOINT, RunLimits, Trainer
 from sherf.training.options import TrainingOptions, TrainOptions
 from sherf.training.read_options import read_training, training_record
 from sherf.training.state import STATE, read_header
-from sherf.training.training_pairs import data_digest
 from sherf.training.validation import Validation
 
 
@@ -54,6 +55,7 @@ def run_training(config: str, options: TrainOptions) -> list[Path]:
     seconds = parse_duration(options.duration, "--for") if options.duration else math.inf
     backend = choose_backend(options.device)
     fabric = _launch_fabric(backend.device.type)
+    backend = replace(backend, device=fabric.device)  # each process has its own GPU
     with lock_folder(options.out) if fabric.global_rank == 0 else nullcontext():
         return _train(config, training, options, seconds, backend, fabric)
 
@@ -64,7 +66,7 @@ def _train(
     """Return the checkpoint and the log, after training in a folder that this process has locked.
 
     Raises:
-        BadInput: the batch cannot be shared by the processes.
+        BadInput: the batch cannot be shared by the processes, or the network is not trained in half precision.
     """
     body = load_body_model(options.body_model or training.model.body_model)
     data = open_data(options.dataset, options.data, body, "train")
@@ -82,6 +84,11 @@ def _train(
     if options.begin_with is not None:
         _load_initial_weights(model, options.begin_with, training, config)
     half = options.precision == "bf16"
+    if half and not model.half_precision_parts():
+        raise BadInput(
+            f"--precision bf16 is not available for {config}: as published, it is trained in single precision.\n"
+            "Leave the option out."
+        )
     trainer = Trainer(fabric, model, body.to(backend.device), backend, training, options.out, settings, half)
     validation = None
     if options.validation_steps > 0 and fabric.global_rank == 0:

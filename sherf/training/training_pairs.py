@@ -1,9 +1,6 @@
 """Which training pairs each step draws: a function of seed, step and position in the batch alone."""
 
-import hashlib
-import json
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from torch.utils.data import Dataset
@@ -69,6 +66,10 @@ class TrainingPairs(Dataset[TrainingPair]):
         self.positions = range(first * share, last * share)
         self.share, self.rank = share, rank
 
+    def share_cache(self, workers: int) -> None:
+        """Divide the memory of the cached views among worker processes, each of which has a cache of its own."""
+        self.views.most_bytes = CACHE_BYTES // max(workers, 1)
+
     @property
     def has_depth(self) -> bool:
         """Whether the data set has depths of the clothed surface."""
@@ -128,11 +129,3 @@ class TrainingPairs(Dataset[TrainingPair]):
             OutputError: the cache cannot be written.
         """
         return cache.get(f"{subject}_{pose}", lambda: [self.views.data.view(subject, pose, view) for view in views])
-
-
-def data_digest(data: MultiviewData) -> str:
-    """Return a SHA-256 of the data set's file digests, or of its subjects, poses and views if it has none."""
-    content: Any = getattr(data, "digests", None)
-    if content is None:
-        content = {name: [data.poses(name), data.views(name)] for name in data.subjects}
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

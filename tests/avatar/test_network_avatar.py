@@ -136,18 +136,6 @@ def test_the_vertex_tree_agrees_with_brute_force(body: BodyModel) -> None:
     assert float((every == tree).float().mean()) > 0.99
 
 
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU on this machine")
-def test_cuda_renders_what_the_cpu_renders(avatar: EncodedAvatar, body: BodyModel) -> None:
-    subject = avatar.bank.subject
-    frames = [
-        FieldRenderer(avatar, body, choose_backend(device)).frame(subject.camera, subject.pose)
-        for device in ("cpu", "cuda")
-    ]
-    off = (frames[0].rgb - frames[1].rgb.cpu()).abs()
-    assert float(off.mean()) < 1e-4 and float((off > 2e-3).float().mean()) < 1e-3
-
-
 def test_a_subject_is_encoded_once_and_the_avatar_rendered(people: Path, tmp_path: Path) -> None:
     """On the command line: from a subject and a checkpoint, again from the cached avatar, and from the avatar alone."""
     save_checkpoint(network(), tmp_path / "tiny.safetensors", {})

@@ -1,9 +1,11 @@
 """Compositing against closed forms and a slow reference; every backend against the definition."""
 
 import math
+from collections.abc import Iterator
 
 import pytest
 import torch
+from simulated_device import any_gpu
 from torch import Tensor
 
 from sherf.render.backend import Composite
@@ -11,16 +13,18 @@ from sherf.render.nerfacc_backend import composite_dense, composite_packed
 from sherf.render.torch_backend import composite
 from sherf.scene import RaySamples
 
-NEEDS_CUDA = [
-    pytest.mark.gpu,
-    pytest.mark.skipif(not torch.cuda.is_available(), reason="nerfacc's packed functions need a CUDA device"),
-]
 BACKENDS = [
     pytest.param((composite, "cpu"), id="torch"),
     pytest.param((composite_dense, "cpu"), id="nerfacc-dense"),
-    pytest.param((composite_packed, "cuda"), id="nerfacc-packed", marks=NEEDS_CUDA),
+    pytest.param((composite_packed, "cuda"), id="nerfacc-packed", marks=pytest.mark.gpu),
 ]
 Case = tuple[Composite, str]
+
+
+@pytest.fixture(autouse=True)
+def gpu() -> Iterator[None]:
+    with any_gpu():
+        yield
 
 
 def packed(counts: list[int], length: float = 0.1) -> RaySamples:

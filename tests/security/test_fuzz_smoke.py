@@ -16,7 +16,7 @@ from sherf.errors import SherfError
 from sherf.motion.read import read_motion
 
 INPUTS = 150
-SLOW = {"video": 40, "checkpoint weights": 12, "checkpoint json": 12}
+SLOW = {"video": 40, "checkpoint": 12, "checkpoint weights": 12, "checkpoint json": 12}
 SLOWER_ARE = 50
 """Inputs of the data sets' readers, which read several files each."""
 SETTINGS = settings(

@@ -1,5 +1,6 @@
 """Personalisation brings an avatar closer to its photo and keeps its other sides."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -8,10 +9,13 @@ from running import run_in_process
 
 from sherf.api.encoders import load_encoder
 from sherf.avatar.encoder import EncodedAvatar
+from sherf.avatar.reconstruct import encode_subject
+from sherf.avatar.result_files import write_reconstruction
 from sherf.body.files import load_body_model
 from sherf.datasets.openpeople_data import OpenPeople
 from sherf.errors import BadInput
 from sherf.models.surface.bank import SurfaceBank
+from sherf.photo.options import PhotoOptions
 from sherf.render.devices import choose_backend
 from sherf.training.personalise import PersonalisingEncoder, own_view_psnr, personalise
 
@@ -48,6 +52,16 @@ def test_a_result_further_from_the_photo_is_discarded(people: Path, monkeypatch:
     before, after, psnr = personalised(people)
     assert not after.report["personalised"]["kept"]
     assert after.bank is before.bank and psnr[1] == psnr[0]
+
+
+def test_the_report_of_a_personalised_avatar_has_its_seconds(people: Path, tmp_path: Path) -> None:
+    data, body = OpenPeople(people, "test"), load_body_model("openbody")
+    view = data.view(data.subjects[0], 0, 0)
+    encoder = load_encoder("sherf-small", choose_backend("cpu"), "0.01s")
+    made = encode_subject("somebody", view.subject, view.vertices, body, encoder, PhotoOptions())
+    write_reconstruction(tmp_path, made)
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["seconds"] > 0 and report["personalised"]["seconds"] == 0.0
 
 
 @pytest.mark.parametrize("text", ["soon", "0s", "-3m"])

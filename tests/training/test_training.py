@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 
 from sherf.errors import BadInput
 from sherf.files.duration import parse_duration
-from sherf.models.checkpoint import load_checkpoint
+from sherf.models.checkpoint import load_checkpoint, read_about
 from sherf.training.loop import compute_learning_rate
 from sherf.training.options import TRAININGS
 from sherf.training.read_options import read_training
@@ -57,7 +57,7 @@ def test_a_training_writes_a_usable_checkpoint_logs_and_images(whole: Path) -> N
     assert sorted(curve(run)) == list(range(1, 9))
     model = load_checkpoint(run / "checkpoint.safetensors")
     assert model.config.name == "sherf-small" and model.config.plane_resolution == 32
-    about = json.loads((run / "checkpoint.json").read_text())["training"]
+    about = read_about(run / "checkpoint.safetensors")["training"]
     assert about["step"] == 8 and about["people"] == 2 and about["training"]["patch"] == 16
     assert [p.name for p in sorted((run / "validation").iterdir())] == ["step_0000004.png", "step_0000008.png"]
     with (run / "validation.csv").open(newline="") as file:
@@ -90,8 +90,7 @@ def test_a_killed_training_resumes_exactly(whole: Path, crowd: Path, tmp_path: P
     process = subprocess.Popen(
         [sys.executable, "-m", "sherf.cli", *arguments], env=environment, stderr=subprocess.DEVNULL
     )
-    deadline = time.monotonic() + 200
-    while time.monotonic() < deadline and process.poll() is None:
+    while process.poll() is None:
         if (out / "log.csv").exists() and (out / "state.safetensors").exists() and len(curve(out)) >= 3:
             break
         time.sleep(0.02)
@@ -126,7 +125,7 @@ def test_ctrl_c_saves_the_state_and_the_duration_is_kept(
     while process.poll() is None and not (out / "log.csv").exists():
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate()
     assert process.returncode == 130 and "run the same command again" in errors and "Traceback" not in errors
     before = max(curve(out))
     done = sherf(command(endless, crowd, out, "--for", "1s", "--validation-steps", "0"))

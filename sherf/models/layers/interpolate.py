@@ -4,6 +4,8 @@ A map is a table with a row for each pixel or voxel. `linear_corners` returns th
 zero outside of the map; `weighted_rows` sums them up.
 """
 
+from functools import lru_cache
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
@@ -31,7 +33,7 @@ def linear_corners(
         Row of each corner in the map's table, and its weight: 0 outside of the map and for positions that are not
         finite.
     """
-    limit = torch.tensor(size, device=positions.device)
+    limit = _as_tensor(size, positions.device)
     # not finite: a point in the camera's own plane has no projection
     positions = torch.where(positions.abs() < MAX_POSITION, positions, -2.0)
     low = positions.floor()
@@ -45,6 +47,12 @@ def linear_corners(
         rows = (rows[:, :, None] * size[axis] + index[:, axis, None]).flatten(start_dim=1)
         weights = (weights[:, :, None] * weight[:, axis, None]).flatten(start_dim=1)
     return rows, weights
+
+
+@lru_cache(maxsize=64)
+def _as_tensor(size: tuple[int, ...], device: torch.device) -> Int[Tensor, " axis"]:
+    """Return a size on a device, copied there once: a GPU waits for its queue before each copy."""
+    return torch.tensor(size, device=device)
 
 
 def weighted_rows(

@@ -20,7 +20,7 @@ from sherf.models.paper.projection import divide, published_projection
 from sherf.models.protocol import SamplingOptions
 from sherf.models.solid import Solid
 from sherf.render.backend import Backend
-from sherf.render.box import box_rays, box_samples
+from sherf.render.box import RAYS_PER_CHUNK, box_rays, box_samples
 from sherf.render.deferred import Shaded
 from sherf.render.march import MarchOptions, RayColours, follow, picture
 from sherf.render.sampling import OccupancyGrid
@@ -201,7 +201,8 @@ class PaperField:
         return OccupancyGrid.around(self.vertices, self.faces, self.network.config.near_body_m)
 
     def _samples(self, rays: Rays) -> RaySamples:
-        return box_samples(rays, self._grid, self.network.config.samples)
+        chunk = self.backend.chunk(RAYS_PER_CHUNK)
+        return box_samples(rays, self._grid, self.network.config.samples, chunk)
 
     def solid(self) -> Solid:
         """Raise an error: the field has no surface.

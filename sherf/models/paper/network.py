@@ -55,7 +55,7 @@ class PaperNetwork(Network):
 
     def reader(self, bank: FeatureBank, body: BodyModel, backend: Backend, chunk: int | None = None) -> PaperReader:
         """Prepare a bank for rendering: `Model.reader`, with gradients."""
-        return PaperReader(self, bank, body, backend, PaperReader.OPTIONS.in_chunks_of(chunk))
+        return PaperReader(self, bank, body, backend, PaperReader.OPTIONS.on(backend, chunk))
 
     def atlas(self, body: BodyModel) -> Atlas | None:
         """Return None: the published network has tri-planes instead of UV feature maps."""

@@ -17,7 +17,7 @@ from sherf.camera.pinhole import camera_rays
 from sherf.models.atlas import front_share
 from sherf.models.layers.interpolate import weighted_rows
 from sherf.models.layers.positional_encoding import encode_colour
-from sherf.models.solid import Solid
+from sherf.models.solid import POINTS_PER_CHUNK, Solid
 from sherf.models.surface.encoder import sample_maps
 from sherf.models.surface.tables import SurfaceTables
 from sherf.render.backend import Backend
@@ -212,6 +212,7 @@ class SurfaceField:
             self.grid,
             lambda points: self.inside(self.locate(points)),
             lambda points: self.colour(self.locate(points)),
+            self.backend.chunk(POINTS_PER_CHUNK),
         )
 
 

@@ -55,7 +55,7 @@ class SurfaceNetwork(Network):
 
     def reader(self, bank: SurfaceBank, body: BodyModel, backend: Backend, chunk: int | None = None) -> "SurfaceReader":
         """Prepare a bank for rendering: `Model.reader`, with gradients."""
-        return SurfaceReader(self.tables(bank, body), body, backend, OPTIONS.in_chunks_of(chunk))
+        return SurfaceReader(self.tables(bank, body), body, backend, OPTIONS.on(backend, chunk))
 
     def tables(self, bank: SurfaceBank, body: BodyModel) -> SurfaceTables:
         """Return the bank prepared for sampling at many points."""

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from sherf.body.body_model import BodyModel
-from sherf.models.solid import Solid
+from sherf.models.solid import POINTS_PER_CHUNK, Solid
 from sherf.models.template.bank import TemplateBank
 from sherf.models.template.clothing import clothed
 from sherf.models.template.texture import sample_photo
@@ -67,7 +67,11 @@ class TemplateField:
     def solid(self) -> Solid:
         """Return the clothed surface as a solid."""
         return Solid(
-            self.posed, self.grid, lambda points: RIM_M - self.surface.nearest(points).distance, self._surface_colour
+            self.posed,
+            self.grid,
+            lambda points: RIM_M - self.surface.nearest(points).distance,
+            self._surface_colour,
+            self.backend.chunk(POINTS_PER_CHUNK),
         )
 
     def _surface_colour(self, points: Float[Tensor, "point 3"]) -> tuple[Tensor, Tensor]:

@@ -34,14 +34,21 @@ class TemplateModel:
     def encode(
         self, subject: Subject, body: BodyModel, vertices: Float[Tensor, "vertex 3"] | None = None
     ) -> TemplateBank:
-        """Encode an observation: `Model.encode`. `vertices` is ignored: the body is computed from the pose."""
-        return encode(subject, body)
+        """Encode an observation: `Model.encode`, on the CPU whatever its device, as most of it is sparse algebra.
+
+        `vertices` is ignored: the body is computed from the pose.
+
+        Returns:
+            The bank, on the subject's device.
+        """
+        device = torch.device("cpu")
+        return encode(subject.to(device), body.to(device)).to(subject.image.device)
 
     def reader(
         self, bank: TemplateBank, body: BodyModel, backend: Backend, chunk: int | None = None
     ) -> "TemplateReader":
         """Prepare a bank for rendering: `Model.reader`."""
-        return TemplateReader(bank, body, backend, OPTIONS.in_chunks_of(chunk))
+        return TemplateReader(bank, body, backend, OPTIONS.on(backend, chunk))
 
     def pack(self, bank: TemplateBank) -> dict[str, Tensor]:
         """Return the tensors that an avatar file stores besides the subject."""

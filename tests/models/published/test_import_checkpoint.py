@@ -18,7 +18,7 @@ from running import run_in_process, run_process
 from torch import Tensor
 
 from sherf.errors import BadInput, OutputError
-from sherf.models.checkpoint import load_checkpoint
+from sherf.models.checkpoint import load_checkpoint, read_about
 from sherf.models.config import PAPER
 from sherf.models.paper.network import PaperNetwork
 from sherf.models.published.import_checkpoint import import_checkpoint
@@ -74,7 +74,7 @@ def test_all_snapshot_layouts_are_read(tmp_path: Path, written: dict[str, Any]) 
     assert not {name.split(".")[0] for name in sys.modules} & set(STAND_IN_PACKAGES)
 
 
-def test_the_network_is_selectable_and_recorded_in_the_json(tmp_path: Path) -> None:
+def test_the_network_is_selectable_and_recorded(tmp_path: Path) -> None:
     path, average = tmp_path / "network.pkl", tiny_tensors(seed=1)
     path.write_bytes(snapshot(tiny_tensors(), average))
     for network, tensors in (("G", tiny_tensors()), ("G_ema", average)):
@@ -82,7 +82,7 @@ def test_the_network_is_selectable_and_recorded_in_the_json(tmp_path: Path) -> N
         imported = import_checkpoint(path, out, network, config=TINY)
         assert imported.ignored == len(UNUSED) and imported.taken == len(tensors) - len(UNUSED)
         assert_holds(load_checkpoint(out), tensors)
-        about = json.loads(out.with_suffix(".json").read_text())
+        about = read_about(out)
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         assert about["source"] == {"file": "network.pkl", "sha256": digest, "network": network}
         assert about["body_model"] == "smpl" and about["config"]["encoder_width"] == TINY.encoder_width
@@ -109,7 +109,7 @@ def test_the_published_size_is_imported_by_the_command(tmp_path: Path) -> None:
     path.write_bytes(snapshot(tensors, {}, device="cuda:0"))
     done = run_process("import-checkpoint", path, "--out", out)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == ["316 tensors imported, 247 ignored", str(out), str(out.with_suffix(".json"))]
+    assert done.stdout.splitlines() == ["316 tensors imported, 247 ignored", str(out)]
     model = load_checkpoint(out)
     assert model.config == PAPER
     assert_holds(model, tensors)
@@ -161,13 +161,10 @@ def test_networks_of_another_architecture_are_rejected_by_tensor_name(tmp_path: 
 
 def test_existing_files_are_replaced_only_with_overwrite(tmp_path: Path, file: Path) -> None:
     out = tmp_path / "x.safetensors"
-    for existing in (out, out.with_suffix(".json")):
-        existing.write_text("mine")
-        with pytest.raises(BadInput, match="--overwrite"):
-            import_checkpoint(file, out, config=TINY)
-        assert existing.read_text() == "mine"
-        existing.unlink()
-    out.write_text("old")
+    out.write_text("mine")
+    with pytest.raises(BadInput, match="--overwrite"):
+        import_checkpoint(file, out, config=TINY)
+    assert out.read_text() == "mine"
     import_checkpoint(file, out, overwrite=True, config=TINY)
     load_checkpoint(out)
     import_checkpoint(file, out, overwrite=True, config=TINY)
