@@ -3,26 +3,29 @@
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
-import numpy as np
 
+from sherf.app.avatar_results import AvatarResults, Cancelled
 from sherf.app.callbacks import (
-    Started,
+    check_current,
     command_line,
     describe_visibility,
     find_avatar,
+    is_current,
     photo_results,
     progress_bar,
     require_avatar,
     show_errors,
+    user_errors,
 )
 from sherf.app.photo_callbacks import cancel
-from sherf.app.session import Cancelled, Session
+from sherf.app.session import Session
 from sherf.app.sessions import Sessions
 from sherf.app.texts import BUILDING, NOT_BUILT
 from sherf.app.videos import MAX_SECONDS
-from sherf.app.viewer import View, write_turntable
+from sherf.app.viewer import TURNTABLE, View, write_turntable
 from sherf.camera.framing import CameraPath
 from sherf.motion.options import MotionOptions
 from sherf.motion.read import builtin_motions
@@ -42,33 +45,43 @@ NUM_RESTORED = 13
 
 def preview(session: Session | None) -> Iterator[tuple]:
     """Yield low-resolution views from all around as they are rendered, then a turntable of them; with a message."""
-    started, fitted = require_avatar(session)
-    if started.mesh is None:
-        views = []
-        for view in started.require_viewer().render_turntable():
-            if started.cancel.is_set():
-                yield gr.skip(), NOT_BUILT
-                return
-            views.append(view)
-            yield view, BUILDING
-        yield str(write_turntable(views, fitted.folder / "turning.webp")), BUILDING
+    avatar, views = require_avatar(session), []
+    if avatar.mesh is not None:
+        return
+    for shown in TURNTABLE:
+        with user_errors():
+            view = avatar.render(shown)
+        if not is_current(session, avatar):
+            return
+        if avatar.is_cancelled:
+            yield gr.skip(), NOT_BUILT
+            return
+        views.append(view)
+        yield view, BUILDING
+    with user_errors(), avatar.usage.step():
+        turntable = write_turntable(views, avatar.fitted.folder / "turning.webp")
+    if is_current(session, avatar):
+        yield str(turntable), BUILDING
 
 
 @show_errors
 def build(session: Session | None) -> tuple:
     """Build the mesh. Returns the last view from it, how much of it was seen, and the session."""
-    started = require_avatar(session).session
+    avatar = require_avatar(session)
     with suppress(Cancelled):
-        started.build_mesh()
-    if started.seen_share is None:
-        return gr.skip(), NOT_BUILT, started
-    return started.render_again(), describe_visibility(started.seen_share), started
+        avatar.build_mesh()
+    view = gr.skip() if avatar.seen_share is None else avatar.render_again()
+    if not is_current(session, avatar):
+        return gr.skip(), gr.skip(), session
+    return view, NOT_BUILT if avatar.seen_share is None else describe_visibility(avatar.seen_share), session
 
 
 @show_errors
-def look(azimuth: float, elevation: float, zoom: float, show: str, session: Session | None) -> np.ndarray:
-    """Render the view that the sliders describe."""
-    return require_avatar(session).session.render(View(azimuth, elevation, zoom, shows_visibility=show != "colours"))
+def look(azimuth: float, elevation: float, zoom: float, show: str, session: Session | None) -> Any:
+    """Render the view that the sliders describe; it is not shown if there is another avatar by then."""
+    avatar = require_avatar(session)
+    image = avatar.render(View(azimuth, elevation, zoom, shows_visibility=show != "colours"))
+    return image if is_current(session, avatar) else gr.skip()
 
 
 @show_errors
@@ -86,11 +99,15 @@ def animate(
     bar: gr.Progress = gr.Progress(),
 ) -> tuple:
     """Render the video. Returns the MP4 for the player, all files, and the session."""
-    started = require_avatar(session).session
+    avatar = require_avatar(session)
     moving, options = _choices(file, seconds, speed, loop, in_place, background, size)
     bar(0, desc="preparing the avatar")
-    files = started.make_video(file or name, moving, options, camera, progress_bar(bar))
-    return str(files[0]), [str(path) for path in files], started
+    try:
+        files = avatar.make_video(file or name, moving, options, camera, progress_bar(bar))
+    except Cancelled:  # by the user, who need not be told again
+        return gr.skip(), gr.skip(), session
+    check_current(session, avatar)
+    return str(files[0]), [str(path) for path in files], session
 
 
 def update_command(
@@ -106,19 +123,23 @@ def update_command(
     session: Session | None,
 ) -> str:
     """Return the command line of the chosen video; empty without an avatar."""
-    started = find_avatar(session)
-    if started is None:
+    avatar = find_avatar(session)
+    if avatar is None:
         return ""
     moving, options = _choices(file, seconds, speed, loop, in_place, background, size)
-    return command_line(*started, Path(file).name if file else name, moving, options, camera)
+    return command_line(avatar, Path(file).name if file else name, moving, options, camera)
 
 
 @show_errors
 def export(name: str, file: str | None, session: Session | None, bar: gr.Progress = gr.Progress()) -> tuple:
     """Export the rigged avatar. Returns the GLB for the viewer, all files, and the session."""
-    started = require_avatar(session).session
-    files = [str(path) for path in started.export(file or name, MotionOptions(), progress_bar(bar))]
-    return files[0], files, started
+    avatar = require_avatar(session)
+    try:
+        files = [str(path) for path in avatar.export(file or name, MotionOptions(), progress_bar(bar))]
+    except Cancelled:
+        return gr.skip(), gr.skip(), session
+    check_current(session, avatar)
+    return files[0], files, session
 
 
 def select_motion(click: gr.SelectData) -> str:
@@ -141,33 +162,40 @@ def cancel_video(session: Session | None) -> None:
 
 
 def restore(sessions: Sessions, key: str | None) -> tuple:
-    """Return all results of the tab's session after a reload, the session, and its key; a new session without one."""
+    """Return all results of the browser's session after a reload, the session, and its key; nothing without one."""
+    sessions.start()
     session = sessions.find(key) if key else None
-    started = find_avatar(session)
-    if started is None:
-        session = session or sessions.new()
-        return (*[gr.skip()] * NUM_RESTORED, session, session.key)
-    return (*_results(started), started.session, started.session.key)
+    avatar = find_avatar(session)
+    if session is None or avatar is None:
+        return (*[gr.skip()] * NUM_RESTORED, None, "")
+    session.usage.touch()
+    return (*_results(avatar), session, session.key)
 
 
 def resume(session: Session | None) -> tuple:
     """Build the mesh after a reload, where it was still in progress. Returns the same as `build`."""
-    started = find_avatar(session)
-    if started is None:
+    avatar = find_avatar(session)
+    if avatar is None:
         return gr.skip(), gr.skip(), gr.skip()
-    started.session.cancel.clear()
-    return build(started.session)
+    avatar.resume()
+    return build(session)
 
 
-def _results(started: Started) -> tuple:
-    session, fitted = started
-    videos, exports = ([str(path) for path in paths] or None for paths in (session.videos, session.exports))
-    last_image = session.viewer.last_image if session.viewer is not None else None
-    visibility = BUILDING if session.seen_share is None else describe_visibility(session.seen_share)
+def delete(sessions: Sessions, key: str | None) -> None:
+    """Delete the browser's session, with its photos and results."""
+    session = sessions.find(key) if key else None
+    if session is not None:
+        sessions.delete(session)
+
+
+def _results(avatar: AvatarResults) -> tuple:
+    fitted, last_image = avatar.fitted, avatar.viewer.last_image
+    videos, exports = ([str(path) for path in paths] or None for paths in (avatar.videos, avatar.exports))
+    visibility = BUILDING if avatar.seen_share is None else describe_visibility(avatar.seen_share)
     return (
         str(fitted.photo),
         fitted.report["person"],
-        *photo_results(started),
+        *photo_results(avatar),
         gr.skip() if last_image is None else last_image,
         visibility,
         videos and videos[0],

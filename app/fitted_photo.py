@@ -30,6 +30,11 @@ class FittedPhoto:
     """Folder of avatar.safetensors, overlay.png and fit.json."""
 
     @property
+    def name(self) -> str:
+        """What tells the fit from all others of its session: the folders of photo and person."""
+        return f"{self.folder.parent.name}/{self.folder.name}"
+
+    @property
     def report(self) -> dict[str, Any]:
         """What was found in the photo, and how well the body fits; the content of report.json."""
         return self.avatar.report

@@ -1,8 +1,8 @@
 // The photo with a draggable dot for each landmark. Gradio runs this as a function body once the component exists
 // (gr.HTML's js_on_load), with `element`, `props`, `trigger` and `watch`. `props.value` is
-// {photo: {url}, size: [width, height], landmarks: [{name, detected: [x, y], visible, position?: [x, y] or null}]} in
-// pixels of the photo. Each change triggers the event "input" with {name, position?}, which
-// `FitCorrections.move_landmark` reads.
+// {photo: {url}, fit, size: [width, height], landmarks: [{name, detected: [x, y], visible, position?: [x, y] or null}]} in
+// pixels of the photo. Each change triggers the event "input" with {fit, name, position?}, which `move_landmark` of
+// photo_callbacks.py reads.
 
 const DRAG_THRESHOLD = 3 // CSS pixels; shorter movements of a finger are taps
 const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }
@@ -89,7 +89,8 @@ function move(landmark, position) {
 function send(landmark) {
     pending = null
     const { name, position } = landmark
-    trigger('input', 'position' in landmark ? { name, position } : { name })
+    const { fit } = props.value
+    trigger('input', 'position' in landmark ? { fit, name, position } : { fit, name })
 }
 
 const sendPending = () => pending && send(pending)

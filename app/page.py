@@ -22,9 +22,10 @@ from sherf.app.sections import (
 )
 from sherf.app.sessions import Sessions
 from sherf.app.texts import ABOUT, WELCOME
+from sherf.render.backend import Backend
 
-SAVE_KEY = "(key) => { if (key) sessionStorage.setItem('sherf-session', key) }"
-"""JavaScript: a session's key is kept as long as its browser tab."""
+SAVE_KEY = "(key) => { if (key) localStorage.setItem('sherf-session', key) }"
+"""JavaScript: the browser keeps its session's key; all its tabs show the same session."""
 LOAD_KEY = """() => {
     const labelMotions = () => {
         document.querySelectorAll('#motions button.thumbnail-item').forEach((button) => {
@@ -34,9 +35,12 @@ LOAD_KEY = """() => {
     }
     new MutationObserver(labelMotions).observe(document.body, {childList: true, subtree: true})
     labelMotions()
-    return sessionStorage.getItem('sherf-session') || ''
+    return localStorage.getItem('sherf-session') || ''
 }"""
-"""JavaScript: returns the tab's key; also labels motions by name for screen readers, where Gradio numbers them."""
+"""JavaScript: returns the browser's key; also labels motions by name for screen readers, where Gradio numbers them."""
+
+DELETE_KEY = "() => { localStorage.removeItem('sherf-session'); location.reload() }"
+"""JavaScript: forgets the session and shows the page as it was first."""
 
 
 class Private(TypedDict):
@@ -63,6 +67,8 @@ class Page:
     key: gr.Textbox
     """Hidden: the session's key."""
     tabs: gr.Tabs
+    delete: gr.Button
+    """On the tab *About*."""
     photo: PhotoSection
     view: ViewSection
     animate: AnimateSection
@@ -75,18 +81,19 @@ class Page:
         return [photo.overlay, photo.verdict, photo.to_view, photo.fit.accordion, self.export.command]
 
 
-def page(minutes: int = 60) -> gr.Blocks:
+def page(minutes: int = 60, backend: Backend | None = None) -> gr.Blocks:
     """Return the whole page.
 
     Args:
         minutes: without use after which a session's files are deleted.
+        backend: where avatars are encoded, rendered and exported; None chooses it.
     """
-    sessions = Sessions(minutes)
+    sessions = Sessions(minutes, backend)
     with gr.Blocks(title="SHERF", analytics_enabled=False, delete_cache=(60, 60 * minutes)) as blocks:
         layout = _lay_out(minutes)
         _wire_navigation(layout)
         _wire_photo(layout, sessions)
-        _wire_fit(layout)
+        _wire_fit(layout, sessions)
         _wire_view(layout)
         _wire_animate(layout)
         _wire_export(layout)
@@ -97,11 +104,13 @@ def page(minutes: int = 60) -> gr.Blocks:
 def _lay_out(minutes: int) -> Page:
     session = gr.State(None, time_to_live=60 * minutes)
     key = gr.Textbox(visible="hidden", label="Key")
+    delete = gr.Button("Delete my photos and results", variant="stop", render=False)
     gr.Markdown(WELCOME)
     with gr.Tabs() as tabs:
-        layout = Page(session, key, tabs, photo_section(), view_section(), animate_section(), export_section())
+        layout = Page(session, key, tabs, delete, photo_section(), view_section(), animate_section(), export_section())
         with gr.Tab("About", id="about"):
             gr.Markdown(ABOUT.format(minutes=minutes))
+            delete.render()
     return layout
 
 
@@ -168,13 +177,13 @@ def _wire_build(page: Page, created: Dependency, api_name: str | None = None) ->
     )
 
 
-def _wire_fit(page: Page) -> None:
+def _wire_fit(page: Page, sessions: Sessions) -> None:
     fit, session = page.photo.fit, page.session
     mask = [fit.mask.accordion, fit.mask.editor]
-    corrections = [fit.landmarks, fit.summary, fit.swapped, fit.focal, fit.height, fit.mask.upload]
+    corrections = [fit.landmarks, fit.shown, fit.summary, fit.swapped, fit.focal, fit.height, fit.mask.upload]
     refitted = fit.apply.click(
-        photo_callbacks.refit,
-        [fit.swapped, fit.focal, fit.height, fit.mask.upload, fit.mask.editor, session],
+        partial(photo_callbacks.refit, sessions),
+        [fit.shown, fit.swapped, fit.focal, fit.height, fit.mask.upload, fit.mask.editor, session],
         [*page.photo_results, session, page.key],
         **EXCLUSIVE,
         **PRIVATE,
@@ -252,7 +261,7 @@ def _wire_export(page: Page) -> None:
 
 
 def _wire_restore(page: Page, sessions: Sessions, blocks: gr.Blocks) -> None:
-    """After a reload of the tab: show what its session has, and resume what was in progress."""
+    """After a reload: show what the browser's session has, and resume what was in progress. Or delete all of it."""
     photo, view, animate, export = page.photo, page.view, page.animate, page.export
     outputs = [
         photo.photo,
@@ -268,6 +277,8 @@ def _wire_restore(page: Page, sessions: Sessions, blocks: gr.Blocks) -> None:
         page.key,
     ]
     restored = blocks.load(partial(avatar_callbacks.restore, sessions), page.key, outputs, js=LOAD_KEY, **QUIET)
+    deleted = page.delete.click(partial(avatar_callbacks.delete, sessions), page.key, None, queue=False, **QUIET)
+    deleted.success(None, None, None, js=DELETE_KEY, **PRIVATE)
     restored.success(
         avatar_callbacks.resume,
         page.session,

@@ -35,6 +35,8 @@ class FitSection:
 
     accordion: gr.Accordion
     landmarks: gr.HTML
+    shown: gr.Textbox
+    """Hidden: the name of the fit that is corrected."""
     summary: gr.Markdown
     swapped: gr.Checkbox
     focal: gr.Slider
@@ -147,6 +149,7 @@ def _fit_section() -> FitSection:
             css_template=_read("landmarks.css"),
             js_on_load=_read("landmarks.js"),
         )
+        shown = gr.Textbox(visible="hidden", label="Fit")
         summary = gr.Markdown(NO_CORRECTIONS)
         swapped = gr.Checkbox(False, label="Swap left and right")
         focal = gr.Slider(0.5, 2, 1, step=0.05, label="Focal length multiplier")
@@ -160,7 +163,7 @@ def _fit_section() -> FitSection:
         )
         mask = _mask_editor()
         apply = gr.Button("Apply corrections", variant="primary")
-    return FitSection(accordion, landmarks, summary, swapped, focal, height, mask, apply)
+    return FitSection(accordion, landmarks, shown, summary, swapped, focal, height, mask, apply)
 
 
 def _mask_editor() -> MaskEditor:

@@ -12,17 +12,16 @@ import threading
 import time
 from importlib.util import find_spec
 
+from sherf.app.account import read_account
 from sherf.app.options import AppOptions
 from sherf.errors import BadInput
 from sherf.files.interrupts import block_interrupts_in_children
 from sherf.progress import print_status
 
-LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 MIN_UPTIME_S = 8.0
 """A server that dies sooner than this is not restarted."""
 SHUTDOWN_S = 10.0
 """A server that runs longer than this after SIGTERM is killed."""
-MIN_PASSWORD_LENGTH = 4
 SERVER = "sherf.app.server:run"
 """Resolved in the server's process alone: without Gradio and torch, this one survives what breaks the server."""
 
@@ -38,7 +37,7 @@ def serve(options: AppOptions) -> None:
             range.
         ModuleNotFoundError: Gradio is not installed.
     """
-    account = _account(options)
+    account = read_account(options)
     _check_port(options)
     if options.minutes < 1:
         raise BadInput(f"--minutes {options.minutes} is too short: choose 1 or more.")
@@ -88,25 +87,6 @@ def _exit_with_parent() -> None:
     assert parent is not None
     parent.join()
     os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _account(options: AppOptions) -> tuple[str, str] | None:
-    """Return the name and password that users must enter.
-
-    Raises:
-        BadInput: --auth is malformed, or missing though the address is open to the network.
-    """
-    if not options.auth:
-        if options.host not in LOCAL_HOSTS:
-            raise BadInput(
-                f"--host {options.host} exposes photos and computing time to the network.\n"
-                "To fix this: add --auth NAME:PASSWORD, or omit --host."
-            )
-        return None
-    name, colon, password = options.auth.partition(":")
-    if not (name and colon and len(password) >= MIN_PASSWORD_LENGTH):
-        raise BadInput(f"--auth takes NAME:PASSWORD, with a password of at least {MIN_PASSWORD_LENGTH} characters.")
-    return name, password
 
 
 def _check_port(options: AppOptions) -> None:

@@ -18,6 +18,7 @@ from sherf.app.theme import CSS, theme
 from sherf.cli.exits import exits
 from sherf.errors import BadInput
 from sherf.progress import print_status
+from sherf.render.devices import choose_backend
 
 MAX_UPLOAD = "64mb"
 SHUTDOWN_SECONDS = 2
@@ -43,7 +44,9 @@ def _server(options: AppOptions, account: tuple[str, str] | None) -> uvicorn.Ser
     def health() -> dict[str, float | str]:
         return {"status": "ok", "seconds": round(time.time() - started, 1)}
 
-    blocks = page(options.minutes).queue(max_size=MAX_WAITING, default_concurrency_limit=1)
+    blocks = page(options.minutes, choose_backend(options.device)).queue(
+        max_size=MAX_WAITING, default_concurrency_limit=1
+    )
     limit_queue_slots(blocks._queue)
     app = gr.mount_gradio_app(
         app, blocks, path="/", auth=account, max_file_size=MAX_UPLOAD, theme=theme(), css=CSS, show_error=True

@@ -1,7 +1,6 @@
 """Still views of an avatar in the photo's pose: from its mesh, or coarsely from its radiance field before that."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -26,7 +25,7 @@ VIEW_SIZE = 512
 """Width and height of all views, pixels."""
 COARSE_SIZE = 160
 """Width and height that the radiance field is rendered at, pixels."""
-TURNTABLE_VIEWS, TURNTABLE_FRAME_MS = 6, 350
+TURNTABLE_FRAME_MS = 350
 MAX_ELEVATION = 60.0
 """Degrees."""
 
@@ -43,6 +42,10 @@ class View:
     """Focal length multiplier; 1 shows the whole person."""
     shows_visibility: bool = False
     """Show what the photo saw in green and what is generated in orange, instead of colours."""
+
+
+TURNTABLE = tuple(View(View.azimuth + 60.0 * i) for i in range(6))
+"""Views from all around."""
 
 
 class AvatarViewer:
@@ -78,12 +81,6 @@ class AvatarViewer:
         image = visibility_image(frame) if view.shows_visibility else to_uint8(compose(frame, torch.ones(3)))
         self.last_image = cv2.resize(image, (VIEW_SIZE, VIEW_SIZE), interpolation=cv2.INTER_CUBIC)
         return self.last_image
-
-    def render_turntable(self) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
-        """Yield TURNTABLE_VIEWS views from all around."""
-        first = View()
-        for i in range(TURNTABLE_VIEWS):
-            yield self.render(replace(first, azimuth=first.azimuth + 360 / TURNTABLE_VIEWS * i))
 
     def release(self) -> None:
         """Free the renderers; they are made again when needed."""

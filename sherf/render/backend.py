@@ -53,11 +53,16 @@ class Backend:
     points_at_once: int | None = None
     """Samples that a GPU evaluates together; None on the CPU, where each operation has a size that suits its caches."""
 
+    @property
+    def is_gpu(self) -> bool:
+        """Whether the device works on its own while the CPU goes on, and has memory of its own."""
+        return self.device.type == "cuda"
+
     def chunk(self, usual: int) -> int:
         """Return how many points to evaluate together, given the number that suits the CPU."""
         return max(usual, self.points_at_once or 0)
 
     def synchronize(self) -> None:
         """Wait until the device has finished: call it before reading a clock."""
-        if self.device.type == "cuda":
+        if self.is_gpu:
             torch.cuda.synchronize(self.device)

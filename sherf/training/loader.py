@@ -1,12 +1,12 @@
 """Loading of training pairs: in the training process on the CPU, in worker processes for a GPU."""
 
-import os
 from collections.abc import Iterator
 
 from torch.utils.data import DataLoader
 
 from sherf.files.interrupts import block_interrupts_in_children
 from sherf.render.backend import Backend
+from sherf.threads import available_cores
 from sherf.training.training_pairs import TrainingPair, TrainingPairs
 
 MAX_WORKERS = 8
@@ -23,16 +23,15 @@ def open_loader(pairs: TrainingPairs, backend: Backend, processes: int) -> Itera
         backend: where the training computes.
         processes: number of training processes on this machine, which share its processors.
     """
-    on_gpu = backend.points_at_once is not None
-    workers = min(MAX_WORKERS, max(1, len(os.sched_getaffinity(0)) // processes - 1)) if on_gpu else 0
+    workers = min(MAX_WORKERS, max(1, len(available_cores()) // processes - 1)) if backend.is_gpu else 0
     pairs.share_cache(workers)
     loader = DataLoader(
         pairs,
         batch_size=pairs.share,
         collate_fn=list,
         num_workers=workers,
-        pin_memory=on_gpu,
+        pin_memory=backend.is_gpu,
         multiprocessing_context="spawn" if workers else None,
     )
-    with block_interrupts_in_children():
+    with block_interrupts_in_children(termination=True):
         return iter(loader)

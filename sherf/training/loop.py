@@ -161,7 +161,7 @@ class Trainer:
 
     @property
     def _read_steps(self) -> int:
-        return 1 if self.backend.points_at_once is None else READ_STEPS
+        return READ_STEPS if self.backend.is_gpu else 1
 
     def _read(self, log: StepLog | None) -> None:
         """Read and log the losses of all steps since the last call; on a GPU this waits for it.

@@ -27,34 +27,36 @@ PHOTO = Path(__file__).parents[2] / "examples" / "person_1.jpg"
 def test_the_fit_follows_moved_landmarks() -> None:
     session = Session()
     before = session.read(PHOTO)
-    fit = session.fitted.fit
+    fit, shown = session.avatar.fitted.fit, {"fit": session.avatar.fitted.name}
     wrist = fit["landmarks"]["left_wrist"]["pixel"]
-    landmarks = {landmark["name"]: landmark for landmark in session.corrections.editable_landmarks(fit)}
+    landmarks = {landmark["name"]: landmark for landmark in session.avatar.corrections.editable_landmarks(fit)}
     assert landmarks["left_wrist"] == {"name": "left_wrist", "detected": wrist, "visible": True}
     wanted = [wrist[0] + 12, wrist[1] - 30]
-    move_landmark(session, gr.EventData(None, {"name": "left_wrist", "position": wanted}))
-    assert "right knee" in move_landmark(session, gr.EventData(None, {"name": "right_knee", "position": None}))
+    move_landmark(session, gr.EventData(None, shown | {"name": "left_wrist", "position": wanted}))
+    assert "right knee" in move_landmark(session, gr.EventData(None, shown | {"name": "right_knee", "position": None}))
     with pytest.raises(gr.Error, match="out of the photo"):
-        move_landmark(session, gr.EventData(None, {"name": "right_knee", "position": [-5, 0]}))
-    landmarks = {landmark["name"]: landmark for landmark in session.corrections.editable_landmarks(fit)}
+        move_landmark(session, gr.EventData(None, shown | {"name": "right_knee", "position": [-5, 0]}))
+    landmarks = {landmark["name"]: landmark for landmark in session.avatar.corrections.editable_landmarks(fit)}
     assert landmarks["left_wrist"]["position"] == wanted and landmarks["right_knee"]["position"] is None
     assert "position" not in landmarks["nose"]
-    painting = session.fitted.make_painting()
+    painting = session.avatar.fitted.make_painting()
     layer = painting["layers"][0]
     rows = np.nonzero(layer[..., 3])[0]
     layer[rows.max() - 20 :, :, 3] = 0
-    session.corrections.height = taller = session.fitted.height + 0.15
-    found = fitted_pixel(session.fitted.folder / FIT, "left_wrist")
+    session.avatar.corrections.height = taller = session.avatar.fitted.height + 0.15
+    found = fitted_pixel(session.avatar.fitted.folder / FIT, "left_wrist")
     after = session.refit(None, painting)
-    fit = session.fitted.fit
+    fit = session.avatar.fitted.fit
     assert after["photo_sha256"] == before["photo_sha256"] and fit["edits"]["landmarks"]["right_knee"] is None
-    assert math.dist(fitted_pixel(session.fitted.folder / FIT, "left_wrist"), wanted) < 0.3 * math.dist(found, wanted)
-    assert fit["edits"]["mask"] is not None and session.is_corrected
-    erased = session.fitted.make_painting()["layers"][0]
+    assert math.dist(fitted_pixel(session.avatar.fitted.folder / FIT, "left_wrist"), wanted) < 0.3 * math.dist(
+        found, wanted
+    )
+    assert fit["edits"]["mask"] is not None and session.avatar.is_corrected
+    erased = session.avatar.fitted.make_painting()["layers"][0]
     assert np.nonzero(erased[..., 3])[0].max() < rows.max() - 17, "what was erased must leave the mask"
-    assert session.fitted.height == pytest.approx(taller, abs=0.06), "the fit keeps most of the height"
+    assert session.avatar.fitted.height == pytest.approx(taller, abs=0.06), "the fit keeps most of the height"
     assert fit["landmarks"]["left_wrist"]["pixel"] == pytest.approx(wanted, abs=0.01)
-    assert session.corrections.landmarks == {} and session.mesh is None
+    assert session.avatar.corrections.landmarks == {} and session.avatar.mesh is None
     session.close()
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import shlex
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -15,17 +14,18 @@ import pygltflib
 import pytest
 from PIL import Image
 
+from sherf.app.avatar_results import Cancelled
 from sherf.app.fitted_photo import FittedPhoto
 from sherf.app.options import AppOptions
 from sherf.app.queueing import MAX_WAITING, limit_queue_slots
 from sherf.app.serve import serve
-from sherf.app.session import Cancelled, Session
-from sherf.app.sessions import MAX_IN_MEMORY, Sessions
+from sherf.app.session import Session
+from sherf.app.sessions import Sessions
 from sherf.app.texts import command_lines, page_message
 from sherf.app.thumbnails import FOLDER, SIDE, source_sha256, thumbnail
 from sherf.app.viewer import VIEW_SIZE, View, write_turntable
 from sherf.cli.main import main
-from sherf.errors import BadInput, NoPerson
+from sherf.errors import BadInput
 from sherf.export.rigged import RiggedMesh, build_rigged_mesh
 from sherf.files.digest import file_sha256
 from sherf.motion.options import MotionOptions
@@ -49,12 +49,12 @@ coarse_mesh = partial(build_rigged_mesh, triangles=3000, texture=128, spacing=0.
 def session() -> Session:
     """A session with the shipped example and a coarse mesh."""
     patch = pytest.MonkeyPatch()
-    patch.setattr("sherf.app.session.build_rigged_mesh", coarse_mesh)
+    patch.setattr("sherf.app.avatar_results.build_rigged_mesh", coarse_mesh)
     session = Session()
     report = session.read(PHOTO)
     assert report["verdict"] == "good"
-    session.coarse = [session.render(View(azimuth)) for azimuth in (30.0, 150.0)]
-    session.build_mesh()
+    session.coarse = [session.avatar.render(View(azimuth)) for azimuth in (30.0, 150.0)]
+    session.avatar.build_mesh()
     yield session
     patch.undo()
     folder = session.folder
@@ -63,11 +63,11 @@ def session() -> Session:
 
 
 def test_the_photo_is_encoded_once(session: Session) -> None:
-    before = session.fitted.avatar_file.stat().st_mtime_ns
-    mesh = session.build_mesh()
+    fitted, mesh = session.avatar.fitted, session.avatar.build_mesh()
+    before = fitted.avatar_file.stat().st_mtime_ns
     session.read(PHOTO)
-    assert session.fitted.avatar_file.stat().st_mtime_ns == before and session.build_mesh() is mesh
-    assert Image.open(session.fitted.overlay).width > 500
+    assert fitted.avatar_file.stat().st_mtime_ns == before and session.avatar.build_mesh() is mesh
+    assert Image.open(fitted.overlay).width > 500
 
 
 def test_views_without_a_mesh_are_coarse(session: Session, tmp_path: Path) -> None:
@@ -75,67 +75,73 @@ def test_views_without_a_mesh_are_coarse(session: Session, tmp_path: Path) -> No
     assert front.shape == (VIEW_SIZE, VIEW_SIZE, 3) and np.abs(front.astype(float) - back).mean() > 1
     with Image.open(write_turntable(session.coarse, tmp_path / "turntable.webp")) as turntable:
         assert turntable.n_frames == 2
-    assert session.render_again().shape == (VIEW_SIZE, VIEW_SIZE, 3)
+    assert session.avatar.render_again().shape == (VIEW_SIZE, VIEW_SIZE, 3)
 
 
 def test_views_show_the_person_from_their_camera(session: Session) -> None:
-    front, back, above = (session.render(View(*angles)) for angles in ((0.0, 0.0), (180.0, 0.0), (0.0, 50.0)))
+    front, back, above = (session.avatar.render(View(*angles)) for angles in ((0.0, 0.0), (180.0, 0.0), (0.0, 50.0)))
     assert front.shape == (512, 512, 3) and front.dtype == np.uint8
     assert all((view < 250).any() for view in (front, back, above))
     assert np.abs(front.astype(float) - back).mean() > 1
     covered = [(view < 250).any(axis=2).any(axis=1).sum() for view in (front, above)]
     assert covered[1] < 0.9 * covered[0], "from above a standing person is shorter"
-    near = session.render(View(0.0, 0.0, 2.0))
+    near = session.avatar.render(View(0.0, 0.0, 2.0))
     assert (near < 250).any(axis=2).sum() > 1.5 * (front < 250).any(axis=2).sum()
 
 
 def test_seen_parts_are_green_and_generated_ones_orange(session: Session) -> None:
-    front, back = (session.render(View(azimuth, shows_visibility=True)).astype(float) for azimuth in (0.0, 180.0))
+    front, back = (
+        session.avatar.render(View(azimuth, shows_visibility=True)).astype(float) for azimuth in (0.0, 180.0)
+    )
     greener = [((view[..., 1] - view[..., 0]) * (view.min(axis=2) < 240)).sum() for view in (front, back)]
     assert greener[0] > 0 > greener[1]
 
 
 def test_the_avatar_is_animated_and_exported(session: Session) -> None:
-    *videos, record = session.make_video("wave", MotionOptions(end=0.5), RenderOptions(size=64, gif=True), "turntable")
+    avatar, options = session.avatar, RenderOptions(size=64, gif=True)
+    earlier = avatar.make_video("bow", MotionOptions(end=0.1), options, "still")
+    *videos, record = avatar.make_video("wave", MotionOptions(end=0.5), options, "turntable")
+    assert not any(path.exists() for path in earlier), "only the latest video is kept"
     assert [video.suffix for video in videos] == [".mp4", ".gif"] and all(video.stat().st_size > 0 for video in videos)
-    model, avatar, model_record = session.export("wave", MotionOptions())
+    model, avatar_file, model_record = avatar.export("wave", MotionOptions())
     assert [clip.name for clip in pygltflib.GLTF2.load(str(model)).animations] == ["wave"]
-    assert avatar == session.fitted.avatar_file
+    assert avatar_file == avatar.fitted.avatar_file
     assert all(json.loads(path.read_text())["model"] == "sherf-small" for path in (record, model_record))
     with pytest.raises(BadInput, match="at most"):
-        session.make_video("wave", MotionOptions(speed=0.05), RenderOptions(size=64), "still")
+        avatar.make_video("wave", MotionOptions(speed=0.05), RenderOptions(size=64), "still")
 
 
 def test_cancelling_interrupts_the_mesh(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     """A cancelled mesh leaves nothing behind, and is built when requested again."""
-    mesh, renderer, started = session.mesh, session.viewer.mesh_renderer, []
+    avatar = session.avatar
+    mesh, renderer, started = avatar.mesh, avatar.viewer.mesh_renderer, []
 
     def watched(*arguments: Any, watch: Callable[[], None]) -> RiggedMesh:
         def stop() -> None:
-            started.append(time.monotonic())
-            session.cancel.set()
+            started.append(True)
+            avatar.cancel()
             watch()
 
         return coarse_mesh(*arguments, watch=stop)
 
-    session.mesh = session.viewer.mesh_renderer = None
+    avatar.mesh = avatar.viewer.mesh_renderer = None
     with monkeypatch.context() as patch:
-        patch.setattr("sherf.app.session.build_rigged_mesh", watched)
+        patch.setattr("sherf.app.avatar_results.build_rigged_mesh", watched)
         with pytest.raises(Cancelled):
-            session.make_video("wave", MotionOptions(), RenderOptions(size=64, fast=True), "still")
-    assert len(started) == 1 and session.mesh is None
+            avatar.make_video("wave", MotionOptions(), RenderOptions(size=64, fast=True), "still")
+    assert len(started) == 1 and avatar.mesh is None
     with pytest.raises(Cancelled):
-        session.build_mesh()  # until the user requests something again
-    session.cancel.clear()
-    assert len(session.build_mesh().vertices) == len(mesh.vertices)
-    session.mesh, session.viewer.mesh_renderer = mesh, renderer
+        avatar.build_mesh()  # until the user requests something again
+    avatar.resume()
+    assert len(avatar.build_mesh().vertices) == len(mesh.vertices)
+    avatar.mesh, avatar.viewer.mesh_renderer = mesh, renderer
 
 
 def test_a_click_selects_the_smallest_person_in_photos_of_any_size(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A child stands before a parent; the photo was reduced to half before people were detected."""
-    fitted = session.fitted
+    fitted = session.avatar.fitted
     with Image.open(fitted.photo) as photo:
         size = [photo.width // 2, photo.height // 2]
     monkeypatch.setattr(FittedPhoto, "fit", property(lambda fitted: {"size": size}))
@@ -164,50 +170,15 @@ def test_no_user_can_fill_the_queue() -> None:
     assert replies[2][1].startswith("2 of your requests are already waiting.")
 
 
-def test_sessions_do_not_mix(session: Session, tmp_path: Path) -> None:
-    other = Session()
-    assert other.folder != session.folder and other.fitted is None
-    with pytest.raises(BadInput, match="no photo"):
-        other.render(View())
-    Image.new("RGB", (200, 300), "grey").save(tmp_path / "wall.png")
-    with pytest.raises(NoPerson):
-        other.read(tmp_path / "wall.png")
-    other.close()
-
-
-def test_a_key_finds_its_session_until_it_expires() -> None:
-    sessions = Sessions(minutes=1)
-    made = [sessions.new() for _ in range(MAX_IN_MEMORY + 1)]
-    first = made[0]
-    assert len({session.key for session in made}) == len(made) and all(len(session.key) >= 43 for session in made)
-    assert sessions.find(first.key) is first and sessions.find("") is None and sessions.find(first.key[:-1]) is None
-    first.mesh = made[1].mesh = object()
-    first.last_used = time.monotonic() - 30
-    sessions.sweep()
-    assert first.folder.exists() and first.mesh is None and made[1].mesh is not None, (
-        "memory is kept for the most recent"
-    )
-    first.last_used = time.monotonic() - 61
-    with first._building:
-        sessions.sweep()
-    assert first.folder.exists(), "its mesh is being built"
-    sessions.sweep()
-    assert sessions.find(first.key) is None and not first.folder.exists() and made[1].folder.exists()
-    for session in made:
-        session.close()
-
-
 def test_a_reload_restores_all_results(session: Session) -> None:
-
     sessions = Sessions(minutes=1)
-    sessions.new = lambda: session
-    *_, opened, key = restore(sessions, "another user's key")
-    assert (opened, key) == (session, session.key)
-    sessions.find = {session.key: session}.get
+    sessions.start = lambda: None
+    sessions._by_key[session.key] = session
+    *nothing, opened, key = restore(sessions, "another user's key")
+    assert (opened, key) == (None, "") and all(update == gr.skip() for update in nothing)
     photo, person, overlay, *_, line, view, visibility, _, _, _, _, again, key = restore(sessions, session.key)
-    assert (
-        Path(photo).read_bytes() == PHOTO.read_bytes() and Path(overlay).exists() and view is session.viewer.last_image
-    )
+    assert Path(photo).read_bytes() == PHOTO.read_bytes() and Path(overlay).exists()
+    assert view is session.avatar.viewer.last_image
     assert person == 1 and "sherf animate person_1.jpg" in line and "The photo shows" in visibility and again is session
     assert create(sessions, str(PHOTO), session)[-2:] == (session, session.key), "the session is kept"
 
@@ -219,13 +190,13 @@ def test_the_command_line_makes_the_same(session: Session, monkeypatch: pytest.M
     )
     moving = MotionOptions(in_place=True, speed=1.5, end=3.0, loop=True)
     options = RenderOptions(size=256, background="#d7d9de", gif=True, fast=True)
-    lines = command_lines(session.fitted.report, False, "my walk.bvh", moving, options, "turntable").splitlines()
+    lines = command_lines(session.avatar.fitted.report, False, "my walk.bvh", moving, options, "turntable").splitlines()
     main(shlex.split(lines[0])[1:])
     source, motion, frames, path, _, photo, rendered, moved = received["arguments"]
     assert (source, motion, frames, path) == (Path("person_1.jpg"), "my walk.bvh", None, "turntable")
     assert (photo, rendered, moved) == (PhotoOptions(), options, moving)
     assert lines[1] == "sherf export person_1.jpg --motion 'my walk.bvh' --out me.glb"
-    poor = session.fitted.report | {"verdict": "poor", "person": 2, "not_seen": {"feet": ""}}
+    poor = session.avatar.fitted.report | {"verdict": "poor", "person": 2, "not_seen": {"feet": ""}}
     poor["options"] = poor["options"] | {"person": 2}
     assert "person_1.jpg --person 2 --allow-partial --force" in command_lines(
         poor, False, "walk", moving, options, "still"
@@ -281,7 +252,6 @@ def test_user_errors_are_messages_on_the_page() -> None:
     ("options", "option"),
     [
         (AppOptions(host="0.0.0.0"), "--auth"),
-        (AppOptions(host="0.0.0.0", auth="me"), "NAME:PASSWORD"),
         (AppOptions(port=0), "--port"),
         (AppOptions(minutes=0), "--minutes"),
     ],
