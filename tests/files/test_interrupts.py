@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -31,6 +32,14 @@ def test_a_child_survives_sigterm_where_its_parent_ends_it() -> None:
     os.kill(child.pid, signal.SIGTERM)
     child.join()
     assert child.exitcode == 0
+
+
+@pytest.fixture(autouse=True)
+def sigterm_as_in_a_new_process() -> Iterator[None]:
+    """Without the handler that Ray installs in the process of its tests."""
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGTERM, before)
 
 
 def test_sigterm_closes_what_is_open_and_a_second_one_does_not_interrupt_that() -> None:
