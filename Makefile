@@ -59,7 +59,6 @@ benchmark: .venv/.dev
 
 # For machines with an NVIDIA GPU: does it compute what the CPU computes, and how fast?
 gpu-check: .venv/.dev
-	.venv/bin/python -m pytest -m gpu -n 0 --timeout 3600
 	.venv/bin/python benchmarks/gpu_check.py
 
 # A hundred thousand damaged files per reader; run it again to resume.

@@ -1,11 +1,12 @@
-"""Whether a GPU does what the CPU does, and how fast: `make gpu-check` runs the `gpu` tests, then this.
+"""Whether a GPU does what the CPU does, and how fast: `make gpu-check`.
 
-Prints the largest difference from the CPU's frame, the time and the memory of a 512 x 512 frame of each model, and a
-line to paste into an issue.
+Runs the `gpu` tests, then prints the largest difference from the CPU's frame, the time and the memory of a 512 x 512
+frame of each model, and a line to paste into an issue.
 """
 
 import math
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from sherf.avatar.encoder import ModelEncoder
 from sherf.avatar.renderer import FieldRenderer
 from sherf.body.body_model import BodyModel
 from sherf.body.files import load_body_model
+from sherf.errors import SherfError
 from sherf.models.build import build_network
 from sherf.models.config import PAPER
 from sherf.models.load import load_model
@@ -85,12 +87,27 @@ def measure(model: Callable[[], Model], subject: Subject, body: BodyModel, backe
     }
 
 
+def run_tests() -> str:
+    """Run the tests that use a GPU, and return their closing line."""
+    command = [sys.executable, "-m", "pytest", "-q", "-m", "gpu", "--timeout", "3600"]
+    with subprocess.Popen(command, cwd=Path(__file__).parents[1], stdout=subprocess.PIPE, text=True) as tests:
+        assert tests.stdout is not None
+        line = ""
+        for line in tests.stdout:
+            print(line, end="", flush=True)
+    return line.strip("= \n")
+
+
 def main() -> None:
-    backend = choose_backend("cuda")
+    try:
+        backend = choose_backend("cuda")
+    except SherfError as error:
+        raise SystemExit(f"error: {error}") from None
+    tests = run_tests()
     body = load_body_model("openbody")
     subject = photograph(body, standing(math.radians(20)), camera_in_front((SIZE, SIZE)))
     name = torch.cuda.get_device_name()
-    versions = f"torch {torch.__version__}, driver {torch.version.cuda}, sherf {__version__}"
+    versions = f"torch {torch.__version__}, sherf {__version__}"
     print(f"{name}, {versions}\n")
     print("| model | encode | first frame | same pose | new pose | memory | largest difference from the CPU |")
     print("|---|---|---|---|---|---|---|")
@@ -103,7 +120,7 @@ def main() -> None:
         seconds = [f"{there[key]:.3f} s" for key in ("encode", "first", "same", "moving")]
         print(f"| {model} | {' | '.join(seconds)} | {there['memory']:.2f} GB | {off:.1e} |", flush=True)
         summary.append(f"{model} {1000 * there['same']:.0f}/{1000 * there['moving']:.0f} ms {off:.0e}")
-    print(f"\npaste this: gpu-check {name}; {versions}; {'; '.join(summary)}")
+    print(f"\npaste this: gpu-check {name}; {versions}; {tests}; {'; '.join(summary)}")
 
 
 if __name__ == "__main__":
