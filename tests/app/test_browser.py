@@ -197,9 +197,10 @@ def painted(page: "sync.Page") -> None:
     page.get_by_role("button", name="Edit the mask").click()
     canvas = page.locator("canvas:visible").first
     sync.expect(canvas).to_be_visible()
-    before, laid_out = 0, tinted(canvas)
-    while laid_out != before or not laid_out:  # the editor draws the photo bit by bit
+    laid_out, still = tinted(canvas), 0
+    while still < 30 or not laid_out:  # the editor draws the photo bit by bit, and then takes it up once more
         before, laid_out = laid_out, tinted(canvas)
+        still = still + 1 if laid_out == before else 0
     canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 3
@@ -211,7 +212,8 @@ def painted(page: "sync.Page") -> None:
         page.mouse.down()
         page.mouse.move(x + 60, y - 20, steps=5)
         page.mouse.up()
-    assert tinted(canvas) > laid_out
+    for _ in range(30):  # the editor takes up the answers, one for each of its layers, while it draws
+        assert tinted(canvas) > laid_out
 
 
 def tinted(canvas: "sync.Locator") -> int:
