@@ -15,6 +15,7 @@ from sherf.errors import MissingAsset
 from sherf.files.assets import asset_path
 
 Network = Literal["vgg", "alex"]
+CPU = torch.device("cpu")
 MIN_SIDE = 64
 """Pixels. AlexNet's pooling reduces smaller images to nothing: they are padded with black at the right and bottom."""
 
@@ -22,9 +23,6 @@ MIN_SIDE = 64
 METRICS_REMEDY = (
     "{} is not installed: benchmarks, training and --personalise need it.\nTo fix this: pip install 'sherf[train]'"
 )
-
-
-CPU = torch.device("cpu")
 
 
 @cache

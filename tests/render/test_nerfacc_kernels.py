@@ -77,4 +77,4 @@ def test_they_are_compiled_once_under_a_lock_with_a_line_that_says_so(
 
 def test_choosing_the_gpu_does_not_compile(uncompiled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nerfacc_kernels, "_load", lambda folder: pytest.fail("compiled"))
-    choose_backend("cuda")
+    assert choose_backend("cuda").is_gpu and not hasattr(nerfacc, "csrc")
