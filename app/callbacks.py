@@ -98,14 +98,16 @@ def check_current(session: Session | None, avatar: AvatarResults) -> None:
 
 
 def photo_results(avatar: AvatarResults, closes_corrections: bool = True) -> tuple:
-    """Return overlay, verdict, the button to the next tab, the accordion of the corrections, and the command line.
+    """Return overlay, comparison, verdict, the button to the next tab, the accordion of the corrections, and commands.
 
     The accordion closes together with the verdict: any later, it would close under the user's hands.
     """
     fitted = avatar.fitted
     accordion = gr.update(open=False) if closes_corrections else gr.skip()
     verdict = describe_fit(fitted.report)
-    return str(fitted.overlay), verdict, gr.update(visible=True), accordion, command_line(avatar)
+    pair = fitted.write_own_view()
+    comparison = gr.update(value=None, visible=False) if pair is None else gr.update(value=pair, visible=True)
+    return str(fitted.overlay), comparison, verdict, gr.update(visible=True), accordion, command_line(avatar)
 
 
 def command_line(

@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 from sherf.app.fit_corrections import read_preview
 from sherf.app.masks import Painting, full_photo_mask, make_painting
 from sherf.avatar.encoder import EncodedAvatar
-from sherf.avatar.result_files import AVATAR, FIT, OVERLAY
+from sherf.avatar.result_files import AVATAR, FIT, OVERLAY, OWN_VIEW
 from sherf.body.body_model import BodyModel
 from sherf.files.digest import file_sha256
 
@@ -87,6 +87,22 @@ class FittedPhoto:
         if not path.exists():
             Image.fromarray(read_preview(self.photo)).save(path, quality=90)
         return path
+
+    def write_own_view(self) -> tuple[str, str] | None:
+        """Return the masked photo and the avatar seen through its camera, as PNG files, which are written once.
+
+        Returns:
+            Both paths; None where the avatar was made without comparing it with its photo.
+        """
+        pair, source = (self.folder / "own_photo.png", self.folder / "own_avatar.png"), self.folder / OWN_VIEW
+        if not source.exists():
+            return None
+        if not all(path.exists() for path in pair):
+            with Image.open(source) as both:
+                middle = both.width // 2
+                both.crop((0, 0, middle, both.height)).save(pair[0])
+                both.crop((middle, 0, both.width, both.height)).save(pair[1])
+        return str(pair[0]), str(pair[1])
 
     def make_painting(self) -> Painting:
         """Return the photo with its mask for the mask editor."""

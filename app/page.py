@@ -78,7 +78,8 @@ class Page:
     def photo_results(self) -> list[Block]:
         """Outputs of `callbacks.photo_results`."""
         photo = self.photo
-        return [photo.overlay, photo.verdict, photo.to_view, photo.fit.accordion, self.export.command]
+        shown = [photo.overlay, photo.comparison, photo.verdict, photo.to_view]
+        return [*shown, photo.fit.accordion, self.export.command]
 
 
 def page(minutes: int = 60, backend: Backend | None = None) -> gr.Blocks:
@@ -125,7 +126,8 @@ def _wire_photo(page: Page, sessions: Sessions) -> None:
     photo, session = page.photo, page.session
     # registered first, so that work on the replaced photo is cancelled before the new one is read
     for event in (photo.create.click, photo.photo.upload, photo.examples.dataset.click):
-        event(photo_callbacks.reset, session, [photo.overlay, photo.verdict, photo.to_view], queue=False, **QUIET)
+        cleared = [photo.overlay, photo.comparison, photo.verdict, photo.to_view]
+        event(photo_callbacks.reset, session, cleared, queue=False, **QUIET)
     photo.fit.apply.click(photo_callbacks.cancel, session, None, queue=False, **QUIET)
     _wire_api(page, sessions)
     _wire_creation(page, sessions)

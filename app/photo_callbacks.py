@@ -69,9 +69,13 @@ def reconstruct(sessions: Sessions, photo: str | None, person: float | None, ses
 
 
 def reset(session: Session | None) -> tuple:
-    """Cancel the last photo's work and clear its results. Returns overlay, verdict, and the button to the next tab."""
+    """Cancel the last photo's work and clear its results.
+
+    Returns:
+        Overlay, comparison, verdict, and the button to the next tab.
+    """
     cancel(session)
-    return None, NO_OVERLAY, gr.update(visible=False)
+    return None, gr.update(value=None, visible=False), NO_OVERLAY, gr.update(visible=False)
 
 
 def cancel(session: Session | None) -> None:

@@ -54,6 +54,7 @@ class PhotoSection:
     person: gr.Number
     create: gr.Button
     overlay: gr.Image
+    comparison: gr.ImageSlider
     verdict: gr.Markdown
     to_view: gr.Button
     fit: FitSection
@@ -133,9 +134,13 @@ def photo_section() -> PhotoSection:
         with gr.Column():
             overlay = _image("Detected body", "Photo with mask, skeleton and fitted body overlaid", 420)
             verdict = gr.Markdown(NO_OVERLAY, elem_id="verdict")
+            comparison = gr.ImageSlider(
+                label="Photo and avatar", type="filepath", interactive=False, height=420, visible=False,
+                elem_id="comparison", buttons=["fullscreen"],
+            )  # fmt: skip
             to_view = gr.Button("Look around  →", variant="primary", visible=False)
             fit = _fit_section()
-    return PhotoSection(photo, examples, person, create, overlay, verdict, to_view, fit)
+    return PhotoSection(photo, examples, person, create, overlay, comparison, verdict, to_view, fit)
 
 
 def _fit_section() -> FitSection:

@@ -29,9 +29,9 @@ NO_CORRECTIONS = "No points have been moved."
 MASK_HELP = """The tinted area is the person: paint what is missing and erase what does not belong, or upload a mask."""
 MOTION_HELP = """Choose a motion or upload one: a video of a person, or a BVH, AMASS, AIST++, SMPL or GLB file."""
 VERDICTS = {
-    "good": "The body fits the photo well.",
-    "usable": "The fit is approximate: check the overlay.",
-    "poor": "The fit is poor: correct it under *Fix the fit*, or try another photo.",
+    "good": "The avatar shows the person of the photo.",
+    "usable": "The avatar is approximate: compare it with the photo below.",
+    "poor": "The avatar does not show the person well: correct the fit under *Fix the fit*, or try another photo.",
 }
 BUILDING = "Low-resolution preview. The full avatar takes about half a minute; you can already look around."
 NOT_BUILT = "Low-resolution preview. The full avatar is built when you animate or export it."
@@ -45,7 +45,7 @@ ALTERNATIVES = {
 """What the page offers where a message of the library names a command line option."""
 OPTION, COMMAND = (
     re.compile(r"(?<![\w-])--[a-z][a-z-]*"),
-    re.compile(r"`sherf [^`]*`|\b(overlay|report)\.png|fit\.json"),
+    re.compile(r"`sherf [^`]*`|\b(overlay|report|own_view)\.png|fit\.json"),
 )
 REMARK = re.compile(r"\s*\([^()]*--[a-z][^()]*\)|,? (?:and|or) pass --[a-z][^.;:]*")
 FOLDERS = re.compile(r"(?<![\w/.:])/(?:[^\s/:;,'\"]+/)+(?=[^\s/])")
@@ -79,6 +79,12 @@ def describe_fit(report: dict[str, Any]) -> str:
     """
     lines = [f"**{VERDICTS.get(report.get('verdict', ''), 'Body and mask are drawn over the photo.')}**"]
     lines += [f"- {page_message(reason)}" for reason in report.get("reasons", []) + report.get("warnings", [])]
+    own = report.get("own_view")
+    if own:
+        lines.append(
+            f"- Seen through the photo's own camera, the avatar overlaps the person by {own['overlap']:.0%}; "
+            f"{own['missing']:.0%} of the person is missing, {own['too_much']:.0%} is too much."
+        )
     people = report.get("people", [])
     if len(people) > 1:
         lines.append(f"- {len(people)} people: click another in the photo, or enter a number from 1 to {len(people)}.")

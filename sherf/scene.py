@@ -89,13 +89,18 @@ class BodyPose(OnDevice):
     """Rotation of the rigid placement."""
     T_world_body: Float[Tensor, "*frame 3"]
     """Translation of the rigid placement, metres."""
+    displacement: Float[Tensor, "*frame vertex 3"] | None = None
+    """Of the vertices in the rest pose, beyond what the betas describe (SMPL+D), metres; None for zero. Joints stay."""
 
     def __len__(self) -> int:
         """Return the number of frames along the first axis."""
         return self.joints.shape[0]
 
     def __getitem__(self, frame: int | slice) -> "BodyPose":
-        return BodyPose(self.betas[frame], self.joints[frame], self.R_world_body[frame], self.T_world_body[frame])
+        displacement = None if self.displacement is None else self.displacement[frame]
+        return BodyPose(
+            self.betas[frame], self.joints[frame], self.R_world_body[frame], self.T_world_body[frame], displacement
+        )
 
 
 @dataclass(frozen=True)

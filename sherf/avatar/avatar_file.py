@@ -23,15 +23,17 @@ from sherf.models.config import SherfConfig
 from sherf.models.config_json import config_record, read_config
 from sherf.models.load import TEMPLATE, model_of_avatar
 from sherf.models.network import Network
+from sherf.models.packed_tensors import check_vertices, read_tensor
 from sherf.scene import BodyPose, Camera, Subject
 
 FORMAT = "sherf-avatar"
-FORMAT_VERSION = 2
-"""1 holds avatars of the template, 2 also those of networks."""
+FORMAT_VERSION = 3
+"""1 holds avatars of the template, 2 also those of networks, 3 also displaced bodies and layers."""
 MAX_BYTES = 512 * 2**20
 LARGEST = 1e6
 """Largest magnitude of any number: pixels, metres, radians."""
 NETWORK = "network"
+DISPLACEMENT = "displacement"
 SHAPES: dict[str, tuple[int | None, ...]] = {
     "image": (3, None, None),
     "mask": (None, None),
@@ -97,6 +99,8 @@ def save_avatar(avatar: EncodedAvatar, path: Path) -> None:
     if isinstance(avatar.model, Network):
         config = json.dumps(config_record(avatar.model.config))
         header |= {"version": str(FORMAT_VERSION), "model": NETWORK, "config": config}
+    if subject.pose.displacement is not None:
+        tensors[DISPLACEMENT] = subject.pose.displacement.half()
     tensors |= avatar.model.pack(avatar.bank)
     with atomic_output(path) as partial:
         partial.write_bytes(save({name: x.cpu().contiguous() for name, x in tensors.items()}, header))
@@ -126,7 +130,11 @@ def restore(saved: AvatarFile, body: BodyModel) -> EncodedAvatar:
         )
     image, mask = tensors["image"].float() / 255, tensors["mask"].float() / 255
     camera = Camera(tensors["K"], tensors["R"], tensors["T"], (image.shape[1], image.shape[2]))
-    pose = BodyPose(tensors["betas"], tensors["joints"], tensors["R_world_body"], tensors["T_world_body"])
+    displacement = None
+    if DISPLACEMENT in tensors:
+        check_vertices(path, tensors, DISPLACEMENT, body)
+        displacement = read_tensor(path, tensors, DISPLACEMENT, (None, 3), torch.float16)
+    pose = BodyPose(tensors["betas"], tensors["joints"], tensors["R_world_body"], tensors["T_world_body"], displacement)
     subject = Subject(image, mask, camera, pose, body.name)
     model = model_of_avatar(saved.config)
     return EncodedAvatar(model.unpack(path, tensors, subject, body), model, saved.report)

@@ -44,6 +44,11 @@ class AvatarEncoder(Protocol):
         ...
 
     @property
+    def backend(self) -> Backend:
+        """Where it computes."""
+        ...
+
+    @property
     def identity(self) -> str:
         """What tells the encoder from others and from other weights."""
         ...
@@ -96,7 +101,8 @@ class ModelEncoder:
         model = self.model.for_inference(device)
         with torch.no_grad():
             vertices = None if vertices is None else vertices.to(device)
-            bank = model.encode(subject.to(device), body.to(device), vertices)
+            body = body.to(device)
+            bank = model.complete(model.encode(subject.to(device), body, vertices), body, self.backend)
             return EncodedAvatar(bank.to("cpu"), model, report)
 
 

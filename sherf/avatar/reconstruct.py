@@ -11,13 +11,18 @@ from torch import Tensor
 
 from sherf import __version__
 from sherf.avatar.encoder import AvatarEncoder, EncodedAvatar, body_for
-from sherf.avatar.result_files import OVERLAY, REPORT, HopelessFit, Reconstruction
+from sherf.avatar.own_view import OwnView, own_view
+from sherf.avatar.renderer import FieldRenderer
+from sherf.avatar.result_files import OVERLAY, OWN_VIEW, REPORT, HopelessFit, Reconstruction
+from sherf.avatar.verdict import judge
 from sherf.body.body_model import BodyModel
-from sherf.camera.pinhole import project
+from sherf.camera.pinhole import project, resize
 from sherf.errors import BadInput
 from sherf.files.digest import file_sha256, tensors_sha256
+from sherf.photo import landmarks as marks
 from sherf.photo.completeness import check_person, find_missing_parts
 from sherf.photo.detect import Person, choose_person, detect_people
+from sherf.photo.displacement import displace_body
 from sherf.photo.fit import BodyFit, FitConstraints, fit_body
 from sherf.photo.fit_file import (
     FORMAT,
@@ -33,7 +38,7 @@ from sherf.photo.mask import person_mask
 from sherf.photo.options import PhotoOptions
 from sherf.photo.overlay import draw_overlay
 from sherf.photo.photo_reader import Photo, read_mask, read_photo
-from sherf.photo.scores import Scores, score_fit
+from sherf.photo.scores import Scores, part_indices, score_fit
 from sherf.scene import Camera, Subject
 
 CROP_MARGIN = 0.1
@@ -80,15 +85,19 @@ def reconstruct_photo(photo: Path, encoder: AvatarEncoder, options: PhotoOptions
     contradictions = _contradictions(scores, given.edits)
     report = {"photo": photo.name, "photo_sha256": image.sha256, "options": settings_record(options, encoder)}
     report |= _scores_record(scores, contradictions) | _detection_record(found, size)
-    report["warnings"] = found.warnings + _verdict_warnings(scores)
+    report["warnings"] = found.warnings
     report |= {"model": encoder.name, "body_model": body.name, "tool": f"sherf {__version__}"}
     record = _fit_file_record(report, fit, found.person, given.edits, size)
-    overlay = draw_overlay(image.image, found.person, body, fit)
     if (scores.is_hopeless or contradictions) and not options.force:
-        raise HopelessFit(report, overlay, record)
-    subject = Subject(image.image, found.person.mask, fit.camera, fit.pose, body.name)
+        raise HopelessFit(report, draw_overlay(image.image, found.person, body, fit), record)
+    displaced = replace(fit, pose=displace_body(body, fit, found.person))
+    subject = Subject(image.image, found.person.mask, fit.camera, displaced.pose, body.name)
     avatar = encoder.encode(_cropped(subject, body, found.person), body, report)
-    return _timed(avatar, body, overlay, record, start)
+    view = own_view(FieldRenderer(avatar, body, encoder.backend), avatar.bank.subject)
+    report |= _verdict_record(score_fit(body, displaced, found.person), view, avatar.bank.subject, body, contradictions)
+    report["warnings"] = found.warnings + _verdict_warnings(report)
+    overlay = draw_overlay(image.image, found.person, body, displaced)
+    return _timed(avatar, body, overlay, record, start, view.side_by_side)
 
 
 def encode_subject(
@@ -143,9 +152,10 @@ def _timed(
     overlay: Float[Tensor, "3 h w"],
     record: dict[str, Any] | None,
     start: float,
+    own_view: Float[Tensor, "3 h2 w2"] | None = None,
 ) -> Reconstruction:
     avatar.report["seconds"] = round(time.perf_counter() - start, 2)
-    return Reconstruction(avatar, body, overlay, record)
+    return Reconstruction(avatar, body, overlay, record, own_view)
 
 
 def _detect(photo: Photo, given: FitFile, options: PhotoOptions) -> _Detection:
@@ -187,11 +197,37 @@ def _scores_record(scores: Scores, contradictions: list[str]) -> dict[str, Any]:
     }
 
 
-def _verdict_warnings(scores: Scores) -> list[str]:
-    if scores.verdict == "good":
-        return []
-    advice = "expect a wrong shape" if scores.verdict == "poor" else f"check {OVERLAY}"
-    return [f"the fit is {scores.verdict}, {advice}: {'; '.join(scores.reasons)}."]
+def _verdict_record(
+    scores: Scores, view: OwnView, subject: Subject, body: BodyModel, contradictions: list[str]
+) -> dict[str, Any]:
+    """Return scores and verdict of the finished avatar as report.json holds them.
+
+    Args:
+        scores: of the displaced body.
+        view: the avatar's own view.
+        subject: the avatar's observation.
+        body: the body model.
+        contradictions: corrections that cannot be met.
+    """
+    camera = resize(subject.camera, (view.mask.shape[0], view.mask.shape[1]))
+    pixels, _ = project(camera, marks.displaced_landmarks(body, subject.pose))
+    landmarks = {part: pixels[indices] for part, indices in part_indices().items()}
+    rows = project(camera, body.pose(subject.pose).vertices)[0]
+    verdict = judge(scores, view, landmarks, float((rows.amax(dim=0) - rows.amin(dim=0)).max()))
+    return (
+        _scores_record(scores, contradictions)
+        | verdict.record
+        | {"reasons": contradictions + verdict.reasons, "own_view": view.record}
+    )
+
+
+def _verdict_warnings(report: dict[str, Any]) -> list[str]:
+    """Return what the user is warned of."""
+    parts = [part["reason"] for part in report["parts"].values() if part["verdict"] == "poor"]
+    if report["verdict"] == "good":
+        return [f"{'; '.join(parts)}."] if parts else []
+    advice = "expect a wrong shape" if report["verdict"] == "poor" else f"check {OVERLAY} and {OWN_VIEW}"
+    return [f"the avatar is {report['verdict']}, {advice}: {'; '.join(report['reasons'] + parts)}."]
 
 
 def _detection_record(found: _Detection, size: tuple[int, int]) -> dict[str, Any]:

@@ -28,7 +28,7 @@ class Renderer(Protocol):
         """
         ...
 
-    def outline(self, pose: BodyPose) -> Float[Tensor, "vertex 3"]:
+    def outline(self, pose: BodyPose) -> Float[Tensor, "point 3"]:
         """Return the approximate surface in a pose, with clothes as far as they are known, world space, metres."""
         ...
 
@@ -58,7 +58,7 @@ class FieldRenderer:
                 self._pose, self._vertices = pose, vertices
             return self._field.render(camera.to(self._backend.device)).to("cpu")
 
-    def outline(self, pose: BodyPose) -> Float[Tensor, "vertex 3"]:
+    def outline(self, pose: BodyPose) -> Float[Tensor, "point 3"]:
         """Return the surface in a pose, world space, metres. No gradients."""
         with torch.no_grad():
             return self._reader.outline(self._posed(pose, None)).cpu()

@@ -17,6 +17,7 @@ from sherf.files.output import write_json
 from sherf.progress import print_status
 
 AVATAR, OVERLAY, REPORT, FIT = "avatar.safetensors", "overlay.png", "report.json", "fit.json"
+OWN_VIEW = "own_view.png"
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Reconstruction:
     """The photo with mask, skeleton and fitted body; sRGB in [0, 1]."""
     fit: dict[str, Any] | None = None
     """Content of fit.json; None if the body was given."""
+    own_view: Float[Tensor, "3 h2 w2"] | None = None
+    """The masked photo beside the avatar seen through its camera, sRGB in [0, 1]; None if the body was given."""
 
 
 class HopelessFit(SherfError):
@@ -52,15 +55,17 @@ class HopelessFit(SherfError):
 
 def explaining_files(out: Path) -> list[Path]:
     """Return the files that explain an avatar made in `out`; files of these names are replaced."""
-    return [out / OVERLAY, out / REPORT]
+    return [out / OVERLAY, out / OWN_VIEW, out / REPORT]
 
 
 def write_reconstruction(out: Path, result: Reconstruction) -> None:
-    """Write overlay.png, report.json, fit.json and, last, avatar.safetensors, each whole or not at all.
+    """Write overlay.png, own_view.png, report.json, fit.json and, last, avatar.safetensors, each whole or not at all.
 
     Raises:
         OutputError: a file cannot be written.
     """
+    if result.own_view is not None:
+        write_png(out / OWN_VIEW, result.own_view)
     _explain(out, result.overlay, result.avatar.report, result.fit)
     save_avatar(result.avatar, out / AVATAR)
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from sherf.body.body_model import BodyModel
 from sherf.errors import BadInput, NoPerson
 from sherf.photo.detect import choose_person, detect_people
+from sherf.photo.displacement import displace_body
 from sherf.photo.fit import fit_body
 from sherf.scene import BodyPose, Camera, Subject
 
@@ -59,7 +60,7 @@ def estimate_body(subject: Subject, body: BodyModel) -> EstimatedBody:
         raise BadInput(f"no person was detected in the observation: {error}") from error
     person = replace(person, mask=subject.mask)
     fit = fit_body(body, person, subject.camera.size, None)
-    fitted = replace(subject, camera=fit.camera, pose=fit.pose)
+    fitted = replace(subject, camera=fit.camera, pose=displace_body(body, fit, person))
     joints = body.pose(fit.pose).joints, body.pose(subject.pose).joints
     return EstimatedBody(fitted, similarity_between(*joints))
 
@@ -81,12 +82,12 @@ def repose(estimated: BodyPose, target: BodyPose, body: BodyModel) -> tuple[Body
     """Put the estimated body shape into the target's pose.
 
     Args:
-        estimated: pose whose betas are kept.
+        estimated: pose whose betas and displacement are kept.
         target: pose whose joint rotations, root rotation and translation are taken.
         body: the model of both.
 
     Returns:
         The new pose, and the similarity from it to the target, which restores the target's height.
     """
-    pose = replace(target, betas=estimated.betas)
+    pose = replace(target, betas=estimated.betas, displacement=estimated.displacement)
     return pose, similarity_between(body.pose(pose).joints, body.pose(target).joints)

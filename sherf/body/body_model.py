@@ -95,6 +95,10 @@ class BodyModel(OnDevice):
             T_world_body=betas.new_zeros(*frame, 3),
         )
 
+    def at_rest(self, pose: BodyPose) -> BodyPose:
+        """Return the rest pose of a person's own shape, displacement included."""
+        return replace(self.rest_pose(pose.betas), displacement=pose.displacement)
+
     def height(self, betas: Float[Tensor, " shape"]) -> float:
         """Return the height of a shape in the rest pose, from the soles to the crown, metres."""
         heights = self.pose(self.rest_pose(betas)).vertices[:, 1]
@@ -120,6 +124,8 @@ class BodyModel(OnDevice):
         """Shape, pose and place the body; its vertices, joints and transforms are in world space."""
         rotations, joints, T_world_rest = self._place(pose)
         offsets = self._offsets(pose.betas)
+        if pose.displacement is not None:
+            offsets = offsets + pose.displacement
         if self.posedirs is not None:
             offsets = offsets + _combine(self.posedirs, _pose_features(rotations))
         offsets = offsets.expand(*joints.shape[:-2], -1, -1)
@@ -153,6 +159,8 @@ class BodyModel(OnDevice):
         template = self.v_template[vertex_ids]
         template = template if offsets is None else template + offsets
         rest = template + _combine(self.shapedirs[vertex_ids], pose.betas)
+        if pose.displacement is not None:
+            rest = rest + pose.displacement[..., vertex_ids, :]
         if self.posedirs is not None:
             rest = rest + _combine(self.posedirs[vertex_ids], _pose_features(rotations))
         return transform_points(blend_transforms(self.weights[vertex_ids], T_world_rest), rest), joints, T_world_rest

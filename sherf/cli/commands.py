@@ -311,9 +311,11 @@ def _not_installed(what: str, error: ModuleNotFoundError, extra: str) -> Missing
 def _print_report(report: dict[str, Any]) -> None:
     if "verdict" not in report:  # body and camera were given with the image
         return
+    own = report.get("own_view")
+    overlap = f"overlap with the photo {own['overlap']:.2f}, " if own else ""
     print(
-        f"fit: {report['verdict']} (landmark error {report['keypoint_error']:.1f} % of the body's height, "
-        f"silhouette overlap {report['silhouette_iou']:.2f}, {report.get('surface_seen', 0):.0%} of the body visible)"
+        f"avatar: {report['verdict']} (landmark error {report['keypoint_error']:.1f} % of the body's height, "
+        f"{overlap}{report.get('surface_seen', 0):.0%} of the body visible)"
     )
 
 

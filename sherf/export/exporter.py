@@ -113,7 +113,7 @@ class Exporter:
         pose = self.avatar.bank.subject.pose
         if motions:
             return apply(ground_motion(motions[0], self.body, pose.betas), pose)[options.frame or 0]
-        return pose if options.posed == "photo" else self.body.rest_pose(pose.betas)
+        return pose if options.posed == "photo" else self.body.at_rest(pose)
 
     def _write_motion(self, out: Path, kind: str, motion: Motion) -> None:
         """Write a motion on the avatar's skeleton and ground, its steps as long as the avatar's legs make them."""

@@ -113,7 +113,7 @@ def rest_solid(avatar: EncodedAvatar, body: BodyModel, backend: Backend) -> Soli
     """
     body = body.to(backend.device)
     reader = prepared(avatar, body, backend)
-    posed = body.pose(body.rest_pose(avatar.bank.subject.pose.betas.to(backend.device)))
+    posed = body.pose(body.at_rest(avatar.bank.subject.pose).to(backend.device))
     with torch.no_grad():
         return reader.field(posed).solid()
 

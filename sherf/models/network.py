@@ -56,6 +56,10 @@ class Network(nn.Module, ABC):
     def encode(self, subject: Subject, body: BodyModel, vertices: Float[Tensor, "vertex 3"] | None = None) -> Bank:
         """Encode an observation: `Model.encode`."""
 
+    def complete(self, bank: Any, body: BodyModel, backend: Backend) -> Bank:
+        """Return the bank as it is: `Model.complete`."""
+        return bank
+
     @abstractmethod
     def reader(self, bank: Any, body: BodyModel, backend: Backend, chunk: int | None = None) -> TrainingReader:
         """Prepare a bank for rendering: `Model.reader`, with gradients."""

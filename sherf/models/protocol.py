@@ -65,7 +65,7 @@ class BankReader(Protocol):
         """Return the radiance field of a posed body, whose vertices may be a data set's instead of the body model's."""
         ...
 
-    def outline(self, posed: PosedBody) -> Float[Tensor, "vertex 3"]:
+    def outline(self, posed: PosedBody) -> Float[Tensor, "point 3"]:
         """Return the posed surface, including clothes where the model represents them, world space, metres."""
         ...
 
@@ -96,6 +96,16 @@ class Model(Protocol):
             body: the body model of the pose.
             vertices: of the body in the photo, world space, metres, as a data set provides them; None computes them
                 from the pose.
+        """
+        ...
+
+    def complete(self, bank: Any, body: BodyModel, backend: Backend) -> Bank:
+        """Return the bank with what the photo's mask shows and the encoded avatar does not cover. No gradients.
+
+        Args:
+            bank: returned by this model's `encode`, on the backend's device.
+            body: the body model, on the backend's device.
+            backend: the operations that differ between devices.
         """
         ...
 

@@ -80,4 +80,5 @@ def apply(motion: Motion, pose: BodyPose, frames: slice = slice(None), leg_heigh
         joints=joints.to(device, dtype),
         R_world_body=pose.R_world_body.expand(count, -1, -1),
         T_world_body=pose.T_world_body + travel.to(device, dtype),
+        displacement=None if pose.displacement is None else pose.displacement.expand(count, -1, -1),
     )

@@ -3,7 +3,7 @@
 The fit uses 23 landmarks, `LANDMARKS`; an axis named `landmark` runs over them, one named `bone` over `BONES`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -65,6 +65,8 @@ OFFSETS_MM = {
     "wrist": (5, 1, 7), "hand": (-19, -9, 11), "hip": (11, 11, 28), "knee": (-5, -15, 5), "ankle": (3, 22, 5),
     "heel": (-6, -1, 10), "toe": (12, 6, -26),
 }  # fmt: skip
+NEIGHBOURS = 40
+"""A landmark of a displaced body moves as the mean of this many vertices around it."""
 INDEX = {landmark.name: i for i, landmark in enumerate(LANDMARKS)}
 
 # Pairs of landmarks (start, end) whose direction in space is estimated from BlazePose's world landmarks.
@@ -177,6 +179,31 @@ def body_landmarks(
     from_vertices = iter(vertices[..., : len(VERTICES), :].unbind(dim=-2))
     points = [next(from_vertices) if mark.joint is None else joints[..., mark.joint, :] for mark in LANDMARKS]
     return torch.stack(points, dim=-2) + landmark_offsets(T_world_rest), vertices[..., len(VERTICES) :, :]
+
+
+def displaced_landmarks(body: BodyModel, pose: BodyPose) -> Float[Tensor, "landmark 3"]:
+    """Return the landmarks of a body whose vertices are displaced: each moves as the vertices around it.
+
+    Args:
+        body: the body model.
+        pose: without a frame axis.
+
+    Returns:
+        World space, metres.
+    """
+    plain = replace(pose, displacement=None)
+    points, _ = body_landmarks(body, plain)
+    if pose.displacement is None:
+        return points
+    before, after = body.pose(plain).vertices, body.pose(pose).vertices
+    return points + (after - before)[vertices_around(points, before)].mean(dim=1)
+
+
+def vertices_around(
+    points: Float[Tensor, "landmark 3"], vertices: Float[Tensor, "vertex 3"]
+) -> Int[Tensor, "landmark near"]:
+    """Return the vertices nearest to each landmark, with which it moves."""
+    return torch.cdist(points, vertices).topk(NEIGHBOURS, largest=False).indices
 
 
 def imbalance(points: Float[Tensor, "*frame landmark 3"]) -> Float[Tensor, "*frame 2"]:

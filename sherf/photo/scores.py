@@ -29,8 +29,8 @@ PARTS = {
         )
     },
 }  # fmt: skip
-OFF_PERCENT = 6.0  # of the height: a part with a larger landmark error is named as misplaced
-GOOD_ERROR, USABLE_ERROR, HOPELESS_ERROR = 3.5, 7.0, 12.0  # % of the height
+OFF_PERCENT = 4.0  # of the height: a part with a larger landmark error is named as misplaced
+GOOD_ERROR, USABLE_ERROR, HOPELESS_ERROR = 1.5, 5.0, 12.0  # % of the height; the last before displacement
 GOOD_IOU, USABLE_IOU, HOPELESS_IOU = 0.72, 0.55, 0.35  # loose clothes and hats alone lower it to about 0.75
 GOOD_SEEN = 0.7
 HIDDEN = 0.3  # mean visibility of a part's landmarks below which the part is hidden
@@ -98,7 +98,7 @@ def score_fit(body: BodyModel, fit: BodyFit, person: Person) -> Scores:
         fit: body and camera.
         person: landmarks and mask in the pixels of the photo.
     """
-    points, _ = marks.body_landmarks(body, fit.pose)
+    points = marks.displaced_landmarks(body, fit.pose)
     posed = body.pose(fit.pose)
     pixels, _ = project(fit.camera, points)
     height = _height_px(body, fit, posed)
@@ -120,18 +120,18 @@ def score_fit(body: BodyModel, fit: BodyFit, person: Person) -> Scores:
         seen=float(counted.sum() / available.sum()),
         surface_seen=_surface_seen(body, camera, posed.vertices, silhouette),
         confidence={
-            part: round(float((visibility * inside)[indices].mean()), 3) for part, indices in _part_indices().items()
+            part: round(float((visibility * inside)[indices].mean()), 3) for part, indices in part_indices().items()
         },
         errors={
             part: round(float(error[indices][counted[indices]].mean()), 2)
-            for part, indices in _part_indices().items()
+            for part, indices in part_indices().items()
             if bool(counted[indices].any())
         },
         landmarks={mark.name: float(value) for mark, value in zip(marks.LANDMARKS, error, strict=True)},
     )
 
 
-def _part_indices() -> dict[str, Int[Tensor, " part_landmark"]]:
+def part_indices() -> dict[str, Int[Tensor, " part_landmark"]]:
     """Return the landmarks of each part."""
     return {part: torch.tensor([marks.INDEX[name] for name in names]) for part, names in PARTS.items()}
 

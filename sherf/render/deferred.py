@@ -51,8 +51,15 @@ class DeferredField(Protocol):
         """
         ...
 
-    def colour(self, coordinates: Any) -> tuple[Float[Tensor, "point 3"], Float[Tensor, " point"]]:
-        """Return colours, sRGB in [0, 1], and the share of them that the photo saw."""
+    def colour(
+        self, coordinates: Any, directions: Float[Tensor, "point 3"]
+    ) -> tuple[Float[Tensor, "point 3"], Float[Tensor, " point"]]:
+        """Return colours, sRGB in [0, 1], and the share of them that the photo saw.
+
+        Args:
+            coordinates: of the points.
+            directions: unit directions from which they are seen, world space.
+        """
         ...
 
 
@@ -84,9 +91,7 @@ def shade(field: DeferredField, rays: Rays, samples: RaySamples, backend: Backen
     density = field.density(coordinates, inside, rays.directions[ray], position - samples.start, samples.end - position)
     weights, _ = backend.composite(density, samples, rays.origins.new_ones(samples.num_rays))
     counts = (weights.detach() > FAINT).nonzero()[:, 0]
-    colours = _coloured(
-        field, coordinates[counts], ray[counts], weights[counts], ray, weights, position, samples.num_rays, backend
-    )
+    colours = _coloured(field, rays, coordinates[counts], ray[counts], weights[counts], ray, weights, position, backend)
     return Shaded(colours, samples, inside)
 
 
@@ -121,7 +126,7 @@ def follow_deferred(
     ray, weights, position = (torch.cat(x) for x in zip(*all_of, strict=True))
     some_ray, some_weights, some_position = _brought_together(ray, weights, position, samples.num_rays)
     coordinates = field.locate(rays.origins[some_ray] + some_position[:, None] * rays.directions[some_ray])
-    return _coloured(field, coordinates, some_ray, some_weights, ray, weights, position, samples.num_rays, backend)
+    return _coloured(field, rays, coordinates, some_ray, some_weights, ray, weights, position, backend)
 
 
 def _brought_together(
@@ -171,16 +176,17 @@ def _density(
 
 def _coloured(
     field: DeferredField,
+    rays: Rays,
     coordinates: Any,
     some_ray: Int[Tensor, " some"],
     some_weights: Float[Tensor, " some"],
     ray: Int[Tensor, " sample"],
     weights: Float[Tensor, " sample"],
     position: Float[Tensor, " sample"],
-    num_rays: int,
     backend: Backend,
 ) -> RayColours:
     """Return the colours of the samples that count, summed over rays."""
+    num_rays = len(rays.origins)
     opacity, distance = _summed(ray, weights, position, num_rays)
     zeros = weights.new_zeros(num_rays)
     if len(some_ray) == 0:
@@ -188,7 +194,7 @@ def _coloured(
     parts = [
         torch.cat([colour, seen[:, None]], dim=1)
         for colour, seen in (
-            field.colour(coordinates[some])
+            field.colour(coordinates[some], rays.directions[some_ray[some]])
             for some in torch.arange(len(some_ray), device=ray.device).split(backend.chunk(COLOURS_PER_CHUNK))
         )
     ]

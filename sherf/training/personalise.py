@@ -58,6 +58,11 @@ class PersonalisingEncoder:
         return self.encoder.body_model
 
     @property
+    def backend(self) -> Backend:
+        """Where it computes."""
+        return self.encoder.backend
+
+    @property
     def identity(self) -> str:
         """The model's identity, and how long avatars are tuned."""
         return f"{self.encoder.identity} personalised {self.seconds:g} s"

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from jaxtyping import Float
 from torch import Tensor
 
+from sherf.models.surface.layer import Layer
 from sherf.scene import OnDevice, Subject
 
 
@@ -19,6 +20,11 @@ class SurfaceBank(OnDevice):
     """Global features: UV feature maps of the body's front and back (`atlas.py`); None if that level is off."""
     pixels: Float[Tensor, "feature h2 w2"] | None
     """Pixel-aligned features: feature map of the crop around the person at half its size; None if that level is off."""
+
+    raised: Float[Tensor, " vertex"] | None = None
+    """How far the clothed surface is raised in the photo's own direction to reach the mask's outline, metres."""
+    layer: Layer | None = None
+    """Matter that stands off the body."""
 
     @property
     def encoded(self) -> tuple[Tensor, ...]:

@@ -91,20 +91,27 @@ class OffsetHead(nn.Module):
         slope: Float[Tensor, " point"],
         before: Float[Tensor, " point"],
         after: Float[Tensor, " point"],
+        coverage: Float[Tensor, " point"] | None = None,
     ) -> Float[Tensor, " point"]:
         """Return the mean density over intervals of rays, 1/m: transmittance falls as sigmoid(-inside / softness).
 
         After NeuS (Wang et al. 2021, Eq. 13): transmittance is one half at the surface, whatever the angle of incidence
-        and the length of the intervals.
+        and the length of the intervals. With a coverage c, transmittance is 1 - c (1 - sigmoid(-inside / softness)):
+        however deep the matter, its opacity does not exceed c.
 
         Args:
             inside: depth below the surface at a sample within each interval, metres.
             slope: derivative of `inside` along the ray, -1 to 1.
             before: from the interval's start to the sample, metres.
             after: from the sample to the interval's end, metres.
+            coverage: the greatest opacity of the matter, 0 to 1; None for 1.
         """
         softness = self.log_softness.exp()
-        thickness = F.softplus((inside + slope * after) / softness) - F.softplus((inside - slope * before) / softness)
+        end, start = (inside + slope * after) / softness, (inside - slope * before) / softness
+        thickness = F.softplus(end) - F.softplus(start)
+        if coverage is not None:
+            limited = torch.log1p(-coverage * torch.sigmoid(start)) - torch.log1p(-coverage * torch.sigmoid(end))
+            thickness = torch.where(coverage < 1, limited, thickness)
         return thickness.clamp_min(0) / (before + after)
 
 

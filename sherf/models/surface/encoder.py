@@ -12,9 +12,19 @@ from sherf.models.config import SherfConfig
 from sherf.models.layers.interpolate import linear_corners, weighted_rows
 from sherf.models.layers.resnet import ResnetStages
 from sherf.models.surface.bank import SurfaceBank
-from sherf.models.surface.observed import FAR_M, RIM_PX, Observed, build_lookup_tables, crop_camera, crop_image
+from sherf.models.surface.observed import (
+    FAR_M,
+    FINE_RIM_PX,
+    FINE_SIDE,
+    RIM_PX,
+    FirstSurface,
+    Observed,
+    build_lookup_tables,
+    crop_camera,
+    crop_image,
+)
 from sherf.models.surface.uv_maps import UVFeatureMaps
-from sherf.render.raycast import occluder_depth
+from sherf.render.raycast import occluder_depth, spread_depth
 from sherf.scene import Subject
 
 
@@ -68,8 +78,14 @@ def observe(
         occluder: vertices of the surface that occludes points behind it, the bare or the clothed body, world space.
     """
     crop = crop_camera(subject.camera, vertices, config.observation_size)
-    depth = None if config.occlusion == "none" else occluder_depth(occluder, body.faces, crop, RIM_PX, FAR_M)
-    return Observed(subject, crop, depth, build_lookup_tables(config, body, atlas, subject, vertices))
+    tables = build_lookup_tables(config, body, atlas, subject, vertices)
+    if config.occlusion == "none":
+        return Observed(subject, crop, None, None, tables)
+    depth = occluder_depth(occluder, body.faces, crop, RIM_PX, FAR_M)
+    view = crop_camera(subject.camera, vertices, FINE_SIDE)
+    first = occluder_depth(occluder, body.faces, view, 0, FAR_M)
+    fine = FirstSurface(view, first, spread_depth(first, FINE_RIM_PX, FAR_M))
+    return Observed(subject, crop, depth, fine, tables)
 
 
 def map_rows(planes: Float[Tensor, "2 channel h w"], atlas: Atlas) -> Float[Tensor, "row channel"]:

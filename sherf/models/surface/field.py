@@ -13,15 +13,16 @@ from torch import Tensor
 from sherf.body.body_model import BodyModel
 from sherf.body.lbs import vertex_normals
 from sherf.body.vertex_warp import vertex_warp
-from sherf.camera.pinhole import camera_rays
+from sherf.camera.pinhole import camera_rays, project
 from sherf.models.atlas import front_share
 from sherf.models.layers.interpolate import weighted_rows
 from sherf.models.layers.positional_encoding import encode_colour
 from sherf.models.solid import POINTS_PER_CHUNK, Solid
 from sherf.models.surface.encoder import sample_maps
 from sherf.models.surface.tables import SurfaceTables
+from sherf.models.surface.trust import along_sight, photo_trust
 from sherf.render.backend import Backend
-from sherf.render.deferred import UNREACHED_M, Shaded, follow_deferred, shade
+from sherf.render.deferred import UNREACHED_M, DeferredField, Shaded, follow_deferred, shade
 from sherf.render.march import MarchOptions, in_chunks, picture
 from sherf.render.sampling import OccupancyGrid
 from sherf.scene import Camera, Frame, PosedBody, Rays, RaySamples
@@ -30,6 +31,12 @@ VOXEL_M = 0.0125
 """Side of the occupancy grid's voxels."""
 BEYOND_M = 0.03
 """In training, rays end this far behind the true surface, metres."""
+NEGLIGIBLE_M = 0.04
+"""This far outside the surface density is negligible, metres."""
+SWELL_M = 0.004
+"""In the photo's own direction the surface reaches at least this far further, up to the mask's outline, metres."""
+CUT_SCALE_M = 0.02
+"""Length over which the mask's values from 0 to 1 are taken to extend, for the surface of the solid, metres."""
 OPTIONS = MarchOptions(step=0.014, block=4, stop=5e-3, points_per_chunk=2**15)
 """How frames are marched."""
 
@@ -54,6 +61,10 @@ class BodyCoordinates:
     """Distance from the surface point within which the density can be positive, metres."""
     world_normals: Float[Tensor, "point 3"]
     """Unit normals of the surface point, world space."""
+    to_canonical: Float[Tensor, "point 3 3"]
+    """Rotation around the surface point from world to canonical space."""
+    raised: Float[Tensor, " point"]
+    """How far the clothed surface is raised in the photo's own direction, metres."""
 
     def __getitem__(self, index: Tensor) -> "BodyCoordinates":
         return BodyCoordinates(*(x[index] for x in vars(self).values()))
@@ -70,6 +81,7 @@ class SurfaceField:
         backend: Backend,
         options: MarchOptions = OPTIONS,
         step_m: float = OPTIONS.step,
+        faithful: bool = True,
     ):
         """Prepare the pose.
 
@@ -80,16 +92,20 @@ class SurfaceField:
             backend: the operations that differ between devices.
             options: how frames are marched.
             step_m: length of a sample along a ray in training, metres.
+            faithful: whether the photo overrules the network where it shows a point: its colour (`photo_trust`), and
+                its mask, beyond which matter is cut off. Networks are trained without.
         """
         self.tables, self.heads, self.config, self.body = tables, tables.heads, tables.config, body
         self.posed, self.backend, self.options, self.step_m = posed, backend, options, step_m
+        self.faithful, self.photo = faithful, tables.photo
         self.surface = backend.surface(posed.vertices, body.faces)
         atlas = tables.atlas
         to_canonical = vertex_warp(posed, atlas.posed)[:, :3, :3].flatten(start_dim=1)
         self.vertices = posed.vertices
         self.reach = tables.reach()
         normals = vertex_normals(posed.vertices, body.faces)
-        columns = [posed.vertices, to_canonical, atlas.vertices, atlas.normals, self.reach[:, None], normals]
+        raised = tables.raised[:, None]
+        columns = [posed.vertices, to_canonical, atlas.vertices, atlas.normals, self.reach[:, None], normals, raised]
         self._vertex_table = torch.cat(columns, dim=1)
 
     @cached_property
@@ -104,7 +120,8 @@ class SurfaceField:
             nearest = self.surface.nearest(points)
             corners = self.body.faces[nearest.face]
             rows = weighted_rows(self._vertex_table, corners, nearest.barycentric)
-            offset = (rows[:, 3:12].unflatten(1, (3, 3)) * (points - rows[:, :3])[:, None]).sum(dim=-1)
+            to_canonical = rows[:, 3:12].unflatten(1, (3, 3))
+            offset = (to_canonical * (points - rows[:, :3])[:, None]).sum(dim=-1)
             normals, world_normals = (F.normalize(rows[:, i : i + 3], dim=1) for i in (15, 19))
             return BodyCoordinates(
                 corners,
@@ -115,6 +132,8 @@ class SurfaceField:
                 normals,
                 rows[:, 18],
                 world_normals,
+                to_canonical,
+                rows[:, 22],
             )
 
     def inside(self, coordinates: BodyCoordinates, everywhere: bool = False) -> Float[Tensor, " point"]:
@@ -144,10 +163,44 @@ class SurfaceField:
     ) -> Float[Tensor, " point"]:
         """Return the mean density over intervals of rays, 1/m: `DeferredField.density`."""
         slope = -(coordinates.world_normals * directions).sum(dim=1)
-        return self.heads.offset.density(inside, slope, before, after)
+        if not self.faithful:
+            return self.heads.offset.density(inside, slope, before, after)
+        near = (inside > -NEGLIGIBLE_M).nonzero()[:, 0]
+        some, towards = coordinates[near], directions[near]
+        points, rotation = self._in_photo(some)
+        camera = self.tables.bank.subject.camera
+        canonical = (some.to_canonical * towards[:, None]).sum(dim=-1)
+        own = along_sight(rotation, points - camera.position, canonical)
+        coverage = self.photo.coverage(project(camera, points)[0], own)
+        # along the photo's lines of sight the surface swells a little and is cut off exactly at the mask's outline
+        found = self.heads.offset.density(
+            inside[near] + own * (SWELL_M + some.raised), slope[near], before[near], after[near], coverage
+        )
+        return torch.zeros_like(inside).index_put((near,), found)
 
-    def colour(self, coordinates: BodyCoordinates) -> tuple[Float[Tensor, "point 3"], Float[Tensor, " point"]]:
-        """Return the colour of points, sRGB in [0, 1], and the share of it that the photo saw, 0 to 1."""
+    def _in_photo(self, coordinates: BodyCoordinates) -> tuple[Float[Tensor, "point 3"], Float[Tensor, "point 3 3"]]:
+        """Return points in the photo's world, metres, and the rotations from canonical space: `Observed.locate`."""
+        return self.tables.observed.locate(coordinates.corners, coordinates.weights, coordinates.offset)
+
+    def carved(self, coordinates: BodyCoordinates) -> Float[Tensor, " point"]:
+        """Return the depth of points below the clothed surface, cut off at the outline of the mask, metres."""
+        inside = self.inside(coordinates)
+        if not self.faithful:
+            return inside
+        near = (inside > -NEGLIGIBLE_M).nonzero()[:, 0]
+        pixels, _ = project(self.tables.bank.subject.camera, self._in_photo(coordinates[near])[0])
+        limit = (self.photo.coverage(pixels) - 0.5) * CUT_SCALE_M
+        return inside.index_put((near,), torch.minimum(inside[near], limit))
+
+    def colour(
+        self, coordinates: BodyCoordinates, directions: Float[Tensor, "point 3"] | None = None
+    ) -> tuple[Float[Tensor, "point 3"], Float[Tensor, " point"]]:
+        """Return the colour of points, sRGB in [0, 1], and the share of it that the photo saw, 0 to 1.
+
+        Args:
+            coordinates: of the points.
+            directions: unit directions from which they are seen, world space; None for a colour for any direction.
+        """
         tables, head = self.tables, self.heads.colour
         rows = sample_maps(tables.colour_rows, tables.atlas, coordinates.surface, front_share(coordinates.normals))
         colour_logit, token = rows.split([3, rows.shape[1] - 3], dim=1)
@@ -155,7 +208,9 @@ class SurfaceField:
         for number, lookup in enumerate(self.config.lookups):
             with torch.no_grad():
                 seen = tables.observed.sample(lookup, coordinates.corners, coordinates.weights, coordinates.offset)
-            colour, token = tables.photo_at(seen.pixels)
+            if number == 0:
+                sample_of_photo = seen
+            colour, token = tables.photo_at(self.photo, seen.pixels)
             sample = torch.cat([encode_colour(colour), seen.features], dim=1)
             tokens.append(token + head.look(sample) + head.kind[number])
             colours.append(colour)
@@ -170,20 +225,27 @@ class SurfaceField:
             torch.stack(colours, dim=1),
             visibility,
         )
-        return blended, weights[:, 0] * visibility[:, 0]
+        shown = weights[:, 0] * visibility[:, 0]
+        if not (self.faithful and self.config.blend):
+            return blended, shown
+        if directions is not None:
+            directions = (coordinates.to_canonical * directions[:, None]).sum(dim=-1)
+        trust = photo_trust(sample_of_photo, directions)
+        return torch.lerp(blended, colours[0], trust[:, None]), torch.lerp(shown, torch.ones_like(shown), trust)
 
     def rays(self, camera: Camera) -> Rays:
         """Return the rays of a camera's pixels, row by row, world space."""
         return camera_rays(camera)
 
+    def filtered(self, camera: Camera) -> "SurfaceField":
+        """Return the field with the photo at the resolution of a camera's frame; the rest is shared."""
+        field = copy(self)
+        field.__dict__["grid"], field.photo = self.grid, self.tables.filtered_photo(camera, self.vertices)
+        return field
+
     def render(self, camera: Camera) -> Frame:
         """Render the frame of one camera: density first, then colour where it contributes."""
-        rays = self.rays(camera)
-        parts = []
-        for chunk in in_chunks(rays, self.options):
-            samples = self.backend.sample(chunk, self.grid, self.options.step)
-            parts.append(follow_deferred(self, chunk, samples, self.backend, self.options))
-        return picture(camera, rays, parts)
+        return render_frame(self.filtered(camera), camera, self.rays(camera), self.grid, self.backend, self.options)
 
     def shade(
         self, rays: Rays, distance: Float[Tensor, " ray"] | None = None, rng: np.random.Generator | None = None
@@ -210,10 +272,30 @@ class SurfaceField:
         return Solid(
             self.posed,
             self.grid,
-            lambda points: self.inside(self.locate(points)),
+            lambda points: self.carved(self.locate(points)),
             lambda points: self.colour(self.locate(points)),
             self.backend.chunk(POINTS_PER_CHUNK),
         )
+
+
+def render_frame(
+    field: DeferredField, camera: Camera, rays: Rays, grid: OccupancyGrid, backend: Backend, options: MarchOptions
+) -> Frame:
+    """Return the frame of one camera: density first, then colour where it contributes.
+
+    Args:
+        field: world space.
+        camera: on the field's device.
+        rays: of the camera's pixels, row by row.
+        grid: where the field is not empty.
+        backend: sampling and compositing.
+        options: how rays are marched.
+    """
+    parts = []
+    for chunk in in_chunks(rays, options):
+        samples = backend.sample(chunk, grid, options.step)
+        parts.append(follow_deferred(field, chunk, samples, backend, options))
+    return picture(camera, rays, parts)
 
 
 def _near_surface(samples: RaySamples, distance: Float[Tensor, " ray"] | None) -> RaySamples:

@@ -1,5 +1,6 @@
 """sherf-small: the network that samples UV feature maps and the photo at the body's surface."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,13 @@ from sherf.models.network import Network
 from sherf.models.packed_tensors import read_tensor
 from sherf.models.protocol import SamplingOptions, TexelMaps
 from sherf.models.surface.bank import SurfaceBank
+from sherf.models.surface.complete import own_image, raise_surface
 from sherf.models.surface.encoder import SurfaceEncoder
 from sherf.models.surface.field import OPTIONS, SurfaceField
+from sherf.models.surface.layer import unpack_layer
+from sherf.models.surface.layered_field import LayeredField
 from sherf.models.surface.tables import SurfaceHeads, SurfaceTables
+from sherf.models.surface.uncovered import layer_of_uncovered
 from sherf.models.surface.uv_maps import InpaintingUNet
 from sherf.render.backend import Backend
 from sherf.render.march import MarchOptions
@@ -53,6 +58,18 @@ class SurfaceNetwork(Network):
         assert self.encoder is not None, "this network was restored from an avatar file and has no encoder"
         return self.encoder(subject, body, body.pose(subject.pose).vertices if vertices is None else vertices)
 
+    def complete(self, bank: SurfaceBank, body: BodyModel, backend: Backend) -> SurfaceBank:
+        """Return the bank with a surface raised to the mask's outline and a layer for what stands off: no gradients."""
+        with torch.no_grad():
+            bank = replace(bank, raised=raise_surface(self.tables(bank, body), body))
+            tables = self.tables(bank, body)
+            posed = replace(body.pose(bank.subject.pose), vertices=bank.vertices)
+            field = SurfaceField(tables, body, posed, backend, OPTIONS.on(backend))
+            clothed = tables.clothed(bank.vertices, vertex_normals(bank.vertices, body.faces))
+            image = own_image(field, bank.subject, clothed)
+            layer = layer_of_uncovered(image, posed.to("cpu"), body.to("cpu"))
+            return replace(bank, layer=None if layer is None else layer.to(bank.vertices.device))
+
     def reader(self, bank: SurfaceBank, body: BodyModel, backend: Backend, chunk: int | None = None) -> "SurfaceReader":
         """Prepare a bank for rendering: `Model.reader`, with gradients."""
         return SurfaceReader(self.tables(bank, body), body, backend, OPTIONS.on(backend, chunk))
@@ -74,7 +91,17 @@ class SurfaceNetwork(Network):
     def pack_bank(self, bank: SurfaceBank) -> dict[str, Tensor]:
         """Return the tensors of a bank for an avatar file, maps in half precision."""
         maps = {"planes": bank.maps, "pixels": bank.pixels}
-        return {"vertices": bank.vertices} | {name: x.half() for name, x in maps.items() if x is not None}
+        packed = {"vertices": bank.vertices} | {name: x.half() for name, x in maps.items() if x is not None}
+        if bank.raised is not None:
+            packed["raised"] = bank.raised
+        if bank.layer is not None:
+            layer = bank.layer
+            packed |= {
+                "layer.rest": layer.rest,
+                "layer.weights": layer.weights.half(),
+                "layer.faces": layer.faces.int(),
+            }
+        return packed
 
     def unpack_bank(self, source: Path, tensors: dict[str, Tensor], subject: Subject) -> SurfaceBank:
         """Return the bank from the tensors that `pack_bank` returned: `Network.unpack_bank`.
@@ -89,7 +116,9 @@ class SurfaceNetwork(Network):
             maps = read_tensor(source, tensors, "planes", shape, torch.float16)
         if "pixel" in config.levels:
             pixels = read_tensor(source, tensors, "pixels", (config.encoder_width, None, None), torch.float16)
-        return SurfaceBank(subject, read_tensor(source, tensors, "vertices", (None, 3)), maps, pixels)
+        vertices = read_tensor(source, tensors, "vertices", (None, 3))
+        raised = read_tensor(source, tensors, "raised", (len(vertices),)) if "raised" in tensors else None
+        return SurfaceBank(subject, vertices, maps, pixels, raised, unpack_layer(source, tensors))
 
 
 class SurfaceReader:
@@ -106,13 +135,17 @@ class SurfaceReader:
         """
         self.tables, self.body, self.backend, self.options = tables, body, backend, options
 
-    def field(self, posed: PosedBody) -> SurfaceField:
+    def field(self, posed: PosedBody) -> SurfaceField | LayeredField:
         """Return the radiance field of a posed body."""
-        return SurfaceField(self.tables, self.body, posed, self.backend, self.options)
+        field = SurfaceField(self.tables, self.body, posed, self.backend, self.options)
+        layer = self.tables.bank.layer
+        return field if layer is None else LayeredField(field, layer)
 
-    def outline(self, posed: PosedBody) -> Float[Tensor, "vertex 3"]:
-        """Return the clothed surface, world space, metres."""
-        return self.tables.clothed(posed.vertices, vertex_normals(posed.vertices, self.body.faces))
+    def outline(self, posed: PosedBody) -> Float[Tensor, "point 3"]:
+        """Return the clothed surface and the layer, world space, metres."""
+        clothed = self.tables.clothed(posed.vertices, vertex_normals(posed.vertices, self.body.faces))
+        layer = self.tables.bank.layer
+        return clothed if layer is None else torch.cat([clothed, layer.posed(posed)])
 
     def texels(self) -> TexelMaps:
         """Return colour and displacement of the atlas's covered texels, decoded from the maps alone."""
@@ -120,4 +153,4 @@ class SurfaceReader:
 
     def training_field(self, posed: PosedBody, sampling: SamplingOptions, rng: np.random.Generator) -> SurfaceField:
         """Return the field of a posed body for one training step: `TrainingReader.training_field`."""
-        return SurfaceField(self.tables, self.body, posed, self.backend, self.options, sampling.step_m)
+        return SurfaceField(self.tables, self.body, posed, self.backend, self.options, sampling.step_m, False)

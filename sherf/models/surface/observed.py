@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from sherf.body.body_model import BodyModel
@@ -22,6 +22,10 @@ CROP_MARGIN = 0.12
 """Margin around the body, as a share of its extent: room for clothes and hair."""
 BEHIND_M, SOFT_M = 0.015, 0.005
 """Points further than this behind the first surface are occluded; width of the soft threshold; metres."""
+FIRST_BEHIND_M = 0.03
+"""In the photo's own direction points count as occluded only this far behind the first surface, metres."""
+FINE_SIDE, FINE_RIM_PX = 640, 2
+"""Side of the finer depth maps, and by how much nearer surfaces are widened in them, pixels."""
 FAR_M = 100.0
 """Depth of the background, metres."""
 RIM_PX = 1
@@ -44,6 +48,16 @@ class PhotoSample:
     """Pixel coordinates in the photo."""
     features: Float[Tensor, "point 4"]
     """Depth behind the first surface (clamped), visibility, mask, cosine between normal and direction to the camera."""
+    sight: Float[Tensor, "point 3"]
+    """From the camera to the points, world space of the photo, metres."""
+    rotation: Float[Tensor, "point 3 3"]
+    """Rotation around the points from canonical space to the photo's world."""
+    is_inside: Bool[Tensor, " point"]
+    """Whether the points lie within the photo and before the camera."""
+    is_first: Float[Tensor, " point"]
+    """1 for points on the first surface along their line of sight, 0 for those clearly behind it."""
+    unoccluded: Float[Tensor, " point"]
+    """The same for points that are not next to a nearer surface either."""
 
     @property
     def visibility(self) -> Float[Tensor, " point"]:
@@ -102,6 +116,33 @@ def crop_image(
 
 
 @dataclass(frozen=True)
+class FirstSurface:
+    """Depth maps of the first surface in a view of the person, finer than the encoder's."""
+
+    view: Camera
+    depth: Float[Tensor, "h w"]
+    """Along the view's z axis, metres."""
+    spread: Float[Tensor, "h w"]
+    """The same with nearer surfaces widened by `FINE_RIM_PX`."""
+
+    def visible(
+        self, points: Float[Tensor, "point 3"], depth: Float[Tensor, " point"]
+    ) -> tuple[Float[Tensor, " point"], Float[Tensor, " point"]]:
+        """Return 1 for points on the first surface and 0 for occluded ones, without and with the widened surfaces.
+
+        Args:
+            points: world space of the photo, metres.
+            depth: theirs, metres.
+        """
+        pixels, _ = project(self.view, points)
+        first, clear = (
+            torch.sigmoid((tolerance - (depth - sample_nearest(layer, pixels))) / SOFT_M)
+            for layer, tolerance in ((self.depth, FIRST_BEHIND_M), (self.spread, BEHIND_M))
+        )
+        return first, clear
+
+
+@dataclass(frozen=True)
 class Observed:
     """The observed person, ready to be sampled at points of the body."""
 
@@ -110,6 +151,8 @@ class Observed:
     """The encoder's view."""
     depth: Float[Tensor, "crop crop"] | None
     """Depth of the first surface in `crop`, metres, dilated by a margin, for occlusion tests. None: no occlusion."""
+    fine: FirstSurface | None
+    """The first surface in more detail, for what the photo shows; None: no occlusion."""
     tables: dict[Lookup, Float[Tensor, "vertex 15"]]
     """For each look-up, the vertices' position (3), rotation canonical -> world (9) and normal (3), world space."""
 
@@ -136,15 +179,20 @@ class Observed:
         pixels, depth = project(camera, points)
         covered, inside = self._mask_at(pixels, depth)
         mask = covered * inside
-        to_camera = F.normalize(camera.position - points, dim=1)
-        cosine = (F.normalize(rows[:, 12:], dim=1) * to_camera).sum(dim=1)
-        if self.depth is None:
-            return PhotoSample(pixels, torch.stack([torch.zeros_like(mask), mask, covered, cosine], dim=1))
+        sight, rotation = points - camera.position, rows[:, 3:12].unflatten(1, (3, 3))
+        cosine = -(F.normalize(rows[:, 12:], dim=1) * F.normalize(sight, dim=1)).sum(dim=1)
+        if self.depth is None or self.fine is None:
+            features = torch.stack([torch.zeros_like(mask), mask, covered, cosine], dim=1)
+            certain = torch.ones_like(mask)
+            return PhotoSample(pixels, features, sight, rotation, inside, certain, certain)
         behind = depth - sample_nearest(self.depth, project(self.crop, points)[0])
         unoccluded = torch.sigmoid((BEHIND_M - behind) / SOFT_M)
         facing = ((cosine + 0.05) / 0.25).clamp(0, 1)
-        features = [(behind / DEPTH_SCALE_M).clamp(-2, 2), mask * unoccluded * facing, covered, cosine]
-        return PhotoSample(pixels, torch.stack(features, dim=1))
+        features = torch.stack(
+            [(behind / DEPTH_SCALE_M).clamp(-2, 2), mask * unoccluded * facing, covered, cosine], dim=1
+        )
+        is_first, is_clear = self.fine.visible(points, depth)
+        return PhotoSample(pixels, features, sight, rotation, inside, is_first, is_clear)
 
     def probe_mask(
         self,
@@ -171,6 +219,17 @@ class Observed:
         """Return the mask at pixels, 0.5 (unknown) outside of the photo, and whether they lie within the photo."""
         inside = in_frame(pixels, self.subject.camera.size, margin=0.5) & (depth > 0)
         return torch.where(inside, sample_image(self.subject.mask[None], pixels)[:, 0], 0.5), inside
+
+    def locate(
+        self, corners: Int[Tensor, "point 3"], weights: Float[Tensor, "point 3"], offsets: Float[Tensor, "point 3"]
+    ) -> tuple[Float[Tensor, "point 3"], Float[Tensor, "point 3 3"]]:
+        """Return points around the body's surface in the photo's world, metres; arguments as in `sample`.
+
+        Returns:
+            The points, and the rotations around them from canonical space to the photo's world.
+        """
+        rows = weighted_rows(self.tables["seen"], corners, weights)
+        return rows[:, :3] + _rotate_to_world(rows, offsets), rows[:, 3:12].unflatten(1, (3, 3))
 
     def in_crop(self, pixels: Float[Tensor, "point 2"]) -> Float[Tensor, "point 2"]:
         """Return pixel coordinates of the photo as pixel coordinates of `crop`."""

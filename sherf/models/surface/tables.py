@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from sherf.body.body_model import BodyModel
 from sherf.body.lbs import vertex_normals
+from sherf.camera.pinhole import MIN_DEPTH, project
 from sherf.models.atlas import atlas_of, front_share
 from sherf.models.config import SIDES, SherfConfig
 from sherf.models.layers.interpolate import linear_corners, rows_of_image, weighted_rows
@@ -15,7 +16,9 @@ from sherf.models.protocol import TexelMaps
 from sherf.models.surface.bank import SurfaceBank
 from sherf.models.surface.decoder import CORRECTION_M, ColourHead, OffsetHead
 from sherf.models.surface.encoder import map_rows, observe, sample_maps
-from sherf.models.surface.observed import Observed, premultiply, unpremultiply
+from sherf.models.surface.filtered_photo import FilteredPhoto, filter_photo, photo_layers, pixel_ratio
+from sherf.models.surface.observed import Observed
+from sherf.scene import Camera
 
 SPREAD_M = 0.01
 """The density is negligible this far outside the surface, metres."""
@@ -55,7 +58,27 @@ class SurfaceTables:
         self.offset_rows = heads.offset.rows(rows)
         self.colour_rows = heads.colour.rows(rows)
         self.photo_rows = None if bank.pixels is None else heads.colour.photo(rows_of_image(bank.pixels))
-        self.image_rows = rows_of_image(premultiply(bank.subject))
+        self.photo = filter_photo(self._layers, 1.0)
+
+    @cached_property
+    def _layers(self) -> Float[Tensor, "6 h w"]:
+        return photo_layers(self.bank.subject, self._photo_depth_m)
+
+    @property
+    def _photo_depth_m(self) -> float:
+        """Distance of the person from the photo's camera, metres."""
+        return max(float(project(self.bank.subject.camera, self.bank.vertices)[1].mean()), MIN_DEPTH)
+
+    def filtered_photo(self, camera: Camera, vertices: Float[Tensor, "vertex 3"]) -> FilteredPhoto:
+        """Return the photo at the resolution of a camera's frame, without what is too fine for it.
+
+        Args:
+            camera: that renders the avatar.
+            vertices: of the body in the rendered pose, world space, metres.
+        """
+        depth = float(project(camera, vertices)[1].mean())
+        ratio = pixel_ratio(self.bank.subject.camera, self._photo_depth_m, camera, depth)
+        return self.photo if ratio <= 1 else filter_photo(self._layers, ratio)
 
     @cached_property
     def displacement(self) -> Float[Tensor, " vertex"]:
@@ -63,6 +86,11 @@ class SurfaceTables:
         with torch.no_grad():
             rows = sample_maps(self.offset_rows, self.atlas, self.atlas.vertices, front_share(self.atlas.normals))
             return self.heads.offset.base_m(rows)
+
+    @property
+    def raised(self) -> Float[Tensor, " vertex"]:
+        """How far the clothed surface is raised in the photo's own direction, metres."""
+        return torch.zeros_like(self.bank.vertices[:, 0]) if self.bank.raised is None else self.bank.raised
 
     @cached_property
     def observed(self) -> Observed:
@@ -103,14 +131,18 @@ class SurfaceTables:
         if not self.config.anchored:
             return torch.full_like(self.bank.vertices[:, 0], limit)
         # NaN weights are to surface in the loss, not here
-        return (self.displacement.nan_to_num() + CORRECTION_M + SPREAD_M).clamp(0, limit)
+        return (self.displacement.nan_to_num() + self.raised + CORRECTION_M + SPREAD_M).clamp(0, limit)
 
     def photo_at(
-        self, pixels: Float[Tensor, "point 2"]
+        self, photo: FilteredPhoto, pixels: Float[Tensor, "point 2"]
     ) -> tuple[Float[Tensor, "point 3"], Float[Tensor, "point width"]]:
-        """Return the photo's colour at pixel coordinates, and the contribution of its features to a token."""
-        h, w = self.bank.subject.camera.size
-        colour = unpremultiply(weighted_rows(self.image_rows, *linear_corners(_index(pixels, (h, w)), (h, w))))
+        """Return the photo's colour at pixel coordinates, and the contribution of its features to a token.
+
+        Args:
+            photo: at the resolution of the frame.
+            pixels: coordinates in the photo.
+        """
+        colour = photo.colour(pixels)
         if self.photo_rows is None or self.bank.pixels is None:
             return colour, colour.new_zeros(len(colour), self.config.token_width)
         height, width = self.bank.pixels.shape[1:]

@@ -12,13 +12,10 @@ from sherf.body.body_model import BodyModel
 from sherf.body.lbs import skin, vertex_normals
 from sherf.body.mesh_graph import neighbour_mean
 from sherf.body.skeleton import FEET, HANDS, HEAD
-from sherf.camera.image import in_frame, sample_image
-from sherf.camera.pinhole import project
-from sherf.render.raycast import cast
+from sherf.models.mask_outline import INWARD_M, OUTWARD_M, distance_to_outline
 from sherf.scene import PosedBody, Subject
 
 NOMINAL_M = 0.008  # displacement where the outline gives no evidence
-INWARD_M, OUTWARD_M = -0.03, 0.09  # bounds of the displacement
 STIFFNESS = 12.0  # weight of smoothness, relative to the outline's evidence
 PRIOR = 0.0005  # weight of NOMINAL_M
 BARE_M, BARE_WEIGHT = 0.001, 5.0  # displacement of hands and faces, and its weight
@@ -46,7 +43,7 @@ def estimate_displacement(body: BodyModel, posed: PosedBody, subject: Subject) -
         posed: the body in the photo.
         subject: the observation.
     """
-    weight, displacement = _displacement_at_outline(body, posed, subject)
+    weight, displacement = distance_to_outline(posed.vertices, body.faces, subject)
     # Clothes are assumed symmetric: each observation also counts for the mirror vertex.
     mirror = body.mirror.numpy()
     both = weight + weight[mirror]
@@ -110,29 +107,3 @@ def _averaged(values: np.ndarray, laplacian: sp.spmatrix, rounds: int) -> np.nda
     for _ in range(rounds):
         values = values - 0.7 * (laplacian @ values)
     return values
-
-
-def _displacement_at_outline(body: BodyModel, posed: PosedBody, subject: Subject) -> tuple[np.ndarray, np.ndarray]:
-    """Return weight (1 on the body's outline where the mask's edge was found, else 0) and displacement (metres)."""
-    camera, vertices = subject.camera, posed.vertices
-    normals = vertex_normals(vertices, body.faces)
-    pixels, depth = project(camera, vertices)
-    metres_per_pixel = depth / camera.K[0, 0]
-    away = F.normalize((normals @ camera.R.T)[:, :2], dim=-1)
-    to_camera = F.normalize(camera.position - vertices, dim=-1)
-    grazing = (normals * to_camera).sum(-1).abs() < 0.35
-    silhouette = cast(vertices, body.faces, camera).hit.float()
-
-    # Sample from 3 cm inside to 9 cm outside the bare body.
-    steps = torch.arange(INWARD_M, OUTWARD_M + 0.02, 0.0025)
-    positions = pixels[:, None] + away[:, None] * (steps[None, :, None] / metres_per_pixel[:, None, None])
-    in_mask, on_body = (sample_image(torch.stack([subject.mask, silhouette]), positions, "zeros") > 0.5).unbind(dim=-1)
-    inner = steps <= -0.008
-    # On the outline: body just inside, and none further out (an arm in front of the trunk is not on it).
-    outline = grazing & on_body[:, inner].float().mean(1).gt(0.6) & ~on_body[:, steps > 0.01].any(1)
-    # The first step outside the mask; if there is none within reach, this is another person or a long skirt.
-    is_outside = (~in_mask).float()
-    first = is_outside.argmax(dim=1)
-    found = is_outside.any(dim=1) & in_mask[:, 0]
-    weight = (outline & found & in_frame(pixels, camera.size, margin=3.0)).float()
-    return weight.double().numpy(), (steps[first] - 0.00125).double().numpy()

@@ -44,6 +44,10 @@ class TemplateModel:
         device = torch.device("cpu")
         return encode(subject.to(device), body.to(device)).to(subject.image.device)
 
+    def complete(self, bank: TemplateBank, body: BodyModel, backend: Backend) -> TemplateBank:
+        """Return the bank as it is: the template follows the mask's outline by itself (`Model.complete`)."""
+        return bank
+
     def reader(
         self, bank: TemplateBank, body: BodyModel, backend: Backend, chunk: int | None = None
     ) -> "TemplateReader":

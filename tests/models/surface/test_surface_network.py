@@ -15,16 +15,15 @@ from sherf.camera.pinhole import camera_rays, project
 from sherf.models.atlas import atlas_of, front_share
 from sherf.models.config import SMALL, SherfConfig
 from sherf.models.surface.decoder import OffsetHead
-from sherf.models.surface.encoder import map_rows, sample_maps
+from sherf.models.surface.encoder import map_rows, observe, sample_maps
 from sherf.models.surface.field import SurfaceField
 from sherf.models.surface.network import SurfaceNetwork
-from sherf.models.surface.observed import FAR_M, RIM_PX, Observed, build_lookup_tables, crop_camera, crop_image
+from sherf.models.surface.observed import FAR_M, Observed, crop_camera, crop_image
 from sherf.models.surface.uv_maps import fill_colours, spherical_harmonics
 from sherf.render import deferred
 from sherf.render.deferred import follow_deferred, shade
 from sherf.render.devices import choose_backend
 from sherf.render.march import MarchOptions
-from sherf.render.raycast import occluder_depth
 from sherf.render.sampling import OccupancyGrid
 from sherf.render.torch_backend import BruteForceSurface
 from sherf.scene import Frame, Subject
@@ -51,9 +50,7 @@ def avatar(subject: Subject, body: BodyModel) -> EncodedAvatar:
 @pytest.fixture(scope="module")
 def observed(subject: Subject, body: BodyModel) -> Observed:
     vertices = body.pose(subject.pose).vertices
-    crop = crop_camera(subject.camera, vertices, 256)
-    depth = occluder_depth(vertices, body.faces, crop, RIM_PX, FAR_M)
-    return Observed(subject, crop, depth, build_lookup_tables(SMALL, body, atlas_of(body, 64, 32), subject, vertices))
+    return observe(SMALL, subject, vertices, body, atlas_of(body, 64, 32), vertices)
 
 
 def _vertices(body: BodyModel) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
