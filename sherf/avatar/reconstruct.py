@@ -22,7 +22,8 @@ from sherf.files.digest import file_sha256, tensors_sha256
 from sherf.photo import landmarks as marks
 from sherf.photo.completeness import check_person, find_missing_parts
 from sherf.photo.detect import Person, choose_person, detect_people
-from sherf.photo.displacement import displace_body
+from sherf.photo.displacement import lay_on_person
+from sherf.photo.face_mesh import find_face
 from sherf.photo.fit import BodyFit, FitConstraints, fit_body
 from sherf.photo.fit_file import (
     FORMAT,
@@ -90,7 +91,8 @@ def reconstruct_photo(photo: Path, encoder: AvatarEncoder, options: PhotoOptions
     record = _fit_file_record(report, fit, found.person, given.edits, size)
     if (scores.is_hopeless or contradictions) and not options.force:
         raise HopelessFit(report, draw_overlay(image.image, found.person, body, fit), record)
-    displaced = replace(fit, pose=displace_body(body, fit, found.person))
+    face = find_face(image.image, found.person)
+    displaced = lay_on_person(body, fit, found.person, face, given.edits.placed)
     subject = Subject(image.image, found.person.mask, fit.camera, displaced.pose, body.name)
     avatar = encoder.encode(_cropped(subject, body, found.person), body, report)
     view = own_view(FieldRenderer(avatar, body, encoder.backend), avatar.bank.subject)

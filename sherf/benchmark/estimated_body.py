@@ -9,7 +9,8 @@ from torch import Tensor
 from sherf.body.body_model import BodyModel
 from sherf.errors import BadInput, NoPerson
 from sherf.photo.detect import choose_person, detect_people
-from sherf.photo.displacement import displace_body
+from sherf.photo.displacement import lay_on_person
+from sherf.photo.face_mesh import find_face
 from sherf.photo.fit import fit_body
 from sherf.scene import BodyPose, Camera, Subject
 
@@ -60,7 +61,8 @@ def estimate_body(subject: Subject, body: BodyModel) -> EstimatedBody:
         raise BadInput(f"no person was detected in the observation: {error}") from error
     person = replace(person, mask=subject.mask)
     fit = fit_body(body, person, subject.camera.size, None)
-    fitted = replace(subject, camera=fit.camera, pose=displace_body(body, fit, person))
+    fit = lay_on_person(body, fit, person, find_face(image.clamp(0, 1), person))
+    fitted = replace(subject, camera=fit.camera, pose=fit.pose)
     joints = body.pose(fit.pose).joints, body.pose(subject.pose).joints
     return EstimatedBody(fitted, similarity_between(*joints))
 
