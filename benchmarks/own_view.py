@@ -1,6 +1,7 @@
 """The avatar through its own photo's camera, compared with the photo, for a folder of photographs.
 
     python benchmarks/own_view.py --photos FOLDER [--json out/own_view.json] [--strips out/own_view]
+    python benchmarks/own_view.py --photos FOLDER --without layer face     # what each part contributes
 
 For each photo: overlap (soft intersection over union of opacity and mask), what is missing and too much, PSNR of the
 colours where both agree and over the person's box, LPIPS (AlexNet) of the box, all at 512 pixels on the longer side,
@@ -10,10 +11,13 @@ seconds from photo to avatar, and a strip photo | render | difference. Photos th
 import argparse
 import statistics
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
+import torch
 from jaxtyping import Float
 
 from sherf.api.encoders import load_encoder
@@ -30,6 +34,24 @@ from sherf.photo.options import PhotoOptions
 from sherf.progress import progress
 from sherf.render.devices import choose_backend
 
+PARTS: dict[str, dict[str, Any]] = {
+    "photo": {
+        "sherf.models.surface.field.photo_trust": lambda sample, directions: torch.zeros(len(sample.pixels)),
+        "sherf.models.surface.tables.pixel_ratio": lambda *cameras: 1.0,
+    },
+    "outline": {
+        "sherf.models.surface.filtered_photo.FilteredPhoto.coverage": lambda self, pixels, own=None: torch.ones(
+            len(pixels)
+        ),
+        "sherf.models.surface.network.raise_surface": lambda tables, body: torch.zeros(len(tables.bank.vertices)),
+        "sherf.models.surface.field.SWELL_M": 0.0,
+    },
+    "layer": {"sherf.models.surface.network.layer_of_uncovered": lambda *image: None},
+    "displacement": {"sherf.avatar.reconstruct.lay_on_person": lambda body, fit, *evidence: fit},
+    "face": {"sherf.avatar.reconstruct.find_face": lambda *photo: None},
+}
+"""What is replaced to measure without a part. photo: its colours where it shows a point. outline: the surface ends
+at the mask's outline."""
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
 FIGURES = ("overlap", "missing", "too_much", "psnr_inside", "psnr_box", "lpips_alex", "seconds")
 
@@ -53,16 +75,8 @@ def _image(tensor: Any) -> Float[np.ndarray, "h w 3"]:
     return tensor.permute(1, 2, 0).numpy()
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--photos", type=Path, required=True, help="folder of photographs")
-    parser.add_argument("--json", type=Path, help="file for all figures")
-    parser.add_argument("--strips", type=Path, help="folder for strips and avatars")
-    parser.add_argument("--model", default=PhotoOptions().model)
-    parser.add_argument("--personalise", default="")
-    parser.add_argument("--device", default="auto")
-    options = parser.parse_args()
+def measure(options: argparse.Namespace) -> None:
+    """Measure all photos and print the table."""
     photos = sorted(path for path in options.photos.iterdir() if path.suffix.lower() in SUFFIXES)
     backend = choose_backend(options.device)
     encoder, lpips = load_encoder(options.model, backend, options.personalise), Lpips()
@@ -101,6 +115,24 @@ def main() -> None:
             print(f"| {row['photo']} | refused: {row['refused']} |")
     if options.json is not None:
         write_json(options.json, {"photos": rows, **total})
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--photos", type=Path, required=True, help="folder of photographs")
+    parser.add_argument("--json", type=Path, help="file for all figures")
+    parser.add_argument("--strips", type=Path, help="folder for strips and avatars")
+    parser.add_argument("--model", default=PhotoOptions().model)
+    parser.add_argument("--personalise", default="")
+    parser.add_argument("--without", nargs="*", choices=PARTS, default=[], help="parts to leave out")
+    parser.add_argument("--device", default="auto")
+    options = parser.parse_args()
+    with ExitStack() as replaced:
+        for part in options.without:
+            for name, stand_in in PARTS[part].items():
+                replaced.enter_context(patch(name, stand_in))
+        measure(options)
 
 
 if __name__ == "__main__":

@@ -39,11 +39,14 @@ from sherf.photo.mask import person_mask
 from sherf.photo.options import PhotoOptions
 from sherf.photo.overlay import draw_overlay
 from sherf.photo.photo_reader import Photo, read_mask, read_photo
+from sherf.photo.plausibility import check_plausible
 from sherf.photo.scores import Scores, part_indices, score_fit
 from sherf.scene import Camera, Subject
 
 CROP_MARGIN = 0.1
 """Kept around the person, as a share of the longer side of the box around person and body."""
+OWN_VIEW_SIDE = 400
+"""Longer side of the images in which avatar and photo are compared, pixels."""
 CONTRADICTION = 8.0
 """A landmark further than this from where the user put it contradicts other corrections, % of the body's height."""
 
@@ -95,7 +98,7 @@ def reconstruct_photo(photo: Path, encoder: AvatarEncoder, options: PhotoOptions
     displaced = lay_on_person(body, fit, found.person, face, given.edits.placed)
     subject = Subject(image.image, found.person.mask, fit.camera, displaced.pose, body.name)
     avatar = encoder.encode(_cropped(subject, body, found.person), body, report)
-    view = own_view(FieldRenderer(avatar, body, encoder.backend), avatar.bank.subject)
+    view = own_view(FieldRenderer(avatar, body, encoder.backend), avatar.bank.subject, OWN_VIEW_SIDE)
     report |= _verdict_record(score_fit(body, displaced, found.person), view, avatar.bank.subject, body, contradictions)
     report["warnings"] = found.warnings + _verdict_warnings(report)
     overlay = draw_overlay(image.image, found.person, body, displaced)
@@ -170,6 +173,7 @@ def _detect(photo: Photo, given: FitFile, options: PhotoOptions) -> _Detection:
         people = detect_people(photo.image, thorough=True)
     person = apply_edits(choose_person(people, number), given.edits)
     warnings = check_person(person, (height, width), options.allow_partial)
+    warnings += check_plausible(photo.image, person, options.force)
     if len(people) > 1 and number is None:
         warnings.insert(0, f"{len(people)} people found; using the most prominent one (--person N selects another).")
     person = replace(person, mask=_mask(photo, person, options, given.edits))

@@ -31,11 +31,11 @@ from sherf.scene import BodyPose, Camera, PosedBody
 
 SIDE = 640
 """Longer side of the person in the mask that the outline is taken from, pixels."""
-STEPS, RATE = 100, 0.012
+STEPS, RATE = 55, 0.018
 """Steps of Adam, and their size at the beginning, metres; it decays to a twentieth."""
 TURN_STEPS, TURN_RATE, TURN_PRIOR = 50, 0.03, 0.3
 """The same for the rotations of neck and head, radians, and the weight that keeps them where they were."""
-CONTOUR_POINTS = 1000
+CONTOUR_POINTS = 600
 RIM_COSINE = 0.45
 """Vertices whose normals are this perpendicular to the line of sight can lie on the outline."""
 REFRESH = 10

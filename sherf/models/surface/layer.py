@@ -65,7 +65,7 @@ def unpack_layer(source: Path, tensors: dict[str, Tensor]) -> Layer | None:
         return None
     rest = read_tensor(source, tensors, "layer.rest", (None, 3), largest=LARGEST_M)
     weights = read_tensor(source, tensors, "layer.weights", (len(rest), NUM_JOINTS), torch.float16, largest=1.01)
-    faces = read_tensor(source, tensors, "layer.faces", (None, 3), torch.int32, largest=len(rest))
+    faces = read_tensor(source, tensors, "layer.faces", (None, 3), torch.int32, largest=float(len(rest)))
     if bool((faces < 0).any()):
         raise BadInput(f"{source}: 'layer.faces' holds negative numbers. {REMEDY}")
     return Layer(rest, weights / weights.sum(dim=1, keepdim=True).clamp_min(0.5), faces.long())
