@@ -36,7 +36,7 @@ from sherf.render.devices import choose_backend
 
 PARTS: dict[str, dict[str, Any]] = {
     "photo": {
-        "sherf.models.surface.field.photo_trust": lambda sample, directions: torch.zeros(len(sample.pixels)),
+        "sherf.models.surface.field.photo_trust": lambda observed, sample, directions: torch.zeros(len(sample.pixels)),
         "sherf.models.surface.tables.pixel_ratio": lambda *cameras: 1.0,
     },
     "outline": {

@@ -31,7 +31,7 @@ VOXEL_M = 0.0125
 """Side of the occupancy grid's voxels."""
 BEYOND_M = 0.03
 """In training, rays end this far behind the true surface, metres."""
-NEGLIGIBLE_M = 0.04
+NEGLIGIBLE_M = 0.025
 """This far outside the surface density is negligible, metres."""
 SWELL_M = 0.004
 """In the photo's own direction the surface reaches at least this far further, up to the mask's outline, metres."""
@@ -165,7 +165,7 @@ class SurfaceField:
         slope = -(coordinates.world_normals * directions).sum(dim=1)
         if not self.faithful:
             return self.heads.offset.density(inside, slope, before, after)
-        near = (inside > -NEGLIGIBLE_M).nonzero()[:, 0]
+        near = (inside + coordinates.raised > -NEGLIGIBLE_M).nonzero()[:, 0]
         some, towards = coordinates[near], directions[near]
         points, rotation = self._in_photo(some)
         camera = self.tables.bank.subject.camera
@@ -230,7 +230,7 @@ class SurfaceField:
             return blended, shown
         if directions is not None:
             directions = (coordinates.to_canonical * directions[:, None]).sum(dim=-1)
-        trust = photo_trust(sample_of_photo, directions)
+        trust = photo_trust(tables.observed, sample_of_photo, directions)
         return torch.lerp(blended, colours[0], trust[:, None]), torch.lerp(shown, torch.ones_like(shown), trust)
 
     def rays(self, camera: Camera) -> Rays:

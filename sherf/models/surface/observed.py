@@ -54,10 +54,6 @@ class PhotoSample:
     """Rotation around the points from canonical space to the photo's world."""
     is_inside: Bool[Tensor, " point"]
     """Whether the points lie within the photo and before the camera."""
-    is_first: Float[Tensor, " point"]
-    """1 for points on the first surface along their line of sight, 0 for those clearly behind it."""
-    unoccluded: Float[Tensor, " point"]
-    """The same for points that are not next to a nearer surface either."""
 
     @property
     def visibility(self) -> Float[Tensor, " point"]:
@@ -125,16 +121,13 @@ class FirstSurface:
     spread: Float[Tensor, "h w"]
     """The same with nearer surfaces widened by `FINE_RIM_PX`."""
 
-    def visible(
-        self, points: Float[Tensor, "point 3"], depth: Float[Tensor, " point"]
-    ) -> tuple[Float[Tensor, " point"], Float[Tensor, " point"]]:
+    def visible(self, points: Float[Tensor, "point 3"]) -> tuple[Float[Tensor, " point"], Float[Tensor, " point"]]:
         """Return 1 for points on the first surface and 0 for occluded ones, without and with the widened surfaces.
 
         Args:
             points: world space of the photo, metres.
-            depth: theirs, metres.
         """
-        pixels, _ = project(self.view, points)
+        pixels, depth = project(self.view, points)
         first, clear = (
             torch.sigmoid((tolerance - (depth - sample_nearest(layer, pixels))) / SOFT_M)
             for layer, tolerance in ((self.depth, FIRST_BEHIND_M), (self.spread, BEHIND_M))
@@ -181,18 +174,27 @@ class Observed:
         mask = covered * inside
         sight, rotation = points - camera.position, rows[:, 3:12].unflatten(1, (3, 3))
         cosine = -(F.normalize(rows[:, 12:], dim=1) * F.normalize(sight, dim=1)).sum(dim=1)
-        if self.depth is None or self.fine is None:
+        if self.depth is None:
             features = torch.stack([torch.zeros_like(mask), mask, covered, cosine], dim=1)
-            certain = torch.ones_like(mask)
-            return PhotoSample(pixels, features, sight, rotation, inside, certain, certain)
+            return PhotoSample(pixels, features, sight, rotation, inside)
         behind = depth - sample_nearest(self.depth, project(self.crop, points)[0])
         unoccluded = torch.sigmoid((BEHIND_M - behind) / SOFT_M)
         facing = ((cosine + 0.05) / 0.25).clamp(0, 1)
         features = torch.stack(
             [(behind / DEPTH_SCALE_M).clamp(-2, 2), mask * unoccluded * facing, covered, cosine], dim=1
         )
-        is_first, is_clear = self.fine.visible(points, depth)
-        return PhotoSample(pixels, features, sight, rotation, inside, is_first, is_clear)
+        return PhotoSample(pixels, features, sight, rotation, inside)
+
+    def first_surface(self, sample: PhotoSample) -> tuple[Float[Tensor, " point"], Float[Tensor, " point"]]:
+        """Return 1 for samples on the first surface and 0 for occluded ones, without and with a margin beside surfaces.
+
+        Args:
+            sample: as `sample` returned it.
+        """
+        if self.fine is None:
+            certain = torch.ones_like(sample.visibility)
+            return certain, certain
+        return self.fine.visible(self.subject.camera.position + sample.sight)
 
     def probe_mask(
         self,

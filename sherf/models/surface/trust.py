@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from sherf.models.surface.observed import PhotoSample
+from sherf.models.surface.observed import Observed, PhotoSample
 
 OWN_DEGREES = (6.0, 25.0)
 """Up to the first angle from the photo's line of sight, visible points have the photo's colour; from the second on they
@@ -26,19 +26,23 @@ OWN_MASK = (0.02, 0.1)
 """The same for the photo's own direction, in which the outline is where it was."""
 
 
-def photo_trust(sample: PhotoSample, directions: Float[Tensor, "point 3"] | None) -> Float[Tensor, " point"]:
+def photo_trust(
+    observed: Observed, sample: PhotoSample, directions: Float[Tensor, "point 3"] | None
+) -> Float[Tensor, " point"]:
     """Return the share of the photo's colour at points, beyond which the network's mixture counts.
 
     Args:
+        observed: the photo and the body in it.
         sample: of the photo at the points.
         directions: from which they are seen, canonical space (not necessarily unit vectors); None for any direction.
     """
     mask, cosine = sample.features[:, 2] * sample.is_inside, sample.features[:, 3]
     facing = rise(cosine, (0.0, FULLY_FACING))
-    general = ANY_DIRECTION * rise(mask, RIM_MASK) * sample.unoccluded * facing
+    is_first, unoccluded = observed.first_surface(sample)
+    general = ANY_DIRECTION * rise(mask, RIM_MASK) * unoccluded * facing
     if directions is None:
         return general
-    own = along_sight(sample.rotation, sample.sight, directions) * rise(mask, OWN_MASK) * sample.is_first
+    own = along_sight(sample.rotation, sample.sight, directions) * rise(mask, OWN_MASK) * is_first
     return torch.maximum(general, own)
 
 
