@@ -39,7 +39,7 @@ BACKGROUNDS = {
     "transparent": "transparent",
 }
 """Colour of each choice."""
-NUM_RESTORED = 13
+NUM_RESTORED = 14
 """Components that `restore` fills, without session and key."""
 
 

@@ -77,7 +77,7 @@ def _json(path: Path, **changes: int) -> None:
 
 def _avatar(folder: Path) -> None:
     path = folder / "avatar_template.safetensors"
-    _header(path, version="3")
+    _header(path, version="4")
     read_avatar(path)
 
 

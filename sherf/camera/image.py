@@ -38,5 +38,5 @@ def sample_nearest(layer: Float[Tensor, "h w"], pixels: Float[Tensor, "point 2"]
 def in_frame(pixels: Float[Tensor, "*point 2"], size: tuple[int, int], margin: float = 0.0) -> Bool[Tensor, " *point"]:
     """Return which (x, y) lie in an image of this (height, width), at least `margin` pixels from its border."""
     height, width = size
-    high = pixels.new_tensor([width - margin, height - margin])
-    return ((pixels >= margin) & (pixels <= high)).all(dim=-1)
+    x, y = pixels.unbind(dim=-1)
+    return (x >= margin) & (x <= width - margin) & (y >= margin) & (y <= height - margin)

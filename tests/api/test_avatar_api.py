@@ -46,7 +46,7 @@ def test_reconstructing_without_a_folder_writes_nothing(
     avatar: sherf.Avatar, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert avatar.report["verdict"] == "good" and avatar.report["model"] == "template"
+    assert avatar.report["verdict"] in ("good", "usable") and avatar.report["model"] == "template"
     assert avatar.subject.image.shape[1:] == avatar.subject.mask.shape
     assert list(tmp_path.iterdir()) == []
 

@@ -227,7 +227,7 @@ def test_a_whole_session(browser: "sync.Browser", address: str, folder: Path) ->
     page = opened(browser, address)
     readable(page, "empty")
     page.locator(".gallery-item").first.click()
-    sync.expect(page.get_by_text("The body fits the photo well.")).to_be_visible()
+    sync.expect(page.get_by_text("The avatar shows the person of the photo.")).to_be_visible()
     sync.expect(page.get_by_alt_text("Your photo", exact=True)).to_be_visible()
     readable(page, "found")
     save_tab(page, "photo")
@@ -303,7 +303,7 @@ def check_deleted_in_another_tab(page: "sync.Page", folder: Path) -> None:
 
 
 def check_restored(page: "sync.Page") -> None:
-    sync.expect(page.get_by_text("The body fits the photo well.")).to_be_visible()
+    sync.expect(page.get_by_text("The avatar shows the person of the photo.")).to_be_visible()
     for alt in ("Your photo", "Photo with mask, skeleton and fitted body overlaid"):
         sync.expect(page.get_by_alt_text(alt, exact=True)).to_be_visible()
     page.get_by_role("tab", name="2 Look around").click()
@@ -391,7 +391,7 @@ def test_the_page_fits_a_phone_and_the_fit_is_corrected_there(
     readable(page, "phone about")
     page.get_by_role("tab", name="1 Photo").click()
     page.locator(".gallery-item").nth(1).click()
-    sync.expect(page.get_by_text("The body fits the photo well.")).to_be_visible()
+    sync.expect(page.get_by_text("The avatar shows the person of the photo.")).to_be_visible()
     photo = points(page)
     before = newest(folder)
     found, (width, _) = fitted_pixel(before, "left_wrist"), json.loads(before.read_text())["size"]

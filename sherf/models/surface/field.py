@@ -93,11 +93,12 @@ class SurfaceField:
             options: how frames are marched.
             step_m: length of a sample along a ray in training, metres.
             faithful: whether the photo overrules the network where it shows a point: its colour (`photo_trust`), and
-                its mask, beyond which matter is cut off. Networks are trained without.
+                its mask, beyond which matter is cut off. Networks are trained without, and so are avatars rendered
+                that were saved before banks were completed.
         """
         self.tables, self.heads, self.config, self.body = tables, tables.heads, tables.config, body
         self.posed, self.backend, self.options, self.step_m = posed, backend, options, step_m
-        self.faithful, self.photo = faithful, tables.photo
+        self.faithful, self.photo = faithful and tables.bank.raised is not None, tables.photo
         self.surface = backend.surface(posed.vertices, body.faces)
         atlas = tables.atlas
         to_canonical = vertex_warp(posed, atlas.posed)[:, :3, :3].flatten(start_dim=1)

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sherf.camera.image import in_frame
+from sherf.camera.pinhole import MIN_DEPTH
 from sherf.models.layers.interpolate import linear_corners, rows_of_image, weighted_rows
 from sherf.models.surface.observed import premultiply, unpremultiply
 from sherf.scene import Camera, Subject
@@ -58,10 +59,9 @@ class FilteredPhoto:
 
     def _sample(self, pixels: Float[Tensor, "point 2"]) -> Float[Tensor, "point 6"]:
         (h, w), (photo_h, photo_w) = self.size, self.photo_size
-        scale = pixels.new_tensor([h / photo_h, w / photo_w])
-        limit = pixels.new_tensor(self.size) - 1
-        positions = torch.minimum((pixels.flip(-1) * scale - 0.5).clamp_min(0), limit)
-        return weighted_rows(self.rows, *linear_corners(positions, self.size))
+        x, y = pixels.unbind(dim=-1)
+        rows, columns = (y * (h / photo_h) - 0.5).clamp(0, h - 1), (x * (w / photo_w) - 0.5).clamp(0, w - 1)
+        return weighted_rows(self.rows, *linear_corners(torch.stack([rows, columns], dim=1), self.size))
 
 
 def photo_layers(subject: Subject, depth_m: float) -> Float[Tensor, "6 h w"]:
@@ -102,7 +102,7 @@ def filter_photo(layers: Float[Tensor, "6 h w"], ratio: float) -> FilteredPhoto:
     return FilteredPhoto(rows_of_image(layers), size, photo_size)
 
 
-def pixel_ratio(photo: Camera, photo_depth_m: float, camera: Camera, depth_m: float) -> float:
+def pixel_ratio(photo: Camera, photo_depth_m: float, camera: Camera, depth_m: Float[Tensor, ""]) -> float:
     """Return how many pixels of the photo a pixel of another camera covers, on a surface that faces both.
 
     Args:
@@ -111,4 +111,4 @@ def pixel_ratio(photo: Camera, photo_depth_m: float, camera: Camera, depth_m: fl
         camera: the other camera.
         depth_m: distance of the person from it, metres.
     """
-    return float(photo.K[0, 0]) / photo_depth_m / (float(camera.K[0, 0]) / max(depth_m, 1e-3))
+    return float(photo.K[0, 0] * depth_m.clamp_min(MIN_DEPTH) / camera.K[0, 0]) / photo_depth_m

@@ -64,7 +64,7 @@ class SurfaceTables:
     def _layers(self) -> Float[Tensor, "6 h w"]:
         return photo_layers(self.bank.subject, self._photo_depth_m)
 
-    @property
+    @cached_property
     def _photo_depth_m(self) -> float:
         """Distance of the person from the photo's camera, metres."""
         return max(float(project(self.bank.subject.camera, self.bank.vertices)[1].mean()), MIN_DEPTH)
@@ -76,7 +76,7 @@ class SurfaceTables:
             camera: that renders the avatar.
             vertices: of the body in the rendered pose, world space, metres.
         """
-        depth = float(project(camera, vertices)[1].mean())
+        depth = project(camera, vertices)[1].mean()
         ratio = pixel_ratio(self.bank.subject.camera, self._photo_depth_m, camera, depth)
         return self.photo if ratio <= 1 else filter_photo(self._layers, ratio)
 

@@ -76,9 +76,9 @@ def test_what_is_too_fine_for_a_frame_becomes_its_mean_and_coarse_frames_keep_a_
 def test_the_ratio_of_pixels_follows_focal_length_and_distance() -> None:
     photo = Camera(intrinsics(2000.0, (100, 100)), torch.eye(3), torch.zeros(3), (100, 100))
     frame = Camera(intrinsics(500.0, (100, 100)), torch.eye(3), torch.zeros(3), (100, 100))
-    assert pixel_ratio(photo, 3.0, frame, 3.0) == pytest.approx(4)
-    assert pixel_ratio(photo, 3.0, frame, 1.5) == pytest.approx(2)
-    assert pixel_ratio(photo, 3.0, photo, 3.0) == pytest.approx(1)
+    assert pixel_ratio(photo, 3.0, frame, torch.tensor(3.0)) == pytest.approx(4)
+    assert pixel_ratio(photo, 3.0, frame, torch.tensor(1.5)) == pytest.approx(2)
+    assert pixel_ratio(photo, 3.0, photo, torch.tensor(3.0)) == pytest.approx(1)
 
 
 def half_masked() -> FilteredPhoto:
