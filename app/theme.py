@@ -9,6 +9,8 @@ CSS = """
 .toast-close {opacity: 1 !important}
 footer {display: none !important}
 #verdict {min-height: 3.2em}
+#comparison .icon {color: #fff !important}
+.dark #comparison .icon {color: #000 !important}
 #visibility .pending {opacity: 1 !important}
 #motions .grid-wrap {height: auto; min-height: 0; max-height: none; padding: 0}
 #motions .caption-label {font-size: 12px}
