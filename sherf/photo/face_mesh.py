@@ -5,7 +5,7 @@
 
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from importlib.resources import as_file, files
 
 import cv2
 import numpy as np
@@ -130,7 +130,7 @@ def face_points(body: BodyModel) -> FacePoints | None:
 @cache
 def _open_body_points() -> FacePoints:
     """Return the points that `benchmarks/learn_face_points.py` found."""
-    with np.load(str(files("sherf.photo") / POINTS_FILE)) as data:
+    with as_file(files("sherf.photo") / POINTS_FILE) as path, np.load(path, allow_pickle=False) as data:
         corners, weights, spread = (torch.from_numpy(data[name]) for name in ("corners", "weights", "spread_mm"))
     weights = weights.float()
     certainty = 1 / (1 + (spread.float() / 4).square())
