@@ -14,7 +14,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sherf.avatar.encoder import EncodedAvatar, ModelEncoder
-from sherf.avatar.renderer import FieldRenderer
 from sherf.benchmark.metrics import compute_psnr
 from sherf.body.body_model import BodyModel
 from sherf.datasets.multiview import View
@@ -125,11 +124,19 @@ def personalise(
 
 
 def own_view_psnr(avatar: EncodedAvatar, body: BodyModel, backend: Backend) -> float:
-    """Return the PSNR between an avatar's own view and its photo, where that surely shows the person, dB."""
-    bank = avatar.bank
+    """Return the PSNR between the network's own view and the photo, where that surely shows the person, dB.
+
+    What the photo itself contributes to frames (`trust.py`) is left out: it hides what the network makes of the photo.
+    """
+    bank, body = avatar.bank.to(backend.device), body.to(backend.device)
     assert isinstance(bank, TunableBank)
-    subject = bank.subject
-    frame = FieldRenderer(avatar, body, backend).frame(subject.camera, subject.pose, bank.vertices)
+    posed = replace(body.pose(bank.subject.pose), vertices=bank.vertices)
+    with torch.no_grad():
+        reader = avatar.model.for_inference(backend.device).reader(bank, body, backend)
+        assert isinstance(reader, TrainingReader)
+        field = reader.training_field(posed, SAMPLING, np.random.default_rng(0))
+        frame = field.render(bank.subject.camera).to("cpu")
+    subject = avatar.bank.subject
     sure = subject.mask > FOREGROUND_MASK
     return compute_psnr(*(x[:, sure].numpy() for x in (frame.rgb, subject.image * subject.mask)))
 
