@@ -18,14 +18,15 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
+from PIL import Image
 
 from sherf.api.encoders import load_encoder
 from sherf.avatar.avatar_file import save_avatar
 from sherf.avatar.own_view import OwnView, own_view
 from sherf.avatar.reconstruct import reconstruct_photo
 from sherf.avatar.renderer import FieldRenderer
-from sherf.benchmark.image_strips import write_strip
+from sherf.benchmark.image_strips import error_map
 from sherf.benchmark.lpips_metric import Lpips
 from sherf.benchmark.metrics import bounding_rectangle, crop
 from sherf.errors import SherfError
@@ -71,8 +72,8 @@ def figures(view: OwnView, lpips: Lpips) -> dict[str, float]:
     }
 
 
-def _image(tensor: Any) -> Float[np.ndarray, "h w 3"]:
-    return tensor.permute(1, 2, 0).numpy()
+def _to_bytes(image: Float[torch.Tensor, "3 h w"]) -> UInt8[np.ndarray, "h w 3"]:
+    return (image.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
 
 
 def measure(options: argparse.Namespace) -> None:
@@ -97,7 +98,9 @@ def measure(options: argparse.Namespace) -> None:
         rows.append(row | figures(view, lpips) | {"verdict": result.avatar.report["verdict"]})
         if options.strips is not None:
             strip = options.strips / f"{photo.stem}.jpg"
-            write_strip(strip, _image(view.photo), _image(view.photo), _image(view.render))
+            photo_image, render = (_to_bytes(x) for x in (view.photo, view.render))
+            difference = error_map(photo_image / 255, render / 255)
+            Image.fromarray(np.concatenate([photo_image, render, difference], axis=1)).save(strip, quality=90)
             save_avatar(result.avatar, strip.with_suffix(".safetensors"))
     made = [row for row in rows if "refused" not in row]
     total = {
