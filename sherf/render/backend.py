@@ -1,8 +1,8 @@
 """The operations that differ between the CPU and CUDA, as one object: chosen once by `devices.choose_backend`."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -19,6 +19,27 @@ class Surface(Protocol):
         """Return the nearest surface points, with signed distances (metres, negative inside a closed mesh)."""
         ...
 
+
+@runtime_checkable
+class Shell(Protocol):
+    """A closed triangle mesh at which rays are cast."""
+
+    def first(self, rays: Rays) -> tuple[Float[Tensor, " ray"], Float[Tensor, " ray"]]:
+        """Return the distance at which rays first meet the mesh, metres, and the cosine of the angle of incidence.
+
+        The distance is infinite for rays that miss the mesh, and the cosine negative where they meet it from inside.
+        """
+        ...
+
+    def intervals(
+        self, rays: Rays
+    ) -> tuple[Int[Tensor, " interval"], Float[Tensor, " interval"], Float[Tensor, " interval"]]:
+        """Return the parts of rays inside the mesh: ray, start and end in metres, sorted by ray, then by distance."""
+        ...
+
+
+MakeShell = Callable[[Float[Tensor, "vertex 3"], Int[Tensor, "face 3"]], Shell]
+"""Vertices and outward-facing triangles -> Shell."""
 
 MakeSurface = Callable[[Float[Tensor, "vertex 3"], Int[Tensor, "face 3"]], Surface]
 """Vertices and outward-facing triangles -> Surface."""
@@ -50,6 +71,10 @@ class Backend:
     nearest_vertex: MakeNearestVertex
     sample: Sample
     composite: Composite
+    shell: MakeShell | None = None
+    """Ray casting; None where it is not available: rays are marched through an occupancy grid instead."""
+    is_exact: bool = False
+    """Whether fields are marched in small steps, as they are defined, instead of traced at their surface."""
     points_at_once: int | None = None
     """Samples that a GPU evaluates together; None on the CPU, where each operation has a size that suits its caches."""
 
@@ -57,6 +82,10 @@ class Backend:
     def is_gpu(self) -> bool:
         """Whether the device works on its own while the CPU goes on, and has memory of its own."""
         return self.device.type == "cuda"
+
+    def exact(self) -> "Backend":
+        """Return the backend that renders fields as they are defined."""
+        return replace(self, shell=None, is_exact=True)
 
     def chunk(self, usual: int) -> int:
         """Return how many points to evaluate together, given the number that suits the CPU."""

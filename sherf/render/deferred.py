@@ -13,9 +13,11 @@ from sherf.scene import Rays, RaySamples
 
 FAINT = 0.05
 """Samples with a smaller weight in their ray are not coloured: the others' colours stand for them."""
+INVISIBLE = 0.01
+"""Rays of smaller opacity do not get a colour."""
 TOGETHER_M = 0.012
 """Rays whose weights spread less (standard deviation along the ray) get one colour, at their mean position."""
-COLOURS_PER_CHUNK = 2**14
+COLOURS_PER_CHUNK = 2**13
 UNREACHED_M = -1.0
 """What `DeferredField.inside` returns out of the field's reach, metres."""
 
@@ -141,9 +143,11 @@ def _brought_together(
     norm = opacity.clamp(min=torch.finfo(weights.dtype).tiny)
     spread = weights * (position - mean[ray]).square()
     variance = weights.new_zeros(num_rays).index_add(0, ray, spread) / norm
-    together = (opacity > FAINT) & (variance < TOGETHER_M**2)
+    counts = weights > FAINT
+    without = torch.ones(num_rays, dtype=torch.bool, device=ray.device).index_fill(0, ray[counts], False)
+    together = (opacity > INVISIBLE) & ((variance < TOGETHER_M**2) | without)
     whole = together.nonzero()[:, 0]
-    alone = ((weights > FAINT) & ~together[ray]).nonzero()[:, 0]
+    alone = (counts & ~together[ray]).nonzero()[:, 0]
     return (
         torch.cat([whole, ray[alone]]),
         torch.cat([opacity[whole], weights[alone]]),

@@ -9,6 +9,7 @@ from sherf.errors import MissingAsset
 from sherf.progress import print_status
 from sherf.render.backend import Backend
 from sherf.render.nerfacc_backend import composite_dense, composite_packed
+from sherf.render.open3d_shell import Open3dShell
 from sherf.render.open3d_surface import Open3dSurface
 from sherf.render.pytorch3d_surface import Pytorch3dSurface, Pytorch3dVertices
 from sherf.render.sampling import sample_rays
@@ -46,8 +47,8 @@ def choose_backend(device: Device = "auto") -> Backend:
 
 
 def cpu_backend() -> Backend:
-    """Return the CPU backend: Open3D's nearest surface, SciPy's k-d tree, nerfacc's dense compositing."""
-    return Backend("cpu", torch.device("cpu"), Open3dSurface, VertexTree, sample_rays, composite_dense)
+    """Return the CPU backend: Open3D's nearest surface and ray casting, SciPy's k-d tree, nerfacc's compositing."""
+    return Backend("cpu", torch.device("cpu"), Open3dSurface, VertexTree, sample_rays, composite_dense, Open3dShell)
 
 
 def cuda_backend() -> Backend:
@@ -67,7 +68,7 @@ def cuda_backend() -> Backend:
         Pytorch3dVertices,
         partial(sample_rays, rays_per_chunk=points),
         composite_packed,
-        points,
+        points_at_once=points,
     )
 
 

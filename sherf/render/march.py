@@ -20,6 +20,8 @@ Field = Callable[[Float[Tensor, "point 3"], Float[Tensor, "point 3"]], Radiance]
 """(points_world, unit directions) -> Radiance. Called with at least one point and at most a chunk of them."""
 
 Answer = TypeVar("Answer")
+EXACT_STEP_M, EXACT_STOP = 0.005, 1e-4
+"""Largest step, metres, and transmittance at which rays end, where fields are rendered as they are defined."""
 GPU_BLOCK = 32
 """Samples per ray in a block on a GPU."""
 
@@ -47,6 +49,8 @@ class MarchOptions:
             points: evaluated at once, fewer take less memory; None leaves the choice to the backend.
         """
         options = self if backend.points_at_once is None else replace(self, block=max(self.block, GPU_BLOCK))
+        if backend.is_exact:
+            options = replace(options, step=min(self.step, EXACT_STEP_M), stop=min(self.stop, EXACT_STOP))
         points = points or backend.points_at_once
         return options if points is None else replace(options, points_per_chunk=points, rays_per_chunk=4 * points)
 

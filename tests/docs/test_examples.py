@@ -56,7 +56,7 @@ def test_the_readmes_example_goes_from_photo_to_files(folder: Path) -> None:
 
 def test_the_guides_examples_run_in_order(folder: Path) -> None:
     printed = _run("docs/python.md", folder)
-    assert printed.startswith("good"), "the verdict of the fit"
+    assert printed.split()[0] in ("good", "usable"), "the verdict, here of the template"
     assert "frames at 30.0 per second" in printed
     assert "frames: 1 of 2" in printed, "progress"
     assert "holiday.jpg" in printed.splitlines()[-1], "the error is shown"

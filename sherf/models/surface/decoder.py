@@ -142,11 +142,30 @@ class ColourHead(nn.Module):
 
     def forward(
         self,
-        colour_logit: Float[Tensor, "point 3"],
         tokens: Float[Tensor, "point token width"],
         points: Float[Tensor, "point 3"],
         normals: Float[Tensor, "point 3"],
         distance: Float[Tensor, " point"],
+    ) -> Float[Tensor, "point mixture"]:
+        """Return what `blended` mixes the sources by: a correction of the colour's logit, and the sources' logits.
+
+        Args:
+            tokens: of the maps, then of each look-up.
+            points: canonical space, metres.
+            normals: unit normals of the nearest surface points, canonical space.
+            distance: signed distance from the body, metres.
+        """
+        fused = self.fusion(tokens).flatten(start_dim=1)
+        geometry = [positional_encoding(points, POINT_OCTAVES), normals, distance[:, None] / SCALE_M]
+        hidden = torch.cat([fused, *geometry], dim=1)
+        for layer in self.trunk:
+            hidden = F.relu(layer(hidden), inplace=True)
+        return self.out(hidden).float()
+
+    def blended(
+        self,
+        colour_logit: Float[Tensor, "point 3"],
+        mixture: Float[Tensor, "point mixture"],
         sampled: Float[Tensor, "point lookup 3"],
         visibility: Float[Tensor, "point lookup"],
     ) -> tuple[Float[Tensor, "point 3"], Float[Tensor, "point source"]]:
@@ -154,29 +173,20 @@ class ColourHead(nn.Module):
 
         Args:
             colour_logit: logit of the colour in the UV feature maps, which the generated colour corrects.
-            tokens: of the maps, then of each look-up.
-            points: canonical space, metres.
-            normals: unit normals of the nearest surface points, canonical space.
-            distance: signed distance from the body, metres.
+            mixture: as `forward` returns it.
             sampled: the photo's colours, sRGB in [0, 1].
             visibility: of the samples, 0 to 1.
 
         Returns:
             Colours, sRGB in [0, 1], and weights that sum to 1: those of the look-ups, then the generated colour's.
         """
-        fused = self.fusion(tokens).flatten(start_dim=1)
-        geometry = [positional_encoding(points, POINT_OCTAVES), normals, distance[:, None] / SCALE_M]
-        hidden = torch.cat([fused, *geometry], dim=1)
-        for layer in self.trunk:
-            hidden = F.relu(layer(hidden), inplace=True)
-        out = self.out(hidden)
-        generated = torch.sigmoid(colour_logit + out[:, :3])
+        generated = torch.sigmoid(colour_logit + mixture[:, :3])
         if not self.blend:
-            shares = torch.zeros_like(out[:, 3:])
+            shares = torch.zeros_like(mixture[:, 3:])
             shares[:, -1] = 1
             return generated, shares
         trust = visibility * visibility.new_tensor(self.trust) - 1
-        logits = 3 * out[:, 3:] + torch.cat([trust, torch.zeros_like(trust[:, :1])], dim=1)
+        logits = 3 * mixture[:, 3:] + torch.cat([trust, torch.zeros_like(trust[:, :1])], dim=1)
         shares = F.softmax(logits, dim=1)
         colours = torch.cat([sampled, generated[:, None]], dim=1)
-        return (shares[..., None] * colours).sum(dim=1).float(), shares.float()
+        return (shares[..., None] * colours).sum(dim=1), shares

@@ -1,7 +1,7 @@
 """The radiance field of sherf-small in one pose: density anchored to the body's surface, deferred colour."""
 
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -14,18 +14,17 @@ from sherf.body.body_model import BodyModel
 from sherf.body.lbs import vertex_normals
 from sherf.body.vertex_warp import vertex_warp
 from sherf.camera.pinhole import camera_rays, project
-from sherf.models.atlas import front_share
 from sherf.models.layers.interpolate import weighted_rows
-from sherf.models.layers.positional_encoding import encode_colour
 from sherf.models.solid import POINTS_PER_CHUNK, Solid
-from sherf.models.surface.encoder import sample_maps
+from sherf.models.surface.coordinates import BodyCoordinates
+from sherf.models.surface.render import RenderedSurface
 from sherf.models.surface.tables import SurfaceTables
 from sherf.models.surface.trust import along_sight, photo_trust
 from sherf.render.backend import Backend
-from sherf.render.deferred import UNREACHED_M, DeferredField, Shaded, follow_deferred, shade
-from sherf.render.march import MarchOptions, in_chunks, picture
+from sherf.render.deferred import UNREACHED_M, Shaded, shade
+from sherf.render.march import MarchOptions
 from sherf.render.sampling import OccupancyGrid
-from sherf.scene import Camera, Frame, PosedBody, Rays, RaySamples
+from sherf.scene import Camera, PosedBody, Rays, RaySamples
 
 VOXEL_M = 0.0125
 """Side of the occupancy grid's voxels."""
@@ -41,36 +40,7 @@ OPTIONS = MarchOptions(step=0.014, block=4, stop=5e-3, points_per_chunk=2**15)
 """How frames are marched."""
 
 
-@dataclass(frozen=True)
-class BodyCoordinates:
-    """Points relative to the body: the nearest surface point and the offset from it."""
-
-    corners: Int[Tensor, "point 3"]
-    """Vertices of the nearest triangle."""
-    weights: Float[Tensor, "point 3"]
-    """Barycentric coordinates of the nearest surface point in that triangle."""
-    distance: Float[Tensor, " point"]
-    """Signed distance from the bare body, metres, negative inside."""
-    surface: Float[Tensor, "point 3"]
-    """The nearest surface point, canonical space, metres."""
-    offset: Float[Tensor, "point 3"]
-    """From the surface point to the point, canonical space, metres."""
-    normals: Float[Tensor, "point 3"]
-    """Unit normals of the surface point, canonical space."""
-    reach: Float[Tensor, " point"]
-    """Distance from the surface point within which the density can be positive, metres."""
-    world_normals: Float[Tensor, "point 3"]
-    """Unit normals of the surface point, world space."""
-    to_canonical: Float[Tensor, "point 3 3"]
-    """Rotation around the surface point from world to canonical space."""
-    raised: Float[Tensor, " point"]
-    """How far the clothed surface is raised in the photo's own direction, metres."""
-
-    def __getitem__(self, index: Tensor) -> "BodyCoordinates":
-        return BodyCoordinates(*(x[index] for x in vars(self).values()))
-
-
-class SurfaceField:
+class SurfaceField(RenderedSurface):
     """Radiance of an avatar in one pose, in world space."""
 
     def __init__(
@@ -99,6 +69,10 @@ class SurfaceField:
         self.tables, self.heads, self.config, self.body = tables, tables.heads, tables.config, body
         self.posed, self.backend, self.options, self.step_m = posed, backend, options, step_m
         self.faithful, self.photo = faithful and tables.bank.raised is not None, tables.photo
+        self.is_traced = backend.shell is not None and tables.config.anchored
+        self.softness_m = float(tables.heads.offset.log_softness.detach().exp())
+        self.mixture: Tensor | None = None
+        """For each vertex, what the colour head returns there; None evaluates it at every point."""
         self.surface = backend.surface(posed.vertices, body.faces)
         atlas = tables.atlas
         to_canonical = vertex_warp(posed, atlas.posed)[:, :3, :3].flatten(start_dim=1)
@@ -144,15 +118,11 @@ class SurfaceField:
             coordinates: of the points, as returned by `locate`.
             everywhere: whether to evaluate the network out of reach too.
         """
-        if not everywhere:
-            near = (coordinates.distance < coordinates.reach).nonzero()[:, 0]
-            unreached = torch.full_like(coordinates.distance, UNREACHED_M)
-            return unreached.index_put((near,), self.inside(coordinates[near], True)) if len(near) else unreached
-        tables = self.tables
-        rows = sample_maps(tables.offset_rows, tables.atlas, coordinates.surface, front_share(coordinates.normals))
-        with torch.no_grad():
-            seen = tables.observed.sample("seen", coordinates.corners, coordinates.weights, coordinates.offset)
-        return self.heads.offset(rows, coordinates.surface, coordinates.distance, seen.features)
+        if everywhere:
+            return self.tables.depth(coordinates)
+        near = (coordinates.distance < coordinates.reach).nonzero()[:, 0]
+        unreached = torch.full_like(coordinates.distance, UNREACHED_M)
+        return unreached.index_put((near,), self.tables.depth(coordinates[near])) if len(near) else unreached
 
     def density(
         self,
@@ -167,17 +137,29 @@ class SurfaceField:
         if not self.faithful:
             return self.heads.offset.density(inside, slope, before, after)
         near = (inside + coordinates.raised > -NEGLIGIBLE_M).nonzero()[:, 0]
-        some, towards = coordinates[near], directions[near]
-        points, rotation = self._in_photo(some)
-        camera = self.tables.bank.subject.camera
-        canonical = (some.to_canonical * towards[:, None]).sum(dim=-1)
-        own = along_sight(rotation, points - camera.position, canonical)
-        coverage = self.photo.coverage(project(camera, points)[0], own)
+        some = coordinates[near]
+        coverage, own = self._coverage(some, directions[near])
         # along the photo's lines of sight the surface swells a little and is cut off exactly at the mask's outline
         found = self.heads.offset.density(
             inside[near] + own * (SWELL_M + some.raised), slope[near], before[near], after[near], coverage
         )
         return torch.zeros_like(inside).index_put((near,), found)
+
+    def coverage(self, coordinates: BodyCoordinates, directions: Float[Tensor, "point 3"]) -> Float[Tensor, " point"]:
+        """Return the greatest opacity that matter may have at points: `TracedField.coverage`."""
+        if not self.faithful:
+            return torch.ones_like(coordinates.distance)
+        return self._coverage(coordinates, directions)[0]
+
+    def _coverage(
+        self, coordinates: BodyCoordinates, directions: Float[Tensor, "point 3"]
+    ) -> tuple[Float[Tensor, " point"], Float[Tensor, " point"]]:
+        """Return the coverage, and 1 for points seen in the photo's own direction, 0 from elsewhere."""
+        points, rotation = self._in_photo(coordinates)
+        camera = self.tables.bank.subject.camera
+        canonical = (coordinates.to_canonical * directions[:, None]).sum(dim=-1)
+        own = along_sight(rotation, points - camera.position, canonical)
+        return self.photo.coverage(project(camera, points)[0], own), own
 
     def _in_photo(self, coordinates: BodyCoordinates) -> tuple[Float[Tensor, "point 3"], Float[Tensor, "point 3 3"]]:
         """Return points in the photo's world, metres, and the rotations from canonical space: `Observed.locate`."""
@@ -202,37 +184,21 @@ class SurfaceField:
             coordinates: of the points.
             directions: unit directions from which they are seen, world space; None for a colour for any direction.
         """
-        tables, head = self.tables, self.heads.colour
-        rows = sample_maps(tables.colour_rows, tables.atlas, coordinates.surface, front_share(coordinates.normals))
-        colour_logit, token = rows.split([3, rows.shape[1] - 3], dim=1)
-        tokens, colours, visible = [token], [], []
-        for number, lookup in enumerate(self.config.lookups):
-            with torch.no_grad():
-                seen = tables.observed.sample(lookup, coordinates.corners, coordinates.weights, coordinates.offset)
-            if number == 0:
-                sample_of_photo = seen
-            colour, token = tables.photo_at(self.photo, seen.pixels)
-            sample = torch.cat([encode_colour(colour), seen.features], dim=1)
-            tokens.append(token + head.look(sample) + head.kind[number])
-            colours.append(colour)
-            visible.append(seen.visibility)
-        visibility = torch.stack(visible, dim=1)
-        blended, weights = head(
-            colour_logit,
-            torch.stack(tokens, dim=1),
-            coordinates.surface + coordinates.offset,
-            coordinates.normals,
-            coordinates.distance,
-            torch.stack(colours, dim=1),
-            visibility,
-        )
+        look = self.tables.look(coordinates, self.photo)
+        if self.mixture is None:
+            mixture = self.tables.mix(coordinates, look)
+        else:
+            mixture = weighted_rows(self.mixture, coordinates.corners, coordinates.weights)
+        visibility = look.visibility
+        blended, weights = self.heads.colour.blended(look.rows[:, :3], mixture, look.colours, visibility)
         shown = weights[:, 0] * visibility[:, 0]
         if not (self.faithful and self.config.blend):
             return blended, shown
         if directions is not None:
             directions = (coordinates.to_canonical * directions[:, None]).sum(dim=-1)
-        trust = photo_trust(tables.observed, sample_of_photo, directions)
-        return torch.lerp(blended, colours[0], trust[:, None]), torch.lerp(shown, torch.ones_like(shown), trust)
+        trust = photo_trust(self.tables.observed, look.samples[0], directions)
+        colours = torch.lerp(blended, look.colours[:, 0], trust[:, None])
+        return colours, torch.lerp(shown, torch.ones_like(shown), trust)
 
     def rays(self, camera: Camera) -> Rays:
         """Return the rays of a camera's pixels, row by row, world space."""
@@ -241,12 +207,26 @@ class SurfaceField:
     def filtered(self, camera: Camera) -> "SurfaceField":
         """Return the field with the photo at the resolution of a camera's frame; the rest is shared."""
         field = copy(self)
-        field.__dict__["grid"], field.photo = self.grid, self.tables.filtered_photo(camera, self.vertices)
+        field.photo = self.tables.filtered_photo(camera, self.vertices)
+        field.mixture = self.tables.mixture if self.is_traced else None
         return field
 
-    def render(self, camera: Camera) -> Frame:
-        """Render the frame of one camera: density first, then colour where it contributes."""
-        return render_frame(self.filtered(camera), camera, self.rays(camera), self.grid, self.backend, self.options)
+    @property
+    def triangles(self) -> Int[Tensor, "face 3"]:
+        """The triangles of the surface's shells: `RenderedSurface.triangles`."""
+        return self.body.faces
+
+    def shell_vertices(self, camera: Camera, levels: tuple[float, ...]) -> list[Float[Tensor, "vertex 3"]]:
+        """Return the vertices of the surfaces at which points have given depths: `RenderedSurface.shell_vertices`."""
+        normals, surface = self._vertex_table[:, 19:22], self.tables.levels
+        swelling = torch.zeros_like(self.reach)
+        if self.faithful:
+            distance = surface.distance(swelling)
+            to_canonical = self._vertex_table[:, 3:12].unflatten(1, (3, 3))
+            clothed = replace(self.tables.on_normals(distance), to_canonical=to_canonical)
+            directions = F.normalize(self.vertices + distance[:, None] * normals - camera.position, dim=1)
+            swelling = self._coverage(clothed, directions)[1] * (SWELL_M + self.tables.raised)
+        return [self.vertices + surface.distance(level - swelling)[:, None] * normals for level in levels]
 
     def shade(
         self, rays: Rays, distance: Float[Tensor, " ray"] | None = None, rng: np.random.Generator | None = None
@@ -277,26 +257,6 @@ class SurfaceField:
             lambda points: self.colour(self.locate(points)),
             self.backend.chunk(POINTS_PER_CHUNK),
         )
-
-
-def render_frame(
-    field: DeferredField, camera: Camera, rays: Rays, grid: OccupancyGrid, backend: Backend, options: MarchOptions
-) -> Frame:
-    """Return the frame of one camera: density first, then colour where it contributes.
-
-    Args:
-        field: world space.
-        camera: on the field's device.
-        rays: of the camera's pixels, row by row.
-        grid: where the field is not empty.
-        backend: sampling and compositing.
-        options: how rays are marched.
-    """
-    parts = []
-    for chunk in in_chunks(rays, options):
-        samples = backend.sample(chunk, grid, options.step)
-        parts.append(follow_deferred(field, chunk, samples, backend, options))
-    return picture(camera, rays, parts)
 
 
 def _near_surface(samples: RaySamples, distance: Float[Tensor, " ray"] | None) -> RaySamples:

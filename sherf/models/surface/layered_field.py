@@ -6,24 +6,28 @@ from functools import cached_property
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from sherf.body.lbs import vertex_normals
-from sherf.camera.pinhole import camera_rays, project
+from sherf.camera.pinhole import project
 from sherf.models.layers.interpolate import weighted_rows
 from sherf.models.solid import POINTS_PER_CHUNK, Solid
+from sherf.models.surface.coordinates import BodyCoordinates
 from sherf.models.surface.decoder import OffsetHead
-from sherf.models.surface.field import CUT_SCALE_M, VOXEL_M, BodyCoordinates, SurfaceField, render_frame
+from sherf.models.surface.field import CUT_SCALE_M, VOXEL_M, SurfaceField
 from sherf.models.surface.filtered_photo import FilteredPhoto
 from sherf.models.surface.layer import Layer
+from sherf.models.surface.render import RenderedSurface
 from sherf.models.surface.trust import ANY_DIRECTION, FULLY_FACING, along_sight, rise
 from sherf.render.deferred import UNREACHED_M
 from sherf.render.sampling import OccupancyGrid
-from sherf.scene import Camera, Frame
+from sherf.scene import Camera
 
 REACH_M = 0.02
 """Distance from the layer within which it is evaluated, metres."""
+ON_LAYER_M = 0.003
+"""Points up to this far outside the layer's surface count as lying on it, metres."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,7 @@ class LayerField:
         in_photo = layer.posed(photo_body)
         normals, photo_normals = (vertex_normals(x, layer.faces) for x in (self.vertices, in_photo))
         rotation = layer.rotations(field.posed, photo_body).flatten(start_dim=1)
+        self.normals = normals
         self._table = torch.cat([self.vertices, in_photo, rotation, normals, photo_normals], dim=1)
         self._surface = field.backend.surface(self.vertices, layer.faces)
         self._head: OffsetHead = field.heads.offset
@@ -111,14 +116,13 @@ class LayerField:
         near = (coordinates.distance < REACH_M).nonzero()[:, 0]
         some = coordinates[near]
         slope = -(some.normals * directions[near]).sum(dim=1)
-        own = along_sight(some.rotation, some.in_photo - self.camera.position, directions[near])
-        coverage = self._coverage(some, photo, own)
+        coverage = self.coverage(some, photo, directions[near])
         found = self._head.density(-some.distance, slope, before[near], after[near], coverage)
         return torch.zeros_like(before).index_put((near,), found)
 
     def carved(self, coordinates: LayerCoordinates, photo: FilteredPhoto) -> Float[Tensor, " point"]:
         """Return the depth of points below the layer's surface, cut off at the outline of the mask, metres."""
-        limit = (self._coverage(coordinates, photo) - 0.5) * CUT_SCALE_M
+        limit = (photo.coverage(project(self.camera, coordinates.in_photo)[0]) - 0.5) * CUT_SCALE_M
         return torch.minimum(-coordinates.distance, torch.where(coordinates.distance < REACH_M, limit, torch.inf))
 
     def colour(
@@ -135,28 +139,30 @@ class LayerField:
             shown = torch.maximum(shown, along_sight(coordinates.rotation, sight, directions))
         return photo.colour(project(self.camera, coordinates.in_photo)[0]), shown
 
-    def _coverage(
-        self, coordinates: LayerCoordinates, photo: FilteredPhoto, own: Float[Tensor, " point"] | None = None
+    def coverage(
+        self, coordinates: LayerCoordinates, photo: FilteredPhoto, directions: Float[Tensor, "point 3"]
     ) -> Float[Tensor, " point"]:
+        """Return the greatest opacity that matter may have at points: `TracedField.coverage`."""
+        own = along_sight(coordinates.rotation, coordinates.in_photo - self.camera.position, directions)
         return photo.coverage(project(self.camera, coordinates.in_photo)[0], own)
 
 
-class LayeredField:
+class LayeredField(RenderedSurface):
     """The union of the body's field and its layer: a `Field`."""
 
     def __init__(self, field: SurfaceField, layer: Layer):
         """Pose the layer; `field` is the body's."""
         self.field, self.layer = field, LayerField(layer, field)
-        self.photo = field.photo
+        self.photo, self.backend, self.options = field.photo, field.backend, field.options
+        self.is_traced, self.softness_m = field.is_traced, field.softness_m
 
     @cached_property
     def grid(self) -> OccupancyGrid:
         """The voxels that can be occupied."""
         field, layer = self.field, self.layer
-        faces = torch.cat([field.body.faces, layer.faces + len(field.vertices)])
         reach = torch.cat([field.reach, torch.full_like(layer.vertices[:, 0], REACH_M)])
         with torch.no_grad():
-            return OccupancyGrid.within(torch.cat([field.vertices, layer.vertices]), faces, reach, VOXEL_M)
+            return OccupancyGrid.within(torch.cat([field.vertices, layer.vertices]), self.triangles, reach, VOXEL_M)
 
     def locate(self, points: Float[Tensor, "point 3"]) -> LayeredCoordinates:
         """Return the coordinates of world points, metres. No gradients."""
@@ -191,12 +197,31 @@ class LayeredField:
         of_layer, shown_layer = self.layer.colour(coordinates.layer[on_layer], self.photo, towards)
         return colour.index_put((on_layer,), of_layer), shown.index_put((on_layer,), shown_layer)
 
-    def render(self, camera: Camera) -> Frame:
-        """Render the frame of one camera."""
+    def coverage(
+        self, coordinates: LayeredCoordinates, directions: Float[Tensor, "point 3"]
+    ) -> Float[Tensor, " point"]:
+        """Return the greatest opacity that matter may have at points on either surface: `TracedField.coverage`."""
+        of_body = self.field.coverage(coordinates.body, directions)
+        on_layer = (coordinates.layer.distance < ON_LAYER_M).nonzero()[:, 0]
+        of_layer = self.layer.coverage(coordinates.layer[on_layer], self.photo, directions[on_layer])
+        return of_body.index_put((on_layer,), of_layer)
+
+    @property
+    def triangles(self) -> Int[Tensor, "face 3"]:
+        """The triangles of both surfaces: `RenderedSurface.triangles`."""
+        return torch.cat([self.field.body.faces, self.layer.faces + len(self.field.vertices)])
+
+    def shell_vertices(self, camera: Camera, levels: tuple[float, ...]) -> list[Float[Tensor, "vertex 3"]]:
+        """Return the vertices of both surfaces' shells: `RenderedSurface.shell_vertices`."""
+        of_layer = (self.layer.vertices - level * self.layer.normals for level in levels)
+        return [torch.cat(x) for x in zip(self.field.shell_vertices(camera, levels), of_layer, strict=True)]
+
+    def filtered(self, camera: Camera) -> "LayeredField":
+        """Return the field with the photo at the resolution of a camera's frame; the rest is shared."""
         field = copy(self)
         field.field = self.field.filtered(camera)
-        field.photo, field.__dict__["grid"] = field.field.photo, self.grid
-        return render_frame(field, camera, camera_rays(camera), self.grid, self.field.backend, self.field.options)
+        field.photo = field.field.photo
+        return field
 
     def solid(self) -> Solid:
         """Return both surfaces as one solid."""

@@ -1,8 +1,10 @@
 """The bank of sherf-small prepared for sampling at many points: tables with the heads' linear layers applied."""
 
+from dataclasses import dataclass
 from functools import cached_property
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -12,12 +14,15 @@ from sherf.camera.pinhole import MIN_DEPTH, project
 from sherf.models.atlas import atlas_of, front_share
 from sherf.models.config import SIDES, SherfConfig
 from sherf.models.layers.interpolate import linear_corners, rows_of_image, weighted_rows
+from sherf.models.layers.positional_encoding import encode_colour
 from sherf.models.protocol import TexelMaps
 from sherf.models.surface.bank import SurfaceBank
+from sherf.models.surface.coordinates import BodyCoordinates
 from sherf.models.surface.decoder import CORRECTION_M, ColourHead, OffsetHead
 from sherf.models.surface.encoder import map_rows, observe, sample_maps
 from sherf.models.surface.filtered_photo import FilteredPhoto, filter_photo, photo_layers, pixel_ratio
-from sherf.models.surface.observed import Observed
+from sherf.models.surface.levels import Levels
+from sherf.models.surface.observed import Observed, PhotoSample
 from sherf.scene import Camera
 
 SPREAD_M = 0.01
@@ -32,6 +37,23 @@ class SurfaceHeads(nn.Module):
         super().__init__()
         self.offset = OffsetHead(config.token_width, config.anchored)
         self.colour = ColourHead(config)
+
+
+@dataclass(frozen=True)
+class Look:
+    """What the maps and the photo show at points: the inputs of the colour."""
+
+    rows: Float[Tensor, "point colour_and_token"]
+    """Of the maps: logit of the colour, and a token."""
+    samples: tuple[PhotoSample, ...]
+    """Of the photo, for each look-up."""
+    colours: Float[Tensor, "point lookup 3"]
+    """The photo's, sRGB in [0, 1]."""
+
+    @property
+    def visibility(self) -> Float[Tensor, "point lookup"]:
+        """Of the samples, 0 to 1."""
+        return torch.stack([sample.visibility for sample in self.samples], dim=1)
 
 
 class SurfaceTables:
@@ -133,21 +155,75 @@ class SurfaceTables:
         # NaN weights are to surface in the loss, not here
         return (self.displacement.nan_to_num() + self.raised + CORRECTION_M + SPREAD_M).clamp(0, limit)
 
-    def photo_at(
-        self, photo: FilteredPhoto, pixels: Float[Tensor, "point 2"]
-    ) -> tuple[Float[Tensor, "point 3"], Float[Tensor, "point width"]]:
-        """Return the photo's colour at pixel coordinates, and the contribution of its features to a token.
+    def depth(self, coordinates: BodyCoordinates) -> Float[Tensor, " point"]:
+        """Return the depth of points below the clothed surface, metres."""
+        rows = sample_maps(self.offset_rows, self.atlas, coordinates.surface, front_share(coordinates.normals))
+        with torch.no_grad():
+            seen = self.observed.sample("seen", coordinates.corners, coordinates.weights, coordinates.offset)
+        return self.heads.offset(rows, coordinates.surface, coordinates.distance, seen.features)
+
+    def look(self, coordinates: BodyCoordinates, photo: FilteredPhoto) -> Look:
+        """Return what the maps and the photo show at points.
 
         Args:
+            coordinates: of the points.
             photo: at the resolution of the frame.
-            pixels: coordinates in the photo.
         """
-        colour = photo.colour(pixels)
+        rows = sample_maps(self.colour_rows, self.atlas, coordinates.surface, front_share(coordinates.normals))
+        where = (coordinates.corners, coordinates.weights, coordinates.offset)
+        with torch.no_grad():
+            samples = tuple(self.observed.sample(lookup, *where) for lookup in self.config.lookups)
+        return Look(rows, samples, torch.stack([photo.colour(sample.pixels) for sample in samples], dim=1))
+
+    def mix(self, coordinates: BodyCoordinates, look: Look) -> Float[Tensor, "point mixture"]:
+        """Return how the network mixes the sources of the colour: `ColourHead.forward`."""
+        head, tokens = self.heads.colour, [look.rows[:, 3:]]
+        for number, sample in enumerate(look.samples):
+            known = torch.cat([encode_colour(look.colours[:, number]), sample.features], dim=1)
+            tokens.append(self._photo_token(sample.pixels) + head.look(known) + head.kind[number])
+        return head(
+            torch.stack(tokens, dim=1),
+            coordinates.surface + coordinates.offset,
+            coordinates.normals,
+            coordinates.distance,
+        )
+
+    @cached_property
+    def levels(self) -> Levels:
+        """The depth below the clothed surface along each vertex normal. No gradients."""
+        with torch.no_grad():
+            return Levels.around(self.displacement, lambda distance: self.depth(self.on_normals(distance)))
+
+    @cached_property
+    def mixture(self) -> Float[Tensor, "vertex mixture"]:
+        """`mix` on the clothed surface at each vertex normal: it is smooth, unlike the colours. No gradients."""
+        with torch.no_grad():
+            coordinates = self.on_normals(self.levels.distance(torch.zeros_like(self.displacement)))
+            return self.mix(coordinates, self.look(coordinates, self.photo))
+
+    def on_normals(self, distance: Float[Tensor, " vertex"]) -> BodyCoordinates:
+        """Return the coordinates of points on the vertex normals, at distances from the body in metres."""
+        atlas, vertex = self.atlas, torch.arange(len(distance), device=distance.device)
+        return BodyCoordinates(
+            corners=vertex[:, None].expand(-1, 3).contiguous(),
+            weights=F.one_hot(torch.zeros_like(vertex), 3).to(distance),
+            distance=distance,
+            surface=atlas.vertices,
+            offset=distance[:, None] * atlas.normals,
+            normals=atlas.normals,
+            reach=self.reach(),
+            world_normals=atlas.normals,
+            to_canonical=torch.eye(3, device=distance.device).expand(len(distance), 3, 3),
+            raised=self.raised,
+        )
+
+    def _photo_token(self, pixels: Float[Tensor, "point 2"]) -> Float[Tensor, "point width"]:
+        """Return the contribution of the photo's features to a token, at pixel coordinates of the photo."""
         if self.photo_rows is None or self.bank.pixels is None:
-            return colour, colour.new_zeros(len(colour), self.config.token_width)
+            return pixels.new_zeros(len(pixels), self.config.token_width)
         height, width = self.bank.pixels.shape[1:]
         positions = _index(self.observed.in_crop(pixels) * (height / self.observed.crop.size[0]), (height, width))
-        return colour, weighted_rows(self.photo_rows, *linear_corners(positions, (height, width)))
+        return weighted_rows(self.photo_rows, *linear_corners(positions, (height, width)))
 
 
 def _index(pixels: Float[Tensor, "point 2"], size: tuple[int, int]) -> Float[Tensor, "point 2"]:
