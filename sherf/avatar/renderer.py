@@ -1,6 +1,7 @@
 """Avatar, camera and pose in, frame out; what belongs to a pose is kept while the pose stays the same."""
 
 from dataclasses import replace
+from threading import local
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -16,7 +17,12 @@ from sherf.scene import BodyPose, Camera, Frame, PosedBody
 
 @runtime_checkable
 class Renderer(Protocol):
-    """Renders one avatar."""
+    """Renders one avatar; several threads may do so at once."""
+
+    @property
+    def is_parallel(self) -> bool:
+        """Whether frames are rendered sooner side by side, each in a thread of its own."""
+        ...
 
     def frame(self, camera: Camera, pose: BodyPose, vertices: Float[Tensor, "vertex 3"] | None = None) -> Frame:
         """Render the avatar in a pose; the frame is on the CPU.
@@ -33,6 +39,14 @@ class Renderer(Protocol):
         ...
 
 
+class _Last(local):
+    """The field of the pose that a thread rendered last."""
+
+    field: Field | None = None
+    pose: BodyPose | None = None
+    vertices: Tensor | None = None
+
+
 class FieldRenderer:
     """Renders an avatar's radiance field, whatever its model."""
 
@@ -47,16 +61,21 @@ class FieldRenderer:
         """
         self._body, self._backend = body.to(backend.device), backend
         self._reader = prepared(avatar, self._body, backend, chunk)
-        self._pose: BodyPose | None = None
-        self._vertices: Tensor | None = None
+        self._last = _Last()
+
+    @property
+    def is_parallel(self) -> bool:
+        """Whether frames are rendered sooner side by side: on the CPU, not on one GPU."""
+        return not self._backend.is_gpu
 
     def frame(self, camera: Camera, pose: BodyPose, vertices: Float[Tensor, "vertex 3"] | None = None) -> Frame:
         """Render the avatar in a pose: `Renderer.frame`. No gradients."""
         with torch.no_grad():
-            if pose is not self._pose or vertices is not self._vertices:
-                self._field: Field = self._reader.field(self._posed(pose, vertices))
-                self._pose, self._vertices = pose, vertices
-            return self._field.render(camera.to(self._backend.device)).to("cpu")
+            last = self._last
+            if last.field is None or pose is not last.pose or vertices is not last.vertices:
+                last.field = self._reader.field(self._posed(pose, vertices))
+                last.pose, last.vertices = pose, vertices
+            return last.field.render(camera.to(self._backend.device)).to("cpu")
 
     def outline(self, pose: BodyPose) -> Float[Tensor, "point 3"]:
         """Return the surface in a pose, world space, metres. No gradients."""

@@ -1,5 +1,7 @@
 """A fast previewer: a rigged mesh, skinned and ray-cast, about 30 frames per second on two cores."""
 
+from threading import local
+
 import cv2
 import numpy as np
 import torch
@@ -17,6 +19,15 @@ NEAREST_M = 0.05
 """Vertices nearer to the camera than this may project anywhere: then the whole image is ray-cast."""
 
 
+class _Last(local):
+    """The rays of the camera that a thread used last."""
+
+    camera: Camera | None = None
+    on_cpu: Camera
+    rays: Float[Tensor, "h w 6"]
+    cosine: Float[Tensor, "h w"]
+
+
 class MeshRenderer:
     """Renders a rigged mesh through the same interface as `Renderer`: one ray per pixel, unlit."""
 
@@ -32,19 +43,25 @@ class MeshRenderer:
         self._faces = torch.from_numpy(mesh.faces)
         size = np.array(self._layers.shape[1::-1], np.float32)
         self._uv = (mesh.uv[mesh.faces] * size - 0.5).astype(np.float32)
-        self._last_camera: Camera | None = None
+        self._last = _Last()
+
+    @property
+    def is_parallel(self) -> bool:
+        """False: ray casting uses all cores by itself."""
+        return False
 
     def frame(self, camera: Camera, pose: BodyPose, vertices: Float[Tensor, "vertex 3"] | None = None) -> Frame:
         """Render the mesh in a pose: `Renderer.frame`, but `vertices` are ignored."""
-        if camera is not self._last_camera:
-            bundle = camera_rays(camera.to(torch.device("cpu")))
-            packed = torch.cat([bundle.origins, bundle.directions], dim=1).reshape(*camera.size, 6)
-            self._rays, self._cosine = packed, (bundle.directions @ camera.R[2].cpu()).reshape(camera.size)
-            self._camera = camera.to(torch.device("cpu"))
-            self._last_camera = camera
+        last = self._last
+        if camera is not last.camera:
+            on_cpu = camera.to(torch.device("cpu"))
+            bundle = camera_rays(on_cpu)
+            last.rays = torch.cat([bundle.origins, bundle.directions], dim=1).reshape(*camera.size, 6)
+            last.cosine = (bundle.directions @ on_cpu.R[2]).reshape(camera.size)
+            last.camera, last.on_cpu = camera, on_cpu
         placed = self.mesh.posed(pose)
-        window = _around(placed, self._camera)
-        hits = mesh_scene(placed, self._faces).cast_rays(as_open3d(self._rays[window]))
+        window = _around(placed, last.on_cpu)
+        hits = mesh_scene(placed, self._faces).cast_rays(as_open3d(last.rays[window]))
         distance = hits["t_hit"].numpy()
         hit = np.isfinite(distance)
         v, w = hits["primitive_uvs"].numpy()[hit].T[..., None]
@@ -54,7 +71,7 @@ class MeshRenderer:
         if len(texels):
             layers[(slice(None), *window)][:, torch.from_numpy(hit)] = torch.from_numpy(self._sample(texels))
         depth = torch.zeros(camera.size)
-        depth[window] = torch.where(torch.from_numpy(hit), torch.from_numpy(distance) * self._cosine[window], 0.0)
+        depth[window] = torch.where(torch.from_numpy(hit), torch.from_numpy(distance) * last.cosine[window], 0.0)
         return Frame(layers[:3], layers[4], depth, layers[3])
 
     def outline(self, pose: BodyPose) -> Float[Tensor, "vertex 3"]:

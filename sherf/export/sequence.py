@@ -1,7 +1,8 @@
 """Frames of a sequence: rendered one by one, saved as a video, or written to a folder that a later run completes."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, get_args
@@ -12,6 +13,7 @@ from torch import Tensor
 from sherf import __version__
 from sherf.avatar.provenance import PROVENANCE
 from sherf.avatar.renderer import Renderer
+from sherf.avatar.side_by_side import render_side_by_side
 from sherf.camera.transforms_json import write_cameras
 from sherf.errors import BadInput
 from sherf.export.layers import write_layer
@@ -54,13 +56,20 @@ class FrameSequence(Iterator[Frame]):
         return self.renderer.frame(self.cameras[index], self.pose(index))
 
     def __iter__(self) -> Iterator[Frame]:
-        return (self[index] for index in range(len(self)))
+        return self.frames(range(len(self)))
 
     def __next__(self) -> Frame:
         if self._next == len(self):
             raise StopIteration
         self._next += 1
         return self[self._next - 1]
+
+    def frames(self, indices: Iterable[int]) -> Generator[Frame, None, None]:
+        """Return chosen frames in the given order, rendered side by side shortly before they are asked for.
+
+        Close the generator to stop.
+        """
+        return render_side_by_side(self.renderer, ((self.cameras[index], self.pose(index)) for index in indices))
 
     def pose(self, index: int) -> BodyPose:
         """Return the pose of a frame: the same object where all frames share one."""
@@ -94,8 +103,10 @@ class FrameSequence(Iterator[Frame]):
         self, folder: Path, background: Float[Tensor, "3"] | None, callback: ProgressCallback | None
     ) -> None:
         with report_progress_to(callback):
-            for index in with_progress(range(len(self)), "frames"):
-                write_frame(frame_path(folder, index), self[index], background)
+            indices = range(len(self))
+            with closing(self.frames(indices)) as frames:
+                for index in with_progress(indices, "frames"):
+                    write_frame(frame_path(folder, index), next(frames), background)
 
 
 def rendered_files(out: Path) -> list[Path]:
@@ -141,11 +152,12 @@ def write_sequence(
     missing = [i for i in range(count) if not all(is_whole_png(frame_path(f, i)) for f in (frames, *folders.values()))]
     if len(missing) < count:
         print_status(f"{count - len(missing)} of {count} frames exist already")
-    for i in with_progress(missing, "frames"):
-        frame = sequence[i]
-        for layer, folder in folders.items():
-            write_layer(frame_path(folder, i), layer, frame, sequence.cameras[i].to(frame.depth.device))
-        write_frame(frame_path(frames, i), frame, background)
+    with closing(sequence.frames(missing)) as rendered:
+        for i in with_progress(missing, "frames"):
+            frame = next(rendered)
+            for layer, folder in folders.items():
+                write_layer(frame_path(folder, i), layer, frame, sequence.cameras[i].to(frame.depth.device))
+            write_frame(frame_path(frames, i), frame, background)
     write_cameras(out / CAMERAS, sequence.cameras)
     videos = [out / "video.mp4"] + ([out / "video.gif"] if options.gif else [])
     videos += [out / "video.webm"] if background is None else []

@@ -12,7 +12,8 @@ from sherf.render.march import MarchOptions, RayColours, march
 from sherf.scene import Rays, RaySamples
 
 FAINT = 0.05
-"""Samples with a smaller weight in their ray are not coloured: the others' colours stand for them."""
+"""Samples with a smaller weight, and less than half of the greatest of their ray, are not coloured: the others' colours
+stand for them."""
 INVISIBLE = 0.01
 """Rays of smaller opacity do not get a colour."""
 TOGETHER_M = 0.012
@@ -143,11 +144,13 @@ def _brought_together(
     norm = opacity.clamp(min=torch.finfo(weights.dtype).tiny)
     spread = weights * (position - mean[ray]).square()
     variance = weights.new_zeros(num_rays).index_add(0, ray, spread) / norm
-    counts = weights > FAINT
-    without = torch.ones(num_rays, dtype=torch.bool, device=ray.device).index_fill(0, ray[counts], False)
-    together = (opacity > INVISIBLE) & ((variance < TOGETHER_M**2) | without)
+    visible = opacity > INVISIBLE
+    together = visible & (variance < TOGETHER_M**2)
+    # in short steps all samples of a ray may be faint
+    heaviest = torch.zeros_like(opacity).scatter_reduce(0, ray, weights, "amax")
+    counts = weights > (heaviest / 2).clamp(max=FAINT)[ray]
     whole = together.nonzero()[:, 0]
-    alone = (counts & ~together[ray]).nonzero()[:, 0]
+    alone = (counts & (visible & ~together)[ray]).nonzero()[:, 0]
     return (
         torch.cat([whole, ray[alone]]),
         torch.cat([opacity[whole], weights[alone]]),
