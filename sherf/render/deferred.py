@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from sherf.render.backend import Backend
@@ -33,6 +33,15 @@ class DeferredField(Protocol):
 
     def inside(self, coordinates: Any) -> Float[Tensor, " point"]:
         """Return the depth of points below the surface, metres."""
+        ...
+
+    def enters(self, coordinates: Any, directions: Float[Tensor, "point 3"]) -> Bool[Tensor, " point"]:
+        """Return whether rays go deeper below the surface at points: the density is 0 where they do not.
+
+        Args:
+            coordinates: of the points.
+            directions: unit directions of the rays, world space.
+        """
         ...
 
     def density(
@@ -178,7 +187,10 @@ def _density(
 ) -> Float[Tensor, " sample"]:
     directions = rays.directions[ray]
     coordinates = field.locate(rays.origins[ray] + position[:, None] * directions)
-    return field.density(coordinates, field.inside(coordinates), directions, before, after)
+    entering = field.enters(coordinates, directions).nonzero()[:, 0]
+    some = coordinates[entering]
+    density = field.density(some, field.inside(some), directions[entering], before[entering], after[entering])
+    return torch.zeros_like(before).index_put((entering,), density)
 
 
 def _coloured(

@@ -5,6 +5,7 @@ an opaque surface: it is coloured where it meets the middle one. Rays that graze
 they meet another, or meet translucent matter are marched through the outer shell.
 """
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
@@ -12,10 +13,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from sherf.camera.pinhole import project
+from sherf.camera.pinhole import camera_rays, project
 from sherf.render.backend import Backend, Shell
 from sherf.render.deferred import COLOURS_PER_CHUNK, DeferredField, follow_deferred
-from sherf.render.march import MarchOptions, RayColours, in_chunks, picture
+from sherf.render.march import MarchOptions, RayColours, in_chunks
 from sherf.scene import Camera, Frame, Rays, RaySamples
 
 STEP_M = 0.012
@@ -60,27 +61,30 @@ class TracedField(DeferredField, Protocol):
         ...
 
 
-def trace_frame(
-    field: TracedField, camera: Camera, rays: Rays, shells: Shells, backend: Backend, options: MarchOptions
-) -> Frame:
+def trace_frame(field: TracedField, camera: Camera, shells: Shells, backend: Backend, options: MarchOptions) -> Frame:
     """Return the frame of one camera. No gradients.
 
     Args:
         field: world space.
         camera: on the CPU.
-        rays: of the camera's pixels, row by row.
         shells: around the field's surface.
         backend: compositing.
         options: how many rays are traced together; marched rays take shorter steps.
     """
     options = replace(options, step=STEP_M, block=BLOCK)
-    some = _pixels_around(shells.vertices, camera)
-    parts = [_trace(field, chunk, shells, backend, options) for chunk in in_chunks(_chosen(rays, some), options)]
-    empty = RayColours(rays.origins.new_zeros(len(rays.origins), 3), *3 * (rays.near.new_zeros(len(rays.near)),))
-    found = (torch.cat(x) for x in zip(*(vars(part).values() for part in parts), strict=True)) if parts else ()
-    columns = zip(vars(empty).values(), found, strict=False)
-    colours = RayColours(*(x.index_put((some,), y) for x, y in columns)) if parts else empty
-    return picture(camera, rays, [colours])
+    pixels = _pixels_around(shells.vertices, camera)
+    (height, width), num_pixels = camera.size, math.prod(camera.size)
+    rays = camera_rays(camera, torch.stack([pixels % width, pixels // width], dim=1) + 0.5)
+    layers = rays.origins.new_zeros(num_pixels, 6)
+    if len(pixels):
+        parts = [_trace(field, chunk, shells, backend, options) for chunk in in_chunks(rays, options)]
+        rgb, opacity, distance, visibility = (
+            torch.cat(x) for x in zip(*(vars(y).values() for y in parts), strict=True)
+        )
+        depth = distance * (rays.directions @ camera.R[2])
+        layers[pixels] = torch.cat([rgb, torch.stack([opacity, depth, visibility], dim=1)], dim=1)
+    rgb, opacity, depth, visibility = layers.T.reshape(6, height, width).split([3, 1, 1, 1])
+    return Frame(rgb, opacity[0], depth[0], visibility[0])
 
 
 def _pixels_around(vertices: Float[Tensor, "vertex 3"], camera: Camera) -> Int[Tensor, " pixel"]:

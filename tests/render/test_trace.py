@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 import trimesh
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from meshes import as_tensors
 from torch import Tensor
 
@@ -48,6 +48,9 @@ class Spheres:
     def inside(self, coordinates: Any) -> Float[Tensor, " point"]:
         return -self._offsets(coordinates)[1]
 
+    def enters(self, coordinates: Any, directions: Tensor) -> Bool[Tensor, " point"]:
+        return (self._offsets(coordinates)[0] * directions).sum(dim=1) < 0
+
     def density(self, coordinates: Any, inside: Tensor, directions: Tensor, before: Tensor, after: Tensor) -> Tensor:
         offset, _ = self._offsets(coordinates)
         slope = -(torch.nn.functional.normalize(offset, dim=1) * directions).sum(dim=1)
@@ -78,7 +81,7 @@ def camera(size: int = 64, eye: tuple[float, float, float] = (0.0, 0.0, 2.0), fo
 
 
 def traced(field: Spheres, camera: Camera) -> Frame:
-    return trace_frame(field, camera, camera_rays(camera), field.shells(), choose_backend("cpu"), MarchOptions())
+    return trace_frame(field, camera, field.shells(), choose_backend("cpu"), MarchOptions())
 
 
 def integrated(field: Spheres, camera: Camera) -> Frame:

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from sherf.body.body_model import BodyModel
@@ -123,6 +123,10 @@ class SurfaceField(RenderedSurface):
         near = (coordinates.distance < coordinates.reach).nonzero()[:, 0]
         unreached = torch.full_like(coordinates.distance, UNREACHED_M)
         return unreached.index_put((near,), self.tables.depth(coordinates[near])) if len(near) else unreached
+
+    def enters(self, coordinates: BodyCoordinates, directions: Float[Tensor, "point 3"]) -> Bool[Tensor, " point"]:
+        """Return whether rays go deeper below the surface at points: `DeferredField.enters`."""
+        return (coordinates.world_normals * directions).sum(dim=1) < 0
 
     def density(
         self,

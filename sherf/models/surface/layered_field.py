@@ -6,7 +6,7 @@ from functools import cached_property
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from sherf.body.lbs import vertex_normals
@@ -168,6 +168,11 @@ class LayeredField(RenderedSurface):
         """Return the coordinates of world points, metres. No gradients."""
         with torch.no_grad():
             return LayeredCoordinates(self.field.locate(points), self.layer.locate(points))
+
+    def enters(self, coordinates: LayeredCoordinates, directions: Float[Tensor, "point 3"]) -> Bool[Tensor, " point"]:
+        """Return whether rays go deeper below one of the surfaces at points: `DeferredField.enters`."""
+        of_layer = (coordinates.layer.normals * directions).sum(dim=1) < 0
+        return of_layer | self.field.enters(coordinates.body, directions)
 
     def inside(self, coordinates: LayeredCoordinates) -> Float[Tensor, " point"]:
         """Return the depth of points below the body's clothed surface, metres."""

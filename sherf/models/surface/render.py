@@ -55,9 +55,10 @@ class RenderedSurface(ABC):
     def render(self, camera: Camera) -> Frame:
         """Render the frame of one camera: `Field.render`. No gradients."""
         with torch.no_grad():
-            field, rays, backend, options = self.filtered(camera), camera_rays(camera), self.backend, self.options
+            field, backend, options = self.filtered(camera), self.backend, self.options
             if self.is_traced:
-                return trace_frame(field, camera, rays, self._shells(camera), backend, options)
+                return trace_frame(field, camera, self._shells(camera), backend, options)
+            rays = camera_rays(camera)
             parts = [
                 follow_deferred(field, chunk, backend.sample(chunk, self.grid, options.step), backend, options)
                 for chunk in in_chunks(rays, options)
