@@ -47,6 +47,7 @@ LAZY_PACKAGES = {
     "scipy": "starts slowly; most commands do without",
     "skimage": "starts slowly; only meshes need it",
     "torch": "a worker sets its environment before it",
+    "trimesh": "starts slowly; only mesh files need it",
     "xatlas": "only textured meshes need it",
 }
 """Third-party packages that functions may import, and why. Modules of `sherf` never are, but by the command line."""

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import trimesh
 from jaxtyping import Float, UInt8
 
 from sherf.body.lbs import vertex_normals
@@ -56,6 +55,8 @@ def write_ply(path: Path, mesh: RiggedMesh, vertices: Float[np.ndarray, "vertex 
     Raises:
         OutputError: the file cannot be written.
     """
+    import trimesh
+
     shape = trimesh.Trimesh(vertices, mesh.faces, vertex_colors=_colours(mesh, mesh.uv), process=False)
     content = shape.export(file_type="ply")
     assert isinstance(content, bytes)

@@ -19,6 +19,7 @@ from sherf.body.skeleton import joint_index
 from sherf.camera.image import sample_image
 from sherf.camera.pinhole import project, resize
 from sherf.photo import landmarks as marks
+from sherf.photo.adam import Adam
 from sherf.photo.clothing import clothing_thickness
 from sherf.photo.detect import Person
 from sherf.photo.energy import PLACED_WEIGHT
@@ -107,10 +108,9 @@ def _turn_head(body: BodyModel, fit: BodyFit, face: Face) -> BodyFit:
     joints = [joint_index("neck"), joint_index("head")]
     used, inverse = on_body.corners.unique(return_inverse=True)
     start = fit.pose.joints[joints]
-    rotations = start.clone().requires_grad_()
-    optimiser = torch.optim.Adam([rotations], lr=TURN_RATE)
+    rotations = start.clone()
+    optimiser = Adam([(rotations, TURN_RATE)])
     for step in range(TURN_STEPS):
-        optimiser.param_groups[0]["lr"] = TURN_RATE * (1 - 0.95 * step / TURN_STEPS)
         turned = replace(fit.pose, joints=fit.pose.joints.index_put((torch.tensor(joints),), rotations))
         vertices, _, _ = body.pose_vertices(turned, used)
         points = (vertices[inverse] * on_body.weights[..., None]).sum(dim=1)
@@ -119,9 +119,7 @@ def _turn_head(body: BodyModel, fit: BodyFit, face: Face) -> BodyFit:
         miss = _normalised(pixels) - _normalised(face.points)
         energy = (on_body.certainty * miss.square().sum(dim=1)).mean()
         energy = energy + TURN_PRIOR / len(pixels) * (rotations - start).square().sum()
-        optimiser.zero_grad()
-        energy.backward()
-        optimiser.step()
+        optimiser.step(energy, 1 - 0.95 * step / TURN_STEPS)
     joints_now = fit.pose.joints.index_put((torch.tensor(joints),), rotations.detach())
     return replace(fit, pose=replace(fit.pose, joints=joints_now))
 
@@ -152,10 +150,9 @@ def _displaced(body: BodyModel, fit: BodyFit, person: Person, face: Face | None,
     a, b = basis.edges.unbind(dim=1)
     squared_edges = (posed.vertices[a] - posed.vertices[b]).square().sum(dim=1) + 1e-5
     # three coordinates, and the height along the normals
-    x = torch.zeros(basis.functions.shape[1], 4, requires_grad=True)
-    optimiser = torch.optim.Adam([x], lr=RATE)
+    x = torch.zeros(basis.functions.shape[1], 4)
+    optimiser = Adam([(x, RATE)])
     for step in range(STEPS):
-        optimiser.param_groups[0]["lr"] = RATE * (1 - 0.95 * step / STEPS)
         rest = _rest_displacement(basis, x, rest_normals)
         shift = torch.einsum("vij,vj->vi", linear, rest)
         vertices = posed.vertices + shift
@@ -180,9 +177,7 @@ def _displaced(body: BodyModel, fit: BodyFit, person: Person, face: Face | None,
         energy = energy + RIGID * ((shift[a] - shift[b]).square().sum(dim=1) / squared_edges).mean()
         energy = energy + DEPTH * (shift * sight).sum(dim=1).square().mean() + SIZE * rest.square().sum(dim=1).mean()
         energy = energy + SYMMETRY * _asymmetry(basis, x)
-        optimiser.zero_grad()
-        energy.backward()
-        optimiser.step()
+        optimiser.step(energy, 1 - 0.95 * step / STEPS)
     return replace(fit.pose, displacement=_rest_displacement(basis, x.detach(), rest_normals))
 
 

@@ -14,6 +14,7 @@ from sherf.body.body_model import BodyModel
 from sherf.body.skeleton import joint_index
 from sherf.camera.pinhole import intrinsics
 from sherf.photo import landmarks as marks
+from sherf.photo.adam import Adam
 from sherf.photo.clothing import clothed_surface
 from sherf.photo.detect import Person
 from sherf.photo.energy import (
@@ -133,20 +134,15 @@ def _optimise(
 ) -> None:
     """Minimise the energy with Adam, changing `parameters` in place; fixed joints keep their rotations."""
     rates = {"joints": 0.04, "betas": 0.05, "translation": 0.02 * float(parameters.translation[2]), "pitch": 0.01}
-    optimiser = torch.optim.Adam(
-        [{"params": [getattr(parameters, name).requires_grad_()], "lr": rate} for name, rate in rates.items()]
-    )
+    optimiser = Adam([(getattr(parameters, name), rate) for name, rate in rates.items()])
     fixed, rotations = _fixed_joints(constraints)
     surface = clothed_surface(body)
     with single_threaded():
         for step in range(first_step, options.landmark_steps + options.silhouette_steps):
             with torch.no_grad():
                 parameters.joints[fixed] = rotations
-            for group, rate in zip(optimiser.param_groups, rates.values(), strict=True):
-                group["lr"] = rate * _learning_rate_factor(step, options)
-            optimiser.zero_grad()
-            _energy(body, parameters, observations, outline, surface, step, options).backward()
-            optimiser.step()
+            energy = _energy(body, parameters, observations, outline, surface, step, options)
+            optimiser.step(energy, _learning_rate_factor(step, options))
     with torch.no_grad():
         parameters.joints[fixed] = rotations
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from sherf.body.body_model import BodyModel
 from sherf.camera.rotations import axis_angle_to_matrix
 from sherf.photo import landmarks as marks
+from sherf.photo.adam import Adam
 from sherf.photo.detect import PersonLandmarks
 from sherf.photo.energy import FitParameters, Observations, body_energy, camera_rotation, collect_observations
 from sherf.photo.fit import DEFAULT_FOCAL, initial_orientation, initial_translation
@@ -59,16 +60,11 @@ def fit_video(body: BodyModel, people: Sequence[PersonLandmarks | None], size: t
     single = {i: collect_observations(body, p, size, focal) for i, p in enumerate(people) if p is not None}
     observations, seen = _stack_observations(single, len(people))
     parameters = _initial_parameters(body, people, single)
-    optimiser = torch.optim.Adam(
-        [{"params": [getattr(parameters, name).requires_grad_()], "lr": rate} for name, rate in RATES.items()]
-    )
+    optimiser = Adam([(getattr(parameters, name), rate) for name, rate in RATES.items()])
     with single_threaded():
         for step in progress(range(STEPS), "fitting the motion"):
-            for group, rate in zip(optimiser.param_groups, RATES.values(), strict=True):
-                group["lr"] = rate * (0.02 + 0.98 * (1 + math.cos(math.pi * step / STEPS)) / 2)
-            optimiser.zero_grad()
-            _energy(body, parameters, observations, fps, step / STEPS).backward()
-            optimiser.step()
+            energy = _energy(body, parameters, observations, fps, step / STEPS)
+            optimiser.step(energy, 0.02 + 0.98 * (1 + math.cos(math.pi * step / STEPS)) / 2)
     R = camera_rotation(parameters.pitch.detach())
     pose = parameters.pose
     trajectory = (parameters.translation - parameters.translation[:1]).detach() @ R
