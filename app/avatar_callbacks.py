@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from PIL import Image
 
 from sherf.app.avatar_results import AvatarResults, Cancelled
 from sherf.app.callbacks import (
@@ -24,6 +25,7 @@ from sherf.app.photo_callbacks import cancel
 from sherf.app.session import Session
 from sherf.app.sessions import Sessions
 from sherf.app.texts import BUILDING, NOT_BUILT
+from sherf.app.turning import Turning
 from sherf.app.videos import MAX_SECONDS
 from sherf.app.viewer import TURNTABLE, View, write_turntable
 from sherf.camera.framing import CameraPath
@@ -31,6 +33,7 @@ from sherf.motion.options import MotionOptions
 from sherf.motion.read import builtin_motions
 from sherf.render.options import RenderOptions
 
+REST = "rest.jpg"
 BACKGROUNDS = {
     "white": "white",
     "studio grey": "#d7d9de",
@@ -39,7 +42,7 @@ BACKGROUNDS = {
     "transparent": "transparent",
 }
 """Colour of each choice."""
-NUM_RESTORED = 14
+NUM_RESTORED = 15
 """Components that `restore` fills, without session and key."""
 
 
@@ -74,6 +77,34 @@ def build(session: Session | None) -> tuple:
     if not is_current(session, avatar):
         return gr.skip(), gr.skip(), session
     return view, NOT_BUILT if avatar.seen_share is None else describe_visibility(avatar.seen_share), session
+
+
+@show_errors
+def turn(session: Session | None) -> Any:
+    """Return the mesh that the browser turns."""
+    avatar = require_avatar(session)
+    turning = avatar.write_turning()
+    return _turned(avatar, turning) if is_current(session, avatar) else gr.skip()
+
+
+def turn_again(session: Session | None) -> Any:
+    """Return the same as `turn` after a reload; nothing without an avatar."""
+    return gr.skip() if find_avatar(session) is None else turn(session)
+
+
+@show_errors
+def show_rest(session: Session | None, event: gr.EventData) -> Any:
+    """Return the mesh that is turned, with the radiance field's picture of the view in which it rests."""
+    avatar, message = require_avatar(session), event._data
+    name = message.get("name") if isinstance(message, dict) else None
+    if name != avatar.fitted.name or avatar.turning is None:
+        return gr.skip()
+    image = avatar.picture(message)
+    if not is_current(session, avatar):
+        return gr.skip()
+    file = avatar.fitted.folder / REST
+    Image.fromarray(image).save(file, quality=92)
+    return {**_turned(avatar, avatar.turning), "picture": _file(file), "view": message.get("view")}
 
 
 @show_errors
@@ -188,6 +219,17 @@ def delete(sessions: Sessions, key: str | None) -> None:
         sessions.delete(session)
 
 
+def _turned(avatar: AvatarResults, turning: Turning) -> dict[str, Any]:
+    """Return what turn.js reads."""
+    files = {"model": _file(turning.model), "seen": _file(turning.seen)}
+    return {"name": avatar.fitted.name, "camera": avatar.start_camera()} | files
+
+
+def _file(path: Path) -> dict[str, Any]:
+    """Return a file that Gradio serves."""
+    return gr.FileData(path=str(path)).model_dump()
+
+
 def _results(avatar: AvatarResults) -> tuple:
     fitted, last_image = avatar.fitted, avatar.viewer.last_image
     videos, exports = ([str(path) for path in paths] or None for paths in (avatar.videos, avatar.exports))
@@ -196,6 +238,7 @@ def _results(avatar: AvatarResults) -> tuple:
         str(fitted.photo),
         fitted.report["person"],
         *photo_results(avatar),
+        None if avatar.turning is None else _turned(avatar, avatar.turning),
         gr.skip() if last_image is None else last_image,
         visibility,
         videos and videos[0],

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -13,6 +14,7 @@ from jaxtyping import UInt8
 from sherf.api.choose_motion import choose_motion
 from sherf.app.fit_corrections import FitCorrections
 from sherf.app.fitted_photo import FittedPhoto
+from sherf.app.turning import Turning, picture, start_camera, view_camera, write_turning
 from sherf.app.usage import Usage
 from sherf.app.videos import render_videos
 from sherf.app.viewer import AvatarViewer, View
@@ -22,6 +24,7 @@ from sherf.errors import SherfError
 from sherf.export.gltf import encode_glb, write_glb
 from sherf.export.mesh_renderer import MeshRenderer
 from sherf.export.rigged import RiggedMesh, build_rigged_mesh
+from sherf.export.still_mesh import StillMesh, quick_mesh
 from sherf.export.video_writer import parse_colour
 from sherf.files.options import OutputOptions
 from sherf.files.output import write_json
@@ -55,6 +58,8 @@ class AvatarResults:
     mesh: RiggedMesh | None = None
     seen_share: float | None = None
     """Share of the surface that the photo saw; known since the mesh was first built."""
+    turning: Turning | None = None
+    """What the browser turns: at first a coarse mesh, then the rigged one."""
     corrections: FitCorrections = field(default_factory=FitCorrections)
     """Not yet applied."""
     videos: list[Path] = field(default_factory=list)
@@ -93,6 +98,35 @@ class AvatarResults:
                 mesh = build_rigged_mesh(self.fitted.avatar, self.fitted.body, self.backend, watch=check)
                 self.mesh, self.viewer.mesh_renderer, self.seen_share = mesh, MeshRenderer(mesh), mesh.visible_share
         return mesh
+
+    def write_turning(self) -> Turning:
+        """Return the mesh that the browser turns, written to files: the rigged one if it was built, else a coarse one.
+
+        Raises:
+            SherfError: the avatar has no surface, or the files cannot be written.
+        """
+        fitted, mesh = self.fitted, self.mesh
+        with self.usage.step():
+            if mesh is None:
+                still, name = quick_mesh(fitted.avatar, fitted.body, self.backend), "turning-coarse"
+            else:
+                still, name = StillMesh.of(mesh, fitted.avatar.bank.subject.pose), "turning"
+            self.turning = write_turning(still, fitted.folder, name)
+            return self.turning
+
+    def start_camera(self) -> dict[str, Any]:
+        """Return where the viewer starts (`turning.start_camera`)."""
+        return start_camera(self.viewer.field_renderer, self.fitted.avatar)
+
+    def picture(self, message: Any) -> UInt8[np.ndarray, "h w 3"]:
+        """Return the radiance field's picture of a view that turn.js describes.
+
+        Raises:
+            BadInput: the message is not such a view.
+        """
+        camera = view_camera(message)
+        with self.usage.step():
+            return picture(self.viewer.field_renderer, self.fitted.avatar, camera)
 
     def render(self, view: View) -> UInt8[np.ndarray, "h w 3"]:
         """Render a still of the avatar in the photo's pose.

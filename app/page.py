@@ -165,10 +165,11 @@ def _wire_build(page: Page, created: Dependency, api_name: str | None = None) ->
     """After an avatar was made: show a preview of it, then build its mesh."""
     view, mask = page.view, page.photo.fit.mask
     created.success(photo_callbacks.close_mask_editor, None, [mask.accordion, mask.editor], queue=False, **QUIET)
-    previewed = created.success(
+    turned = created.success(avatar_callbacks.turn, page.session, view.turn, **EXCLUSIVE, **QUIET)
+    previewed = turned.success(
         avatar_callbacks.preview, page.session, [view.image, view.visibility], **EXCLUSIVE, **QUIET
     )
-    previewed.success(
+    built = previewed.success(
         avatar_callbacks.build,
         page.session,
         [view.image, view.visibility, page.session],
@@ -177,6 +178,7 @@ def _wire_build(page: Page, created: Dependency, api_name: str | None = None) ->
         show_progress_on=view.visibility,
         **EXCLUSIVE,
     )
+    built.success(avatar_callbacks.turn, page.session, view.turn, **EXCLUSIVE, **QUIET)
 
 
 def _wire_fit(page: Page, sessions: Sessions) -> None:
@@ -202,6 +204,7 @@ def _wire_fit(page: Page, sessions: Sessions) -> None:
 
 def _wire_view(page: Page) -> None:
     view = page.view
+    view.turn.input(avatar_callbacks.show_rest, page.session, view.turn, trigger_mode="always_last", **QUIET)
     controls = (view.azimuth, view.elevation, view.zoom, view.show)
     for control in controls:
         is_first = control is view.azimuth
@@ -269,6 +272,7 @@ def _wire_restore(page: Page, sessions: Sessions, blocks: gr.Blocks) -> None:
         photo.photo,
         photo.person,
         *page.photo_results,
+        view.turn,
         view.image,
         view.visibility,
         animate.video,
@@ -281,7 +285,7 @@ def _wire_restore(page: Page, sessions: Sessions, blocks: gr.Blocks) -> None:
     restored = blocks.load(partial(avatar_callbacks.restore, sessions), page.key, outputs, js=LOAD_KEY, **QUIET)
     deleted = page.delete.click(partial(avatar_callbacks.delete, sessions), page.key, None, queue=False, **QUIET)
     deleted.success(None, None, None, js=DELETE_KEY, **PRIVATE)
-    restored.success(
+    resumed = restored.success(
         avatar_callbacks.resume,
         page.session,
         [view.image, view.visibility, page.session],
@@ -289,3 +293,4 @@ def _wire_restore(page: Page, sessions: Sessions, blocks: gr.Blocks) -> None:
         **EXCLUSIVE,
         **PRIVATE,
     )
+    resumed.success(avatar_callbacks.turn_again, page.session, view.turn, **EXCLUSIVE, **QUIET)

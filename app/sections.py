@@ -64,7 +64,10 @@ class PhotoSection:
 class ViewSection:
     """The tab *Look around*."""
 
+    turn: gr.HTML
+    """The avatar, turned by dragging."""
     image: gr.Image
+    """One view of it, chosen by the sliders."""
     visibility: gr.Markdown
     azimuth: gr.Slider
     elevation: gr.Slider
@@ -201,9 +204,18 @@ def view_section() -> ViewSection:
     """Lay out the tab *Look around*."""
     with gr.Tab("2  Look around", id="view"), gr.Row():
         with gr.Column(scale=2):
-            image = _image("Avatar", "Avatar as seen from the selected camera", 540)
+            turn = gr.HTML(
+                label="Avatar",
+                html_template="",
+                apply_default_css=False,
+                elem_id="turn",
+                css_template=_read("turn.css"),
+                js_on_load=_read("turn.js"),
+            )
             visibility = gr.Markdown("Create an avatar first.", elem_id="visibility")
+            to_animate = gr.Button("Animate  →", variant="primary")
         with gr.Column():
+            image = _image("Avatar", "Avatar as seen from the selected camera", 380)
             azimuth = gr.Slider(-180, 180, 30, step=5, label="Azimuth (°)")
             elevation = gr.Slider(-60, 60, 0, step=5, label="Elevation (°)")
             zoom = gr.Slider(0.6, 4, 1, step=0.1, label="Zoom")
@@ -213,8 +225,7 @@ def view_section() -> ViewSection:
                 label="Show",
                 info="Visibility: green was seen in the photo, orange is generated.",
             )
-            to_animate = gr.Button("Animate  →", variant="primary")
-    return ViewSection(image, visibility, azimuth, elevation, zoom, show, to_animate)
+    return ViewSection(turn, image, visibility, azimuth, elevation, zoom, show, to_animate)
 
 
 def animate_section() -> AnimateSection:

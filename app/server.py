@@ -4,11 +4,12 @@ import logging
 import signal
 import sys
 import time
+from importlib.resources import files
 from typing import Any
 
 import gradio as gr
 import uvicorn
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
 from gradio.data_classes import ImageData
 
 from sherf.app.options import AppOptions
@@ -20,6 +21,8 @@ from sherf.errors import BadInput
 from sherf.progress import print_status
 from sherf.render.devices import choose_backend
 
+VIEWER = "model-viewer.min.js"
+"""What turn.js loads."""
 MAX_UPLOAD = "64mb"
 SHUTDOWN_SECONDS = 2
 """Open connections have this long to finish."""
@@ -43,6 +46,11 @@ def _server(options: AppOptions, account: tuple[str, str] | None) -> uvicorn.Ser
     @app.get("/health")
     def health() -> dict[str, float | str]:
         return {"status": "ok", "seconds": round(time.time() - started, 1)}
+
+    @app.get("/sherf/model-viewer.min.js")
+    def viewer() -> Response:
+        script = (files("sherf.app") / VIEWER).read_bytes()
+        return Response(script, media_type="text/javascript", headers={"Cache-Control": "max-age=86400"})
 
     blocks = page(options.minutes, choose_backend(options.device)).queue(
         max_size=MAX_WAITING, default_concurrency_limit=1

@@ -69,9 +69,9 @@ class AvatarViewer:
     def render(self, view: View) -> UInt8[np.ndarray, "h w 3"]:
         """Render the avatar on white, VIEW_SIZE x VIEW_SIZE; enlarged from COARSE_SIZE while there is no mesh."""
         subject, size = self._avatar.bank.subject, VIEW_SIZE
-        renderer = self.mesh_renderer or self._field_renderer or FieldRenderer(self._avatar, self._body, self._backend)
-        if not isinstance(renderer, MeshRenderer):
-            self._field_renderer, size = renderer, COARSE_SIZE
+        renderer: Renderer | None = self.mesh_renderer
+        if renderer is None:
+            renderer, size = self.field_renderer, COARSE_SIZE
         base = frame_person(renderer.outline(subject.pose).cpu(), subject.camera, (size, size))
         camera = rotate_around(*base, view.azimuth, max(-MAX_ELEVATION, min(MAX_ELEVATION, view.elevation)))
         K = camera.K.clone()
@@ -81,6 +81,13 @@ class AvatarViewer:
         image = visibility_image(frame) if view.shows_visibility else to_uint8(compose(frame, torch.ones(3)))
         self.last_image = cv2.resize(image, (VIEW_SIZE, VIEW_SIZE), interpolation=cv2.INTER_CUBIC)
         return self.last_image
+
+    @property
+    def field_renderer(self) -> Renderer:
+        """Renders the radiance field; made when first needed."""
+        renderer = self._field_renderer or FieldRenderer(self._avatar, self._body, self._backend)
+        self._field_renderer = renderer
+        return renderer
 
     def release(self) -> None:
         """Free the renderers; they are made again when needed."""

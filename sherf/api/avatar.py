@@ -53,7 +53,7 @@ class Avatar:
             backend: the device on which it is rendered.
         """
         self.encoded, self.body, self.backend = encoded, body, backend
-        self._renderers: dict[tuple[bool, int | None], Renderer] = {}
+        self._renderers: dict[tuple[bool, int | None, bool], Renderer] = {}
 
     @property
     def report(self) -> dict[str, Any]:
@@ -90,19 +90,21 @@ class Avatar:
         save_avatar(self.encoded, path)
         return path
 
-    def renderer(self, fast: bool = False, chunk: int | None = None) -> Renderer:
+    def renderer(self, fast: bool = False, chunk: int | None = None, exact: bool = False) -> Renderer:
         """Return what renders frames of any camera and pose, made once.
 
         Args:
             fast: ray-cast the textured mesh instead of the radiance field: many frames a second, after half a minute.
             chunk: points evaluated at once, fewer take less memory; the model's own number if None.
+            exact: march rays in small steps, as the radiance field is defined: about ten times slower. Does not count
+                with `fast`.
         """
-        key = (fast, chunk)
+        key = (fast, chunk, exact)
         if key not in self._renderers:
             self._renderers[key] = (
                 MeshRenderer(self.exporter.mesh)
                 if fast
-                else FieldRenderer(self.encoded, self.body, self.backend, chunk)
+                else FieldRenderer(self.encoded, self.body, self.backend.exact() if exact else self.backend, chunk)
             )
         return self._renderers[key]
 
@@ -116,6 +118,7 @@ class Avatar:
         fps: float = 30.0,
         fast: bool = False,
         chunk: int | None = None,
+        exact: bool = False,
     ) -> FrameSequence:
         """Return frames of the person standing as in the photo.
 
@@ -127,6 +130,7 @@ class Avatar:
             fps: frames a second when the sequence is saved as a video.
             fast: render the textured mesh (`renderer`).
             chunk: points evaluated at once (`renderer`).
+            exact: march rays in small steps (`renderer`).
 
         Returns:
             An iterator of `Frame`s that are rendered one by one; it has a length, indices and `save`.
@@ -134,7 +138,7 @@ class Avatar:
         Raises:
             BadInput: the number of frames or the size is out of range.
         """
-        return self._sequence(self.subject.pose, path, cameras, frames, size, fps, fast, chunk)
+        return self._sequence(self.subject.pose, path, cameras, frames, size, fps, fast, chunk, exact)
 
     def animate(
         self,
@@ -147,6 +151,7 @@ class Avatar:
         options: MotionOptions = MotionOptions(),
         fast: bool = False,
         chunk: int | None = None,
+        exact: bool = False,
     ) -> FrameSequence:
         """Return frames of the person in motion.
 
@@ -159,6 +164,7 @@ class Avatar:
             options: cuts, speed, loop, smoothing; a `Motion` is played as it is.
             fast: render the textured mesh (`renderer`).
             chunk: points evaluated at once (`renderer`).
+            exact: march rays in small steps (`renderer`).
 
         Returns:
             An iterator of `Frame`s that are rendered one by one; it has a length, indices and `save`.
@@ -169,7 +175,7 @@ class Avatar:
         """
         played = played_motion(self._motion(motion, options), frames, fps)
         check_frames(len(played))
-        return self._sequence(self.poses(played), path, None, len(played), size, fps, fast, chunk)
+        return self._sequence(self.poses(played), path, None, len(played), size, fps, fast, chunk, exact)
 
     def poses(self, motion: Motion) -> BodyPose:
         """Return the poses of a motion on this avatar, with a frame axis: on its ground, steps in its own length."""
@@ -232,8 +238,9 @@ class Avatar:
         fps: float,
         fast: bool,
         chunk: int | None,
+        exact: bool,
     ) -> FrameSequence:
-        renderer = self.renderer(fast, chunk)
+        renderer = self.renderer(fast, chunk, exact)
         if cameras is None:
             check_frames(frames)
             check_size(f"size {size}", size)

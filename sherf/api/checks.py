@@ -15,13 +15,16 @@ def check_rendering(options: RenderOptions, frames: int) -> None:
     """Refuse options that cannot be rendered.
 
     Raises:
-        BadInput: the size, the number of frames, the frame rate, the background or the chunk is out of range.
+        BadInput: the size, the number of frames, the frame rate, the background or the chunk is out of range, or options
+            exclude each other.
     """
     check_size(f"--size {options.size}", options.size)
     check_frames(frames)
     parse_colour(options.background)
     if options.chunk is not None and options.chunk < MIN_CHUNK:
         raise BadInput(f"--chunk {options.chunk} is not possible: choose at least {MIN_CHUNK} points.")
+    if options.fast and options.exact:
+        raise BadInput("--fast and --exact exclude each other: one renders the mesh, the other the radiance field.")
     least, most = FPS_RANGE
     if not least <= options.fps <= most:
         raise BadInput(f"--fps {options.fps:g} is not possible: choose {least} to {most} frames per second.")

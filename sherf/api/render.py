@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TypedDict
 
 import torch
 
@@ -64,9 +65,7 @@ def render_views(
         height, width = given.size
         check_size(f"{cameras} has frames of {width}x{height}: that", height, width)
     avatar = _open(source, output, photo, options)
-    sequence = avatar.render(
-        path, cameras=given, frames=frames, size=options.size, fps=options.fps, fast=options.fast, chunk=options.chunk
-    )
+    sequence = avatar.render(path, cameras=given, frames=frames, size=options.size, fps=options.fps, **_how(options))
     identity: dict[str, str | int] = {"avatar": avatar.identity, "path": path, "frames": frames}
     if cameras:
         identity |= {"path": file_sha256(cameras), "frames": len(sequence)}
@@ -103,7 +102,7 @@ def render_preview(
     refuse_overwriting_inputs(files, [source, *photo.files])
     avatar = _open(source, output, photo, options)
     frames: list[Frame] = []
-    for frame in avatar.render(frames=PREVIEW_SIDES, size=PREVIEW_SIZE, chunk=options.chunk):
+    for frame in avatar.render(frames=PREVIEW_SIDES, size=PREVIEW_SIZE, chunk=options.chunk, exact=options.exact):
         frames.append(frame)
         side_by_side = (torch.cat([vars(frame)[name] for frame in frames], dim=-1) for name in vars(frames[0]))
         write_frame(output.out / PREVIEW, Frame(*side_by_side), parse_colour(options.background))
@@ -145,9 +144,7 @@ def animate_motion(
     played = played_motion(choose_motion(motion, moving, output.out), frames, options.fps)
     check_rendering(options, len(played))
     avatar = _open(source, output, photo, options)
-    sequence = avatar.animate(
-        played, path=path, size=options.size, fps=options.fps, fast=options.fast, chunk=options.chunk
-    )
+    sequence = avatar.animate(played, path=path, size=options.size, fps=options.fps, **_how(options))
     identity: dict[str, str | int] = {"avatar": avatar.identity, "motion": motion_identity(played)}
     identity |= {"path": path, "frames": len(played)}
     return _written(avatar, sequence, output, options, identity)
@@ -156,6 +153,18 @@ def animate_motion(
 def motion_identity(motion: Motion) -> str:
     """Return what tells a motion, and the way it is put on the ground, from others."""
     return f"{motion.name} {tensors_sha256(motion.joints, motion.translation)[:16]} grounded {VERSION}"
+
+
+class _How(TypedDict):
+    """Arguments of `Avatar.render` and `Avatar.animate`."""
+
+    fast: bool
+    chunk: int | None
+    exact: bool
+
+
+def _how(options: RenderOptions) -> _How:
+    return {"fast": options.fast, "chunk": options.chunk, "exact": options.exact}
 
 
 def _open(source: Path, output: OutputOptions, photo: PhotoOptions, options: RenderOptions) -> Avatar:

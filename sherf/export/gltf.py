@@ -14,6 +14,7 @@ from PIL import Image
 
 from sherf.body.skeleton import JOINT_NAMES
 from sherf.export.rigged import RiggedMesh
+from sherf.export.still_mesh import StillMesh
 from sherf.files.output import atomic_output
 from sherf.motion.motion import Motion, continuous_quaternions
 
@@ -79,6 +80,42 @@ def encode_glb(
     return b"".join(document.save_to_bytes())
 
 
+def encode_still_glb(mesh: StillMesh, quality: int = 90) -> bytes:
+    """Return a GLB file of a mesh without a skeleton, unlit: its texture holds the light of the photo.
+
+    Args:
+        mesh: written in its own coordinates, metres, y up.
+        quality: of the texture's JPEG, 1 to 100.
+    """
+    builder = _Builder()
+    indices = builder.add(mesh.faces.astype(np.uint32).reshape(-1), gltf.SCALAR, gltf.ELEMENT_ARRAY_BUFFER)
+    attributes = gltf.Attributes(
+        POSITION=builder.add(mesh.vertices, gltf.VEC3, gltf.ARRAY_BUFFER, bounds=True),
+        TEXCOORD_0=builder.add(mesh.uv, gltf.VEC2, gltf.ARRAY_BUFFER),
+    )
+    material = _material()
+    material.extensions, material.doubleSided = {"KHR_materials_unlit": {}}, True
+    sampler = _sampler()
+    sampler.minFilter = gltf.LINEAR  # in mip maps the triangles' colours would run into one another
+    texture = gltf.Image(bufferView=builder.add_bytes(encode_jpeg(mesh.texture, quality)), mimeType="image/jpeg")
+    document = gltf.GLTF2(
+        asset=gltf.Asset(version="2.0", generator="sherf"),
+        extensionsUsed=["KHR_materials_unlit"],
+        scene=0,
+        scenes=[gltf.Scene(nodes=[0])],
+        nodes=[gltf.Node(name="body", mesh=0)],
+        meshes=[gltf.Mesh(primitives=[gltf.Primitive(attributes=attributes, indices=indices, material=0)])],
+        materials=[material],
+        textures=[gltf.Texture(source=0, sampler=0)],
+        samplers=[sampler],
+        images=[texture],
+    )
+    document.accessors, document.bufferViews = builder.accessors, builder.views
+    document.buffers = [gltf.Buffer(byteLength=len(builder.data))]
+    document.set_binary_blob(bytes(builder.data))
+    return b"".join(document.save_to_bytes())
+
+
 def write_glb(path: Path, content: bytes) -> None:
     """Write a GLB atomically: the complete file or none.
 
@@ -93,6 +130,14 @@ def encode_png(image: Float[np.ndarray, "h w 3"]) -> bytes:
     """Return an sRGB image in [0, 1] as a PNG file."""
     stream = io.BytesIO()
     Image.fromarray((image * 255).round().astype(np.uint8)).save(stream, format="PNG", optimize=True)
+    return stream.getvalue()
+
+
+def encode_jpeg(image: Float[np.ndarray, "h w 3"], quality: int = 90) -> bytes:
+    """Return an sRGB image in [0, 1] as a JPEG file with colours at full resolution."""
+    stream = io.BytesIO()
+    picture = Image.fromarray((image.clip(0, 1) * 255).round().astype(np.uint8))
+    picture.save(stream, format="JPEG", quality=quality, subsampling=0)
     return stream.getvalue()
 
 

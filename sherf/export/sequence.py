@@ -179,7 +179,7 @@ def _claim(output: OutputOptions, frames: Path, options: RenderOptions, identity
         "background": options.background,
         "fast": options.fast,
         "tool": f"sherf {__version__}",
-    }
+    } | ({"exact": True} if options.exact else {})
     existing = sorted(frames.glob("*.png")) if frames.is_dir() else []
     try:
         before = json.loads((output.out / SETTINGS).read_text(encoding="utf-8"))

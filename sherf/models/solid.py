@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from sherf.render.sampling import OccupancyGrid
@@ -25,6 +25,8 @@ class Solid:
     """The bare body inside it."""
     grid: OccupancyGrid
     """The whole surface lies in occupied voxels."""
+    surface: tuple[Float[Tensor, "vertex 3"], Int[Tensor, "face 3"]]
+    """Vertices and triangles of a closed mesh near the surface."""
     _inside: Callable[[Tensor], Tensor]
     _colour: Callable[[Tensor], tuple[Tensor, Tensor]]
     points_per_chunk: int = POINTS_PER_CHUNK

@@ -251,6 +251,7 @@ def test_a_whole_session(browser: "sync.Browser", address: str, folder: Path) ->
     page.get_by_label("Visibility", exact=True).check()
     sync.expect(view).not_to_have_attribute("src", before or "")
     readable(page, "around")
+    turned(page)
     page.get_by_role("button", name="Animate →").click()
     motion = page.get_by_role("button", name="wave", exact=True)
     motion.focus()
@@ -302,6 +303,56 @@ def check_deleted_in_another_tab(page: "sync.Page", folder: Path) -> None:
     tab.close()
 
 
+def turned(page: "sync.Page") -> None:
+    """Drag the avatar, film it, and compare the mesh with the picture that is laid over it once it rests."""
+    viewer, rest = page.locator("#turn model-viewer"), page.locator("#turn .rest")
+    page.wait_for_function("document.querySelector('#turn model-viewer')?.loaded")
+    sync.expect(rest).to_be_visible()
+    box, theta = viewer.bounding_box(), "document.querySelector('#turn model-viewer').getCameraOrbit().theta"
+    before, (x, y) = page.evaluate(theta), middle(viewer)
+    page.mouse.move(x, y)
+    page.mouse.down()
+    for i in range(6):
+        page.mouse.move(x + (i + 1) * box["width"] / 12, y)
+        save_screenshot(page, f"turn {i}")
+        sync.expect(rest).to_be_hidden()
+    page.mouse.up()
+    page.wait_for_function(f"Math.abs({theta} - ({before})) > 0.8")
+    sync.expect(rest).to_be_visible()
+    save_screenshot(page, "turn rest")
+    field = shape(viewer.screenshot())
+    rest.evaluate("image => { image.style.visibility = 'hidden' }")
+    coloured = viewer.screenshot()
+    mesh = shape(coloured)
+    assert (field & mesh).sum() / (field | mesh).sum() > 0.85, "the picture shows the same view"
+    page.get_by_role("button", name="Seen / invented").click()
+    wait_for_other_picture(page, viewer, coloured)
+    save_screenshot(page, "turn seen")
+    page.get_by_role("button", name="Seen / invented").click()
+    rest.evaluate("image => { image.style.visibility = '' }")
+    before = page.evaluate(theta)
+    viewer.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function(f"Math.abs({theta} - ({before})) > 0.05")
+
+
+def shape(screenshot: bytes) -> np.ndarray:
+    """Return which pixels of the viewer are not white, without the button in its corner."""
+    pixels = np.asarray(Image.open(io.BytesIO(screenshot)).convert("L"))
+    return pixels[: int(0.88 * len(pixels))] < 240
+
+
+def wait_for_other_picture(page: "sync.Page", viewer: "sync.Locator", before: bytes) -> None:
+    """Wait until the viewer shows other colours: WebGL does not announce its frames."""
+    first = np.asarray(Image.open(io.BytesIO(before)).convert("RGB"), float)
+    for _ in range(WAIT_MS // 250):
+        now = np.asarray(Image.open(io.BytesIO(viewer.screenshot())).convert("RGB"), float)
+        if np.abs(now - first)[shape(before).nonzero()].mean() > 20:
+            return
+        page.wait_for_timeout(250)
+    raise AssertionError("the avatar kept its colours")
+
+
 def check_restored(page: "sync.Page") -> None:
     sync.expect(page.get_by_text("The avatar shows the person of the photo.")).to_be_visible()
     for alt in ("Your photo", "Photo with mask, skeleton and fitted body overlaid"):
@@ -309,6 +360,7 @@ def check_restored(page: "sync.Page") -> None:
     page.get_by_role("tab", name="2 Look around").click()
     sync.expect(page.get_by_alt_text("Avatar as seen from the selected camera")).to_be_visible()
     sync.expect(page.get_by_text("The photo shows")).to_be_visible()
+    page.wait_for_function("document.querySelector('#turn model-viewer')?.loaded")
     page.get_by_role("tab", name="3 Animate").click()
     sync.expect(page.locator("video:visible").first).to_be_visible()
     page.get_by_role("tab", name="4 Export").click()

@@ -1,12 +1,14 @@
 """The shipped weights are the default, and reproduce the person in the photo."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from sherf.api.encoders import load_encoder
+from sherf.avatar.encoder import EncodedAvatar
 from sherf.avatar.renderer import FieldRenderer, Renderer
 from sherf.benchmark.options import BenchmarkOptions
 from sherf.body.files import load_body_model
@@ -36,12 +38,17 @@ def test_the_default_model_ships_with_its_card_and_matches_the_configuration() -
 
 
 @pytest.fixture(scope="module")
-def shown(people: Path) -> tuple[Subject, Renderer]:
+def avatar(people: Path) -> EncodedAvatar:
     """A test person of OpenPeople, encoded by the shipped model."""
     data, body, backend = OpenPeople(people, "test"), load_body_model("openbody"), choose_backend("cpu")
     view = data.view(data.subjects[0], 0, 0)
-    avatar = load_encoder("sherf-small", backend).encode(view.subject, body, {}, view.vertices)
-    return view.subject, FieldRenderer(avatar, body, backend)
+    return load_encoder("sherf-small", backend).encode(view.subject, body, {}, view.vertices)
+
+
+@pytest.fixture(scope="module")
+def shown(avatar: EncodedAvatar) -> tuple[Subject, Renderer]:
+    """The same person's observation and renderer."""
+    return avatar.bank.subject, FieldRenderer(avatar, load_body_model("openbody"), choose_backend("cpu"))
 
 
 def test_the_photos_own_camera_reproduces_the_photo(shown: tuple[Subject, Renderer]) -> None:
@@ -55,6 +62,23 @@ def test_the_photos_own_camera_reproduces_the_photo(shown: tuple[Subject, Render
     error = (frame.rgb - subject.image * subject.mask)[:, person].square().mean()
     assert -10 * torch.log10(error) > 17
     assert frame.visibility[person].mean() > 0.5
+
+
+def test_traced_frames_are_those_of_the_volume_integral(avatar: EncodedAvatar, shown: tuple[Subject, Renderer]) -> None:
+    """Four sides as in the photo, and two in another pose, through the definition: rays marched in small steps."""
+    subject, renderer = shown
+    exact = FieldRenderer(avatar, load_body_model("openbody"), choose_backend("cpu").exact())
+    base, centre = frame_person(renderer.outline(subject.pose), subject.camera, (160, 160))
+    cameras, moved = turntable(base, centre, 4), replace(subject.pose, joints=0.6 * subject.pose.joints)
+    views = [(cameras[i], subject.pose) for i in range(4)] + [(cameras[i], moved) for i in (0, 1)]
+    pairs = [(renderer.frame(*view), exact.frame(*view)) for view in views]
+    psnr = [float(-10 * torch.log10((a.rgb - a.opacity - b.rgb + b.opacity).square().mean())) for a, b in pairs]
+    assert sum(psnr) / len(psnr) > 43 and min(psnr) > 38, psnr
+    assert max(float((a.opacity - b.opacity).abs().mean()) for a, b in pairs) < 1 / 255
+    for a, b in pairs:
+        both = (a.opacity > 0.95) & (b.opacity > 0.95)
+        assert (a.depth - b.depth)[both].abs().mean() < 0.005
+        assert (a.visibility - b.visibility)[both].abs().mean() < 0.02
 
 
 def test_the_back_is_complete_and_marked_as_unseen(shown: tuple[Subject, Renderer]) -> None:

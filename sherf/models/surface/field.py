@@ -252,13 +252,29 @@ class SurfaceField(RenderedSurface):
         reached = (coordinates.distance < self.config.near_body_m).nonzero()[:, 0]
         return self.inside(coordinates[reached], everywhere=True) if len(reached) else None
 
+    @property
+    def surface_vertices(self) -> Float[Tensor, "vertex 3"]:
+        """The vertices of the clothed surface, world space, metres."""
+        if not self.config.anchored:
+            return self.vertices
+        distance = self.tables.levels.distance(torch.zeros_like(self.reach))
+        return self.vertices + distance[:, None] * self._vertex_table[:, 19:22]
+
+    def for_solid(self) -> "SurfaceField":
+        """Return the field as `solid` evaluates it: colours as in frames."""
+        field = copy(self)
+        field.mixture = self.tables.mixture if self.is_traced else None
+        return field
+
     def solid(self) -> Solid:
         """Return the clothed surface as a solid."""
+        field = self.for_solid()
         return Solid(
             self.posed,
             self.grid,
-            lambda points: self.carved(self.locate(points)),
-            lambda points: self.colour(self.locate(points)),
+            (self.surface_vertices, self.body.faces),
+            lambda points: field.carved(field.locate(points)),
+            lambda points: field.colour(field.locate(points)),
             self.backend.chunk(POINTS_PER_CHUNK),
         )
 

@@ -230,15 +230,18 @@ class LayeredField(RenderedSurface):
 
     def solid(self) -> Solid:
         """Return both surfaces as one solid."""
+        both = copy(self)
+        both.field = self.field.for_solid()
 
         def inside(points: Float[Tensor, "point 3"]) -> Float[Tensor, " point"]:
-            coordinates = self.locate(points)
-            return torch.maximum(self.field.carved(coordinates.body), self.layer.carved(coordinates.layer, self.photo))
+            coordinates = both.locate(points)
+            return torch.maximum(both.field.carved(coordinates.body), both.layer.carved(coordinates.layer, both.photo))
 
         return Solid(
             self.field.posed,
             self.grid,
+            (torch.cat([self.field.surface_vertices, self.layer.vertices]), self.triangles),
             inside,
-            lambda points: self.colour(self.locate(points)),
+            lambda points: both.colour(both.locate(points)),
             self.field.backend.chunk(POINTS_PER_CHUNK),
         )

@@ -69,6 +69,7 @@ class TemplateField:
         return Solid(
             self.posed,
             self.grid,
+            (self.vertices, self.body.faces),
             lambda points: RIM_M - self.surface.nearest(points).distance,
             self._surface_colour,
             self.backend.chunk(POINTS_PER_CHUNK),
