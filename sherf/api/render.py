@@ -102,7 +102,9 @@ def render_preview(
     refuse_overwriting_inputs(files, [source, *photo.files])
     avatar = _open(source, output, photo, options)
     frames: list[Frame] = []
-    for frame in avatar.render(frames=PREVIEW_SIDES, size=PREVIEW_SIZE, chunk=options.chunk, exact=options.exact):
+    sides = avatar.render(frames=PREVIEW_SIDES, size=PREVIEW_SIZE, chunk=options.chunk, exact=options.exact)
+    for side in range(PREVIEW_SIDES):  # one by one: side by side the first would come later
+        frame = sides[side]
         frames.append(frame)
         side_by_side = (torch.cat([vars(frame)[name] for frame in frames], dim=-1) for name in vars(frames[0]))
         write_frame(output.out / PREVIEW, Frame(*side_by_side), parse_colour(options.background))

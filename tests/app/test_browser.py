@@ -331,7 +331,7 @@ def turned(page: "sync.Page") -> None:
     page.get_by_role("button", name="Seen / invented").click()
     rest.evaluate("image => { image.style.visibility = '' }")
     before = page.evaluate(theta)
-    viewer.focus()
+    viewer.locator(".userInput").focus()
     page.keyboard.press("ArrowRight")
     page.wait_for_function(f"Math.abs({theta} - ({before})) > 0.05")
 
