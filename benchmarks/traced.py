@@ -1,7 +1,7 @@
 """Traced frames against the volume integral: `python benchmarks/traced.py AVATAR ... [--frames 4] [--size 256]`.
 
-Each avatar (files of `sherf reconstruct`) is rendered from its own camera, on a turntable and in a motion, once traced (the
-default) and once marched in small steps (`--exact`). Prints PSNR on white, difference of opacity, and seconds.
+Each avatar (a file of `sherf reconstruct`) is rendered from its own camera, on a turntable and in a motion, once traced
+(the default) and once marched in small steps (`--exact`). Prints PSNR on white, difference of opacity, and seconds.
 """
 
 import argparse
@@ -45,9 +45,8 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=4)
     parser.add_argument("--size", type=int, default=256)
     arguments = parser.parse_args()
-    print(
-        "| avatar | motion | PSNR | least | opacity, of 255 | greatest | traced | marched |\n|---|---|---|---|---|---|---|---|"
-    )
+    print("| avatar | motion | PSNR | least | opacity, of 255 | greatest | traced | marched |")
+    print("|---|---|---|---|---|---|---|---|")
     means = []
     for number, path in enumerate(arguments.avatars):
         avatar = sherf.load_avatar(path)

@@ -15,8 +15,8 @@ def check_rendering(options: RenderOptions, frames: int) -> None:
     """Refuse options that cannot be rendered.
 
     Raises:
-        BadInput: the size, the number of frames, the frame rate, the background or the chunk is out of range, or options
-            exclude each other.
+        BadInput: the size, the number of frames, the frame rate, the background or the chunk is out of range, or two
+            options exclude each other.
     """
     check_size(f"--size {options.size}", options.size)
     check_frames(frames)
