@@ -30,6 +30,7 @@ PHOTO_SHA256 = "220a7d6b34424c1df74b7eab707a437fe6eb93f97f9eaae15e3d5d0a6ebd2fa2
 SHOWN = {
     "template": (0.07123, 0.11779, 0.09598, 0.14501),
     "network": (0.08141, 0.11376, 0.10020, 0.15946),
+    "completed": (0.07812, 0.09458, 0.08160, 0.13795),
 }
 """Mean red, green, blue and opacity of a small frame, rendered when the files were written."""
 
@@ -45,6 +46,14 @@ def test_an_old_avatar_renders_as_before(body: BodyModel, kind: str) -> None:
     shown = [*frame.rgb.mean(dim=(1, 2)).tolist(), float(frame.opacity.mean())]
     assert shown == pytest.approx(SHOWN[kind], abs=0.005)
     assert avatar.report["verdict"] == "good"
+
+
+def test_an_old_avatar_keeps_what_it_was_completed_with(body: BodyModel) -> None:
+    """A raised surface, a layer (its hat), and a displaced body."""
+    bank = load_avatar(OLD / "avatar_completed.safetensors", body).bank
+    assert bank.layer is not None and len(bank.layer.rest) == 134
+    assert float(bank.raised.max()) == pytest.approx(0.0194, abs=1e-3)
+    assert float(bank.subject.pose.displacement.norm(dim=1).max()) == pytest.approx(0.02, abs=2e-3)
 
 
 def test_an_old_checkpoint_loads() -> None:
