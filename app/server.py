@@ -3,6 +3,7 @@
 import logging
 import signal
 import sys
+import threading
 import time
 from importlib.resources import files
 from typing import Any
@@ -16,6 +17,7 @@ from sherf.app.options import AppOptions
 from sherf.app.page import page
 from sherf.app.queueing import MAX_WAITING, limit_queue_slots
 from sherf.app.theme import CSS, theme
+from sherf.app.warm_up import warm_up
 from sherf.cli.exits import exits
 from sherf.errors import BadInput
 from sherf.progress import print_status
@@ -62,6 +64,7 @@ def _server(options: AppOptions, account: tuple[str, str] | None) -> uvicorn.Ser
     blocks.has_launched = True  # otherwise Gradio reads any file of this machine that a request names
     gr.processing_utils.async_ssrf_protected_download = _refuse_download
     gr.image_utils.preprocess_image = _uploaded_path
+    threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
     print_status(f"serving at http://{options.host}:{options.port}  (press Ctrl-C to stop)")
     settings = uvicorn.Config(
         app, host=options.host, port=options.port, log_level="warning", timeout_graceful_shutdown=SHUTDOWN_SECONDS

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def load_body_model(name_or_path: str | Path, smpl_folder: Path | None = None) -
         BadInput: the name is unknown, or the file is not a usable body model.
     """
     if name_or_path == "openbody":
-        return read_body_model(OPEN_BODY, "openbody")
+        return _open_body(OPEN_BODY)
     if name_or_path == "smpl":
         return read_body_model(_find_smpl(smpl_folder), "smpl")
     path = Path(name_or_path)
@@ -52,6 +53,12 @@ def load_body_model(name_or_path: str | Path, smpl_folder: Path | None = None) -
     body = read_body_model(path, path.stem.lower())
     has_smpls_mesh = (len(body.v_template), len(body.faces)) == SMPL_MESH
     return replace(body, name="smpl") if has_smpls_mesh or path.name in SMPL_FILES else body
+
+
+@lru_cache(maxsize=1)
+def _open_body(path: Path) -> BodyModel:
+    """Return the open body: one object, so that what is computed of it is computed once."""
+    return read_body_model(path, "openbody")
 
 
 def read_body_model(path: Path, name: str) -> BodyModel:

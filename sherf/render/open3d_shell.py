@@ -30,6 +30,8 @@ class Open3dShell:
         self, rays: Rays
     ) -> tuple[Int[Tensor, " interval"], Float[Tensor, " interval"], Float[Tensor, " interval"]]:
         """Return the parts of rays inside the mesh: `Shell.intervals`."""
+        if len(rays.origins) == 0:  # Open3D crashes
+            return torch.zeros(0, dtype=torch.long), rays.near, rays.near
         found = self._scene.list_intersections(_packed(rays))
         ray, distance, face = (torch.from_numpy(found[name].numpy()) for name in ("ray_ids", "t_hit", "primitive_ids"))
         ray, order = ray.long().sort(stable=True)

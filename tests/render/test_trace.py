@@ -151,6 +151,22 @@ def test_a_surface_that_moves_behind_the_camera_is_still_rendered_whole() -> Non
     assert traced(field, inside).opacity[16, 16] == 1
 
 
+def test_a_camera_that_looks_away_sees_nothing() -> None:
+    R, T = look_at(torch.tensor([0.0, 0.0, 2.0]), torch.tensor([0.0, 0.0, 9.0]))
+    frame = traced(Spheres(), Camera(intrinsics(64.0, (32, 32)), R, T, (32, 32)))
+    assert frame.opacity.max() == 0 and frame.rgb.max() == 0
+    aside = traced(Spheres(), camera(32, eye=(0.0, 0.0, 2.0), focal=500.0))
+    assert aside.opacity.min() == 1, "the surface fills the frame: nothing grazes"
+
+
+def test_rays_that_miss_have_no_intervals() -> None:
+    shell = Open3dShell(*as_tensors(trimesh.creation.icosphere(3, 0.2)))
+    for count in (0, 1, 5):
+        origins = torch.tensor([[5.0, 5.0, 5.0]]).expand(count, 3)
+        rays = Rays(origins, torch.tensor([[1.0, 0.0, 0.0]]).expand(count, 3), torch.zeros(count), torch.ones(count))
+        assert [len(x) for x in shell.intervals(rays)] == [0, 0, 0]
+
+
 def test_the_intervals_inside_a_mesh_are_those_between_its_surfaces() -> None:
     ball = as_tensors(trimesh.creation.icosphere(4, 0.2))
     nested = as_tensors(

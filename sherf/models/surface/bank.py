@@ -6,6 +6,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sherf.models.surface.layer import Layer
+from sherf.models.surface.levels import Levels
 from sherf.scene import OnDevice, Subject
 
 
@@ -25,6 +26,10 @@ class SurfaceBank(OnDevice):
     """How far the clothed surface is raised in the photo's own direction to reach the mask's outline, metres."""
     layer: Layer | None = None
     """Matter that stands off the body."""
+    levels: Levels | None = None
+    """Where the clothed surface lies (`SurfaceTables.levels`); None in a loaded bank: computed when needed."""
+    mixture: Float[Tensor, "vertex mixture"] | None = None
+    """`SurfaceTables.mixture`; None as above."""
 
     @property
     def encoded(self) -> tuple[Tensor, ...]:
@@ -33,4 +38,4 @@ class SurfaceBank(OnDevice):
 
     def with_maps(self, maps: Float[Tensor, "2 channel h w"]) -> "SurfaceBank":
         """Return a copy of the bank with other maps."""
-        return replace(self, maps=maps)
+        return replace(self, maps=maps, levels=None, mixture=None)

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sherf.models.surface.decoder import CORRECTION_M
+from sherf.scene import OnDevice
 
 SAMPLES = 9
 """Depths along a normal. They cover the corrections that the network can make to a vertex's displacement."""
@@ -18,7 +19,7 @@ MIN_FALL_M = 1e-4
 
 
 @dataclass(frozen=True)
-class Levels:
+class Levels(OnDevice):
     """Depths below the clothed surface along vertex normals."""
 
     base: Float[Tensor, " vertex"]

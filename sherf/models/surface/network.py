@@ -61,8 +61,11 @@ class SurfaceNetwork(Network):
     def complete(self, bank: SurfaceBank, body: BodyModel, backend: Backend) -> SurfaceBank:
         """Return the bank with a surface raised to the mask's outline and a layer for what stands off: no gradients."""
         with torch.no_grad():
-            bank = replace(bank, raised=raise_surface(self.tables(bank, body), body))
             tables = self.tables(bank, body)
+            bank = replace(bank, raised=raise_surface(tables, body))
+            if backend.shell is not None and self.config.anchored:
+                bank = replace(bank, levels=tables.levels, mixture=tables.mixture)
+            tables = tables.with_bank(bank)
             posed = replace(body.pose(bank.subject.pose), vertices=bank.vertices)
             field = SurfaceField(tables, body, posed, backend, OPTIONS.on(backend))
             clothed = tables.clothed(bank.vertices, vertex_normals(bank.vertices, body.faces))

@@ -1,5 +1,6 @@
 """The bank of sherf-small prepared for sampling at many points: tables with the heads' linear layers applied."""
 
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -123,6 +124,12 @@ class SurfaceTables:
                 occluder = self.clothed(occluder, vertex_normals(occluder, self.body.faces))
             return observe(self.config, self.bank.subject, self.bank.vertices, self.body, self.atlas, occluder)
 
+    def with_bank(self, bank: SurfaceBank) -> "SurfaceTables":
+        """Return the tables of the same bank with another raised surface, layer, levels or mixture."""
+        tables = copy(self)
+        tables.bank = bank
+        return tables
+
     def with_maps(self, maps: Float[Tensor, "2 channel h w"]) -> "SurfaceTables":
         """Return tables of other maps on the same surface: displacement and occlusion do not change."""
         tables = type(self)(self.bank.with_maps(maps), self.body, self.config, self.heads)
@@ -191,12 +198,16 @@ class SurfaceTables:
     @cached_property
     def levels(self) -> Levels:
         """The depth below the clothed surface along each vertex normal. No gradients."""
+        if self.bank.levels is not None:
+            return self.bank.levels
         with torch.no_grad():
             return Levels.around(self.displacement, lambda distance: self.depth(self.on_normals(distance)))
 
     @cached_property
     def mixture(self) -> Float[Tensor, "vertex mixture"]:
         """`mix` on the clothed surface at each vertex normal: it is smooth, unlike the colours. No gradients."""
+        if self.bank.mixture is not None:
+            return self.bank.mixture
         with torch.no_grad():
             coordinates = self.on_normals(self.levels.distance(torch.zeros_like(self.displacement)))
             return self.mix(coordinates, self.look(coordinates, self.photo))
