@@ -93,10 +93,12 @@ def _pixels_around(vertices: Float[Tensor, "vertex 3"], camera: Camera) -> Int[T
     pixels, depth = project(camera, vertices)
     if bool((depth <= 0).any()):
         return torch.arange(height * width, device=device)
-    low, high = pixels.amin(dim=0).floor(), pixels.amax(dim=0).ceil()
-    (left, top), (right, bottom) = low.clamp_min(0).long().tolist(), high.long().tolist()
-    rows = torch.arange(top, min(bottom, height), device=device)
-    columns = torch.arange(left, min(right, width), device=device)
+    most = pixels.new_tensor([width, height])
+    (left, top), (right, bottom) = (
+        edge.clamp_min(0).minimum(most).long().tolist()
+        for edge in (pixels.amin(dim=0).floor(), pixels.amax(dim=0).ceil())
+    )
+    rows, columns = torch.arange(top, bottom, device=device), torch.arange(left, right, device=device)
     return (rows[:, None] * width + columns).flatten()
 
 

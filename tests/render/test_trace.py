@@ -155,8 +155,11 @@ def test_a_camera_that_looks_away_sees_nothing() -> None:
     R, T = look_at(torch.tensor([0.0, 0.0, 2.0]), torch.tensor([0.0, 0.0, 9.0]))
     frame = traced(Spheres(), Camera(intrinsics(64.0, (32, 32)), R, T, (32, 32)))
     assert frame.opacity.max() == 0 and frame.rgb.max() == 0
-    aside = traced(Spheres(), camera(32, eye=(0.0, 0.0, 2.0), focal=500.0))
-    assert aside.opacity.min() == 1, "the surface fills the frame: nothing grazes"
+    beside, T = look_at(torch.tensor([0.0, 0.0, 2.0]), torch.tensor([3.0, 1.0, -1.0]))
+    frame = traced(Spheres(), Camera(intrinsics(64.0, (32, 32)), beside, T, (32, 32)))
+    assert frame.opacity.max() == 0, "before the camera, outside of the frame"
+    close_up = traced(Spheres(), camera(32, eye=(0.0, 0.0, 2.0), focal=500.0))
+    assert close_up.opacity.min() == 1, "the surface fills the frame: nothing grazes"
 
 
 def test_rays_that_miss_have_no_intervals() -> None:
