@@ -80,7 +80,8 @@ def _balls(body: BodyModel, *balls: tuple[float, tuple[float, float, float]]) ->
         right = (points[:, :1] > 0).float()
         return torch.cat([right, torch.zeros_like(right), 1 - right], dim=1), right[:, 0]
 
-    return Solid(body.pose(body.rest_pose()), grid, inside, colour)
+    posed = body.pose(body.rest_pose())
+    return Solid(posed, grid, (posed.vertices, body.faces), inside, colour)
 
 
 def test_marching_cubes_extracts_a_sphere_from_a_ball(body: BodyModel) -> None:
@@ -119,7 +120,7 @@ def test_unwrapping_in_a_process_gives_the_same_mesh_and_can_be_cancelled(
 
 def test_an_empty_solid_has_no_surface(body: BodyModel) -> None:
     solid = _balls(body, (0.2, (0.0, 0.0, 0.0)))
-    empty = Solid(solid.posed, solid.grid, lambda points: torch.full_like(points[:, 0], -1.0), solid._colour)
+    empty = replace(solid, _inside=lambda points: torch.full_like(points[:, 0], -1.0))
     with pytest.raises(BadInput, match="no surface"):
         extract_surface(empty, 0.01)
 

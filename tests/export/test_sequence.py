@@ -22,6 +22,8 @@ COUNT = 3
 class PlainRenderer:
     """Renders frames whose grey is that of the camera's direction, and counts them."""
 
+    is_parallel = False
+
     def __init__(self) -> None:
         self.count = 0
 
