@@ -24,6 +24,7 @@ from sherf.avatar.encoder import EncodedAvatar
 from sherf.body.body_model import BodyModel
 from sherf.camera.framing import CameraPath
 from sherf.export.rigged import RiggedMesh
+from sherf.export.still_mesh import StillMesh
 from sherf.files.digest import file_sha256
 from sherf.render.devices import choose_backend
 from sherf.scene import Frame, Subject
@@ -59,10 +60,12 @@ class WouldBlock:
 class FakeRenderer:
     """Renders a plain grey whose level is the avatar's number."""
 
+    is_parallel = False
+
     def __init__(self, world: "World", number: int) -> None:
         self.world, self.number = world, number
 
-    def frame(self, camera: Any, pose: Any) -> Frame:
+    def frame(self, camera: Any, pose: Any, vertices: Any = None) -> Frame:
         self.world.pause()
         grey, size = torch.full((3, *camera.size), 10 * self.number / 255), camera.size
         return Frame(grey, torch.ones(size), torch.ones(size), torch.ones(size))
@@ -190,6 +193,8 @@ HANDLERS: dict[str, Callable[[World, Any], Any]] = {
     "edit mask": lambda w, s: photo_callbacks.open_mask_editor(s),
     "preview": lambda w, s: avatar_callbacks.preview(s),
     "build": lambda w, s: avatar_callbacks.build(s),
+    "turn": lambda w, s: avatar_callbacks.turn(s),
+    "rest": lambda w, s: avatar_callbacks.show_rest(s, gr.EventData(None, VIEW | {"name": next(iter(w.numbers))})),
     "look": lambda w, s: avatar_callbacks.look(90.0, 0.0, 1.0, "colours", s),
     "animate": lambda w, s: avatar_callbacks.animate(*VIDEO, s),
     "command": lambda w, s: avatar_callbacks.update_command(*VIDEO, s),
@@ -199,6 +204,7 @@ HANDLERS: dict[str, Callable[[World, Any], Any]] = {
     "sweep": lambda w, s: w.sessions.sweep(),
     "delete": delete,
 }
+VIEW = {"view": 1, "theta": 0.0, "phi": 1.5, "radius": 3.0, "fov": 30.0, "target": [0.0, 0.0, 0.0], "aspect": 1.0}
 READS = ("create", "create the other", "create another person", "reconstruct", "refit")
 
 
@@ -259,6 +265,13 @@ def stand_ins(the: Callable[[], World], body: BodyModel, subject: Subject, patch
         the().pause()
         return b"%d" % mesh.number
 
+    def still(*_: Any) -> StillMesh:
+        the().pause()
+        flat = np.zeros((1, 1, 3), np.float32)
+        return StillMesh(
+            np.zeros((3, 3), np.float32), np.array([[0, 1, 2]]), flat[0, :, :2].repeat(3, 0), flat, flat[..., 0]
+        )
+
     def write_fit(corrections: Any, fit: Any, body: Any, mask: Any, path: Path) -> Path:
         the().pause()
         return path
@@ -274,6 +287,8 @@ def stand_ins(the: Callable[[], World], body: BodyModel, subject: Subject, patch
         "sherf.app.session.edited_mask": lambda *_: paused(None),
         f"{results}.build_rigged_mesh": build,
         f"{results}.MeshRenderer": FakeMeshRenderer,
+        f"{results}.quick_mesh": still,
+        f"{results}.StillMesh.of": still,
         f"{results}.render_videos": videos,
         f"{results}.choose_motion": lambda *_: paused(clip),
         f"{results}.resample": lambda clip, fps: clip,

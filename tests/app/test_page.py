@@ -176,7 +176,10 @@ def test_a_reload_restores_all_results(session: Session) -> None:
     sessions._by_key[session.key] = session
     *nothing, opened, key = restore(sessions, "another user's key")
     assert (opened, key) == (None, "") and all(update == gr.skip() for update in nothing)
-    photo, person, overlay, *_, line, view, visibility, _, _, _, _, again, key = restore(sessions, session.key)
+    session.avatar.write_turning()
+    restored = restore(sessions, session.key)
+    photo, person, overlay, *_, line, turned, view, visibility, _, _, _, _, again, key = restored
+    assert turned["name"] == session.avatar.fitted.name and Path(turned["model"]["path"]).exists()
     assert Path(photo).read_bytes() == PHOTO.read_bytes() and Path(overlay).exists()
     assert view is session.avatar.viewer.last_image
     assert person == 1 and "sherf animate person_1.jpg" in line and "The photo shows" in visibility and again is session
