@@ -18,6 +18,7 @@ let viewer = null
 let shown = {} // the value whose model is shown
 let view = 0 // number of the view that was last looked from
 let timer = null
+let isHeld = false // by a pointer: it does not rest then
 
 async function createViewer() {
     if (viewer) return viewer
@@ -32,6 +33,8 @@ async function createViewer() {
     viewer.addEventListener('camera-change', (event) => {
         if (event.detail.source === 'user-interaction') moved()
     })
+    viewer.addEventListener('pointerdown', () => (isHeld = true), { capture: true })
+    for (const end of ['pointerup', 'pointercancel']) document.addEventListener(end, release, { capture: true })
     viewer.addEventListener('load', () => {
         state.textContent = ''
         paint()
@@ -45,8 +48,18 @@ async function createViewer() {
 function moved() {
     view += 1
     rest.hidden = true
+    wait()
+}
+
+function wait() {
     clearTimeout(timer)
-    timer = setTimeout(ask, REST_MS)
+    if (!isHeld) timer = setTimeout(ask, REST_MS)
+}
+
+function release() {
+    if (!isHeld) return
+    isHeld = false
+    if (rest.hidden) wait()
 }
 
 function ask() {
