@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from sherf.errors import BadInput
@@ -18,6 +18,7 @@ class Usage:
         self._lock = threading.Lock()
         self._num_steps = 0
         self._has_ended = False
+        self._when_idle: Callable[[], None] | None = None
 
     @property
     def is_busy(self) -> bool:
@@ -49,6 +50,13 @@ class Usage:
             with self._lock:
                 self._num_steps -= 1
                 self.last_used = time.monotonic()
+                when_idle = None if self._num_steps else self._when_idle
+            if when_idle is not None:
+                when_idle()
+
+    def call_when_idle(self, function: Callable[[], None]) -> None:
+        """Call a function whenever the last step in progress has ended, in that step's thread."""
+        self._when_idle = function
 
     def touch(self) -> None:
         """Count this moment as use of the session."""

@@ -299,6 +299,10 @@ def check_deleted_in_another_tab(page: "sync.Page", folder: Path) -> None:
     for _ in range(2):  # at once, and after a reload
         sync.expect(tab.get_by_text("will be drawn over the photo")).to_be_visible()
         tab.reload()
+    for _ in range(WAIT_MS // 100):  # a picture in progress is finished first
+        if not list(folder.rglob("fit.json")):
+            break
+        tab.wait_for_timeout(100)
     assert not list(folder.rglob("fit.json"))
     tab.close()
 
