@@ -100,7 +100,7 @@ class Sessions:
                     self._close(session)
 
     def delete(self, session: Session) -> None:
-        """Delete a session and its files, which cannot be found any more; a step in progress is cancelled, and ends first."""
+        """Delete a session and its files; a step in progress is cancelled, and ends first."""
         session.usage.call_when_idle(self.sweep)
         with self._lock:
             self._by_key.pop(session.key, None)
