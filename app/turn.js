@@ -116,7 +116,9 @@ async function draw() {
         box.hidden = false
         if (isNew) viewer.jumpCameraToGoal()
     }
-    if (value.picture && value.view === view && seen.ariaPressed === 'false') {
+    if (!value.picture) return
+    if (value.view !== view) wait() // it was turned on meanwhile
+    else if (seen.ariaPressed === 'false') {
         rest.onload = () => (rest.hidden = value.view !== view)
         rest.src = value.picture.url
     }

@@ -82,7 +82,7 @@ def _frame(name: str, photo: Subject, body: BodyModel, backend: Backend) -> Fram
 
 @pytest.mark.parametrize("name", MODELS)
 def test_a_photo_becomes_the_frame_that_the_cpu_renders(name: str, photo: Subject, body: BodyModel) -> None:
-    marching = replace(choose_backend("cpu"), shell=None)  # as the GPU, which does not cast rays
+    marching = replace(choose_backend("cpu"), make_shell=None)  # as the GPU, which does not cast rays
     here = _frame(name, photo, body, marching)
     with any_gpu():
         there = _frame(name, photo, body, _backend())

@@ -71,7 +71,7 @@ class Backend:
     nearest_vertex: MakeNearestVertex
     sample: Sample
     composite: Composite
-    shell: MakeShell | None = None
+    make_shell: MakeShell | None = None
     """Ray casting; None where it is not available: rays are marched through an occupancy grid instead."""
     is_exact: bool = False
     """Whether fields are marched in small steps, as they are defined, instead of traced at their surface."""
@@ -85,7 +85,7 @@ class Backend:
 
     def exact(self) -> "Backend":
         """Return the backend that renders fields as they are defined."""
-        return replace(self, shell=None, is_exact=True)
+        return replace(self, make_shell=None, is_exact=True)
 
     def chunk(self, usual: int) -> int:
         """Return how many points to evaluate together, given the number that suits the CPU."""

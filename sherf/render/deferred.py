@@ -187,6 +187,8 @@ def _density(
 ) -> Float[Tensor, " sample"]:
     directions = rays.directions[ray]
     coordinates = field.locate(rays.origins[ray] + position[:, None] * directions)
+    if directions.is_cuda:  # choosing some would make the CPU wait
+        return field.density(coordinates, field.inside(coordinates), directions, before, after)
     entering = field.enters(coordinates, directions).nonzero()[:, 0]
     some = coordinates[entering]
     density = field.density(some, field.inside(some), directions[entering], before[entering], after[entering])

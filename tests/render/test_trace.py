@@ -188,7 +188,7 @@ def test_the_intervals_inside_a_mesh_are_those_between_its_surfaces() -> None:
 
 def test_the_exact_backend_marches_in_small_steps() -> None:
     backend: Backend = choose_backend("cpu").exact()
-    assert backend.shell is None
+    assert backend.make_shell is None
     options = MarchOptions(step=0.014, stop=5e-3).on(backend)
     assert options.step <= 0.005 and options.stop <= 1e-4
     assert MarchOptions(step=0.002).on(backend) == replace(MarchOptions(step=0.002), stop=1e-4)

@@ -69,8 +69,7 @@ class SurfaceField(RenderedSurface):
         self.tables, self.heads, self.config, self.body = tables, tables.heads, tables.config, body
         self.posed, self.backend, self.options, self.step_m = posed, backend, options, step_m
         self.faithful, self.photo = faithful and tables.bank.raised is not None, tables.photo
-        self.is_traced = backend.shell is not None and tables.config.anchored
-        self.softness_m = float(tables.heads.offset.log_softness.detach().exp())
+        self.is_traced = backend.make_shell is not None and tables.config.anchored
         self.mixture: Tensor | None = None
         """For each vertex, what the colour head returns there; None evaluates it at every point."""
         self.surface = backend.surface(posed.vertices, body.faces)
@@ -214,6 +213,11 @@ class SurfaceField(RenderedSurface):
         field.photo = self.tables.filtered_photo(camera, self.vertices)
         field.mixture = self.tables.mixture if self.is_traced else None
         return field
+
+    @property
+    def softness_m(self) -> float:
+        """Depth over which transmittance falls at the surface, metres: `RenderedSurface.softness_m`."""
+        return float(self.heads.offset.log_softness.detach().exp())
 
     @property
     def triangles(self) -> Int[Tensor, "face 3"]:

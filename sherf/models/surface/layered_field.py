@@ -154,7 +154,7 @@ class LayeredField(RenderedSurface):
         """Pose the layer; `field` is the body's."""
         self.field, self.layer = field, LayerField(layer, field)
         self.photo, self.backend, self.options = field.photo, field.backend, field.options
-        self.is_traced, self.softness_m = field.is_traced, field.softness_m
+        self.is_traced = field.is_traced
 
     @cached_property
     def grid(self) -> OccupancyGrid:
@@ -210,6 +210,11 @@ class LayeredField(RenderedSurface):
         on_layer = (coordinates.layer.distance < ON_LAYER_M).nonzero()[:, 0]
         of_layer = self.layer.coverage(coordinates.layer[on_layer], self.photo, directions[on_layer])
         return of_body.index_put((on_layer,), of_layer)
+
+    @property
+    def softness_m(self) -> float:
+        """The same for body and layer: `RenderedSurface.softness_m`."""
+        return self.field.softness_m
 
     @property
     def triangles(self) -> Int[Tensor, "face 3"]:

@@ -63,7 +63,7 @@ class SurfaceNetwork(Network):
         with torch.no_grad():
             tables = self.tables(bank, body)
             bank = replace(bank, raised=raise_surface(tables, body))
-            if backend.shell is not None and self.config.anchored:
+            if backend.make_shell is not None and self.config.anchored:
                 bank = replace(bank, levels=tables.levels, mixture=tables.mixture)
             tables = tables.with_bank(bank)
             posed = replace(body.pose(bank.subject.pose), vertices=bank.vertices)

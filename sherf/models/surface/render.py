@@ -26,8 +26,11 @@ class RenderedSurface(ABC):
     options: MarchOptions
     is_traced: bool
     """Whether rays are cast at the surface; else they are marched."""
-    softness_m: float
-    """Depth over which transmittance falls at the surface, metres."""
+
+    @property
+    @abstractmethod
+    def softness_m(self) -> float:
+        """Depth over which transmittance falls at the surface, metres."""
 
     @property
     @abstractmethod
@@ -66,7 +69,7 @@ class RenderedSurface(ABC):
             return picture(camera, rays, parts)
 
     def _shells(self, camera: Camera) -> Shells:
-        make = self.backend.shell
+        make = self.backend.make_shell
         assert make is not None, "traced"
         apart = SOFTNESSES * self.softness_m
         outer, middle, inner = self.shell_vertices(camera, (-apart, 0.0, apart))

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -217,7 +216,7 @@ class SurfaceTables:
         atlas, vertex = self.atlas, torch.arange(len(distance), device=distance.device)
         return BodyCoordinates(
             corners=vertex[:, None].expand(-1, 3).contiguous(),
-            weights=F.one_hot(torch.zeros_like(vertex), 3).to(distance),
+            weights=torch.stack([torch.ones_like(distance), *2 * [torch.zeros_like(distance)]], dim=1),
             distance=distance,
             surface=atlas.vertices,
             offset=distance[:, None] * atlas.normals,
