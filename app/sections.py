@@ -149,14 +149,7 @@ def photo_section() -> PhotoSection:
 def _fit_section() -> FitSection:
     with gr.Accordion("Fix the fit", open=False) as accordion:
         gr.Markdown(FIX_HELP)
-        landmarks = gr.HTML(
-            label="Landmarks",
-            html_template="",
-            apply_default_css=False,
-            elem_id="landmarks",
-            css_template=_read("landmarks.css"),
-            js_on_load=_read("landmarks.js"),
-        )
+        landmarks = _custom("Landmarks", "landmarks")
         shown = gr.Textbox(visible="hidden", label="Fit")
         summary = gr.Markdown(NO_CORRECTIONS)
         swapped = gr.Checkbox(False, label="Swap left and right")
@@ -204,14 +197,7 @@ def view_section() -> ViewSection:
     """Lay out the tab *Look around*."""
     with gr.Tab("2  Look around", id="view"), gr.Row():
         with gr.Column(scale=2):
-            turn = gr.HTML(
-                label="Avatar",
-                html_template="",
-                apply_default_css=False,
-                elem_id="turn",
-                css_template=_read("turn.css"),
-                js_on_load=_read("turn.js"),
-            )
+            turn = _custom("Avatar", "turn")
             visibility = gr.Markdown("Create an avatar first.", elem_id="visibility")
             to_animate = gr.Button("Animate  →", variant="primary")
         with gr.Column():
@@ -286,6 +272,18 @@ def export_section() -> ExportSection:
             downloads = gr.File(label="Downloads: GLB, avatar, provenance", file_count="multiple", interactive=False)
             command = gr.Code("", language=None, label="Equivalent commands", wrap_lines=True)
     return ExportSection(model, start, downloads, command)
+
+
+def _custom(label: str, name: str) -> gr.HTML:
+    """Return a component of the page's own: name.js and name.css."""
+    return gr.HTML(
+        label=label,
+        html_template="",
+        apply_default_css=False,
+        elem_id=name,
+        css_template=_read(f"{name}.css"),
+        js_on_load=_read(f"{name}.js"),
+    )
 
 
 def _read(name: str) -> str:

@@ -34,8 +34,7 @@ class Open3dShell:
             return torch.zeros(0, dtype=torch.long), rays.near, rays.near
         found = self._scene.list_intersections(_packed(rays))
         ray, distance, face = (torch.from_numpy(found[name].numpy()) for name in ("ray_ids", "t_hit", "primitive_ids"))
-        ray, order = ray.long().sort(stable=True)
-        distance, face = distance[order], face.long()[order]
+        ray, face = ray.long(), face.long()
         # by ray, then by distance
         order = distance.argsort(stable=True)
         order = order[ray[order].argsort(stable=True)]

@@ -209,9 +209,8 @@ class SurfaceField(RenderedSurface):
 
     def filtered(self, camera: Camera) -> "SurfaceField":
         """Return the field with the photo at the resolution of a camera's frame; the rest is shared."""
-        field = copy(self)
+        field = self.for_solid()
         field.photo = self.tables.filtered_photo(camera, self.vertices)
-        field.mixture = self.tables.mixture if self.is_traced else None
         return field
 
     @property
